@@ -1,0 +1,167 @@
+/**
+ * The public types of the recorder SDK: what an embedding page hands in, and what it is told.
+ *
+ * All times are milliseconds since the epoch on this device's clock (they are for display only: no decision rests on
+ * them), all sizes are bytes, all digests lower-case hex SHA-256.
+ */
+
+/** What `createSafereel` needs. Only `endpoint` and `getToken` are required. */
+export interface SafereelOptions {
+  /** Origin of the control plane, for example `https://safereel.example.com`. Empty: the page's own origin. */
+  endpoint: string;
+  /** Answers a bearer token for the person signed in. Called again when a token was refused. */
+  getToken: () => Promise<string>;
+  /** Whom the token speaks for. Left out: read from the token's `sub`. Spools of other owners are never touched. */
+  owner?: string;
+  /** A chunk is sealed when it reaches this size. Default 5 MiB: the smallest part S3 joins without copying. */
+  chunkBytes?: number;
+  /** A chunk is sealed when it is this old. Default 5,000 ms: what a lost device can cost at most. */
+  chunkMs?: number;
+  /** How often MediaRecorder hands over a slice. Default 500 ms (2,000 ms in Safari, which emits empty ones below). */
+  sliceMs?: number;
+  /** PUTs under way at once. Default 3. */
+  parallelPuts?: number;
+}
+
+export interface RecordOptions {
+  title?: string;
+  /** A type MediaRecorder supports. Left out: the first of a list that this browser supports. */
+  mimeType?: string;
+  videoBitsPerSecond?: number;
+  audioBitsPerSecond?: number;
+  /** Gives up starting; a recording that has started is ended by `stop()`. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The life of a chunk as this device sees it.
+ *
+ * `writing` slices are being appended and flushed; `on_disk` sealed in OPFS, digest known; `uploading` a PUT is under
+ * way; `in_bucket` the bucket took it; `acked` the control plane proved it by HEAD; `confirmed` a sweep saw it again;
+ * `released` deleted from this device; `resending` the bucket lost it and it is being sent again.
+ */
+export type ChunkState =
+  | 'writing'
+  | 'on_disk'
+  | 'uploading'
+  | 'in_bucket'
+  | 'acked'
+  | 'confirmed'
+  | 'released'
+  | 'resending';
+
+export interface ChunkView {
+  seq: number;
+  segment: number;
+  state: ChunkState;
+  size: number;
+  /** Empty while the chunk is `writing`. */
+  sha256: string;
+  /** Where this chunk begins in the recording, in recorded time (pauses left out). */
+  startMs: number;
+  /** How much recorded time it covers. Approximate: slices are cut at `dataavailable`. */
+  durationMs: number;
+  /** When each state was first reached. */
+  times: Partial<Record<ChunkState, number>>;
+  /** How often it was sent again after the bucket lost it. */
+  resent: number;
+}
+
+/**
+ * `recording` and `paused`: a MediaRecorder of this tab runs. `sending`: no more chunks come, some are on their way.
+ * `complete`: finalised by the control plane. `stuck`: the control plane refuses it for good (see `problem`); its
+ * chunks stay on this device.
+ */
+export type RecordingState = 'recording' | 'paused' | 'sending' | 'complete' | 'stuck';
+
+export interface RecordingView {
+  id: string;
+  title: string;
+  mimeType: string;
+  state: RecordingState;
+  startedAt: number;
+  /** Recorded time so far, pauses left out. */
+  durationMs: number;
+  bytes: number;
+  chunks: readonly ChunkView[];
+  /** Recorded time from the start up to the first chunk that is not confirmed (or released): the promise. */
+  safeMs: number;
+  /** Sealed or being written here, and not yet known to be confirmed. */
+  chunksOnlyHere: number;
+  bytesOnlyHere: number;
+  /** True when found on this device after a crash or a closed tab, until everything was released. */
+  recovered: boolean;
+  problem?: Problem;
+}
+
+/** A problem document of the control plane, or one of the SDK's own in the same shape. */
+export interface Problem {
+  /** Stable; see docs/protocol.md and `errors.ts`. */
+  code: string;
+  /** For a person: what happened, what is safe, what to do. */
+  detail: string;
+  status?: number;
+}
+
+export interface StorageReport {
+  persisted: boolean | null;
+  usage: number | null;
+  quota: number | null;
+}
+
+export type ConnectionState = 'online' | 'retrying' | 'offline';
+
+/** Everything a page shows, as one immutable value: a new object whenever anything in it changed. */
+export interface Snapshot {
+  ready: boolean;
+  owner: string;
+  connection: ConnectionState;
+  /** Epoch ms of the next try while `connection` is not `online`. */
+  retryAt: number | null;
+  storage: StorageReport;
+  /** Newest first: those with work on this device, and those of this visit. */
+  recordings: readonly RecordingView[];
+  chunksOnlyHere: number;
+  bytesOnlyHere: number;
+  /** Chunks on this device that belong to other owners: held, never sent by this one. */
+  foreignChunks: number;
+  uploadingNow: number;
+  /** Bytes a second over the last seconds; null until known. */
+  uploadRate: number | null;
+  /** Write and flush of a slice, over this visit. */
+  flush: { count: number; p50Ms: number; worstMs: number };
+}
+
+/** What happened, for those who log or measure. A page that only shows things needs `snapshot` alone. */
+export type SafereelEvent =
+  | { type: 'snapshot'; snapshot: Snapshot }
+  | { type: 'flushed'; recordingId: string; seq: number; segment: number; bytes: number; flushMs: number }
+  | { type: 'chunk'; recordingId: string; chunk: ChunkView }
+  | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
+  | { type: 'completed'; recordingId: string }
+  | { type: 'problem'; recordingId?: string; problem: Problem };
+
+/** One recording under way in this tab. */
+export interface Recording {
+  readonly id: string;
+  pause(): void;
+  resume(): void;
+  /** Ends capture; resolves once the last slice is sealed on disk. Sending goes on by itself, also at the next visit. */
+  stop(): Promise<void>;
+  /** Resolves when the control plane has finalised the recording; rejects with the signal's reason. */
+  completed(signal?: AbortSignal): Promise<void>;
+}
+
+export interface Safereel {
+  /** The present state; the same object until something changes (fits React's `useSyncExternalStore`). */
+  snapshot(): Snapshot;
+  /** Calls `listener` for every event; the answer ends that. */
+  subscribe(listener: (event: SafereelEvent) => void): () => void;
+  /** Resolves once OPFS was probed, leftovers were found and the worker runs; rejects with a `SafereelError`. */
+  ready(): Promise<void>;
+  record(stream: MediaStream, options?: RecordOptions): Promise<Recording>;
+  /** Tries now instead of waiting for the backoff. */
+  retryNow(): void;
+  /** Ends the worker. Recordings under way are stopped first; nothing on disk is lost. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,10 @@
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  // Fingerprinted names: the control plane serves /assets as immutable.
+  build: { outDir: 'dist', target: 'es2022', sourcemap: true },
+  worker: { format: 'es' },
+});
