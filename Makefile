@@ -1,0 +1,129 @@
+# Safereel: `make run` installs everything and runs the whole system, `make test` installs everything and tests it.
+# Needs GNU make 4, Python 3.11 or newer with venv, and Node 20.19 or newer with npm. `make help` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PORT ?= 8000
+PYTHON ?= python3
+# The packages that `.venv` gets are those of the lock, and nothing asks for a version of pip that is not there.
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
+# What `make lock` asks uv for; written into the lock's head by uv itself.
+LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--extra embedded --group dev --group build pyproject.toml -o requirements.lock
+
+# Stamps: each is written when its step ended well, so an interrupted step is done again.
+VENV := .venv/.made
+PACKAGES := .venv/.packages
+INSTALLED := .venv/.installed
+NODE_MODULES := browser/node_modules/.installed
+PAGE := browser/dist/.built
+# Folders are listed too: their times change when a file in them is removed.
+PAGE_SOURCES := $(shell find browser/src browser/public browser/index.html browser/vite.config.ts 2>/dev/null)
+
+# Scripts in a venv hold its absolute path, and its Python is a link: a moved folder or a replaced Python needs a new one.
+ifneq ($(wildcard $(VENV)),)
+$(shell [ "$$(cat $(VENV))" = "$(CURDIR)" ] && .venv/bin/python -c '' 2>/dev/null || rm -rf .venv)
+endif
+
+.PHONY: help
+help: ## Says what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: $(INSTALLED) $(PAGE) ## Runs the whole system on PORT (8000): database, bucket, control plane and page
+	@exec .venv/bin/safereel up --port $(PORT)
+
+.PHONY: test
+test: $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real browser
+	@cd browser && npm test --silent
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: check
+check: $(INSTALLED) $(NODE_MODULES) ## Runs linters, formatters, type checkers and schema checks
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	cd browser && npx --no-install biome check . && npx --no-install tsc --noEmit
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	.venv/bin/hadolint control_plane/Dockerfile
+	.venv/bin/actionlint -shellcheck= -pyflakes=
+	.venv/bin/zizmor --offline --quiet .github/workflows
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measures the running system: recorders against HOST (http://localhost:PORT)
+	@.venv/bin/locust --headless --only-summary --host "$(or $(HOST),http://localhost:$(PORT))" \
+		--users $(or $(USERS),20) --spawn-rate $(or $(USERS),20) --run-time $(or $(TIME),60s) --stop-timeout 60
+
+.PHONY: format
+format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	cd browser && npx --no-install biome check --write .
+
+.PHONY: lock
+lock: .cache/uv/bin/uv ## Writes requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
+	UV_CUSTOM_COMPILE_COMMAND='make lock' .cache/uv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) $(LOCK_FLAGS)
+
+.PHONY: clean
+clean: ## Removes what was installed and built; recordings stay
+	rm -rf .venv .cache browser/node_modules browser/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.PHONY: reset-data
+reset-data: ## Asks, then deletes the recordings, the bucket and the database in .safereel
+	@[ -d .safereel ] || { echo "There is no .safereel: nothing to delete."; exit 0; }; \
+	du -sh .safereel; printf 'Delete every recording in .safereel for ever? Type yes: '; \
+	read -r answer || answer=; \
+	if [ "$$answer" = yes ]; then rm -rf .safereel && echo "Deleted."; else echo "Kept."; exit 1; fi
+
+.PHONY: build
+build: $(INSTALLED) $(PAGE) ## Installs and builds everything, runs nothing
+
+# Steps -------------------------------------------------------------------------------------------------------------
+
+.PHONY: test-parts
+test-parts: $(INSTALLED) $(NODE_MODULES)
+	@.venv/bin/python -m tests.support.parts
+
+$(VENV):
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing. On Debian: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+	@echo '$(CURDIR)' >$@
+
+$(PACKAGES): requirements.lock | $(VENV)
+	@echo "Installing Python packages into .venv …"
+	@$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+# The build backend comes from the lock as well, so nothing without a hash is fetched.
+$(INSTALLED): pyproject.toml $(PACKAGES)
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# `npm ci` begins by removing node_modules, and the stamp with it.
+$(NODE_MODULES): browser/package-lock.json browser/package.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "Node.js and npm are missing: install Node 20.19 or newer (22 is good), see https://nodejs.org/en/download" >&2; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || { \
+		echo "Node 20.19 or newer is needed; this is $$(node -v). See https://nodejs.org/en/download" >&2; exit 1; }
+	@echo "Installing the browser part's packages …"
+	@cd browser && npm ci --loglevel=error --no-audit --no-fund --no-update-notifier
+	@touch $@
+
+# vite empties dist first, and the stamp with it.
+$(PAGE): $(NODE_MODULES) $(PAGE_SOURCES)
+	@echo "Building the page …"
+	@cd browser && npx --no-install vite build --logLevel warn
+	@touch $@
+
+.cache/uv/bin/uv:
+	@$(PYTHON) -m venv --clear .cache/uv
+	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
