@@ -1,0 +1,129 @@
+"""The parts that tests need and neither pip nor npm brings: Chromium and ffprobe.
+
+`python -m tests.support.parts` installs those that are missing, and fails naming what it could not get.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ROOT / ".cache" / "browsers"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class MissingPart(Exception):
+    """A part the tests need is not on this machine; says how to get it."""
+
+
+def chromium() -> Path:
+    """The Chromium to drive: `$SAFEREEL_CHROMIUM`, else the first on the path, else the one downloaded."""
+    named = os.environ.get("SAFEREEL_CHROMIUM")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise MissingPart(f"SAFEREEL_CHROMIUM names {named}, which cannot be run.")
+        return Path(named)
+    on_path = (shutil.which(name) for name in CHROMIUM_NAMES)
+    downloaded = (str(path) for path in sorted(BROWSERS.glob("chrome/*/*/chrome"), reverse=True))
+    found = next((path for path in (*on_path, *downloaded) if path), None)
+    if found is None:
+        raise MissingPart(
+            "Chromium is missing: install it (Debian: apt-get install chromium), "
+            "or name a Chrome or Chromium in SAFEREEL_CHROMIUM."
+        )
+    return Path(found)
+
+
+def firefox() -> Path:
+    """The Firefox to drive: `$SAFEREEL_FIREFOX`, else the first on the path. `main` does not install it."""
+    named = os.environ.get("SAFEREEL_FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
+    if named is None:
+        raise MissingPart("Firefox is missing: install it (Debian: apt-get install firefox-esr).")
+    return Path(named)
+
+
+def ffprobe() -> Path:
+    """The ffprobe that judges recordings: an independent reader, not the library the control plane uses."""
+    found = shutil.which("ffprobe")
+    if found is None:
+        raise MissingPart("ffprobe is missing: install FFmpeg (Debian: apt-get install ffmpeg).")
+    return Path(found)
+
+
+def main() -> int:
+    """Installs what is missing; 0 if all parts are there afterwards."""
+    apt = list(_apt_get())
+    chromium_ways = [*(_apt_install(cmd, "chromium", "fonts-liberation") for cmd in apt), _download_chrome]
+    ffprobe_ways = [_apt_install(cmd, "ffmpeg") for cmd in apt]
+    missing = [
+        problem
+        for find, ways in ((chromium, chromium_ways), (ffprobe, ffprobe_ways))
+        if (problem := _ensure(find, ways)) is not None
+    ]
+    for problem in missing:
+        sys.stderr.write(f"{problem}\n")
+    return 1 if missing else 0
+
+
+def _ensure(find: Callable[[], Path], ways: Sequence[Callable[[], None]]) -> MissingPart | None:
+    """Tries one way after the other until `find` finds; None if it did."""
+    for way in ways:
+        try:
+            find()
+        except MissingPart:
+            way()
+        else:
+            return None
+    try:
+        find()
+    except MissingPart as problem:
+        return problem
+    return None
+
+
+def _apt_get() -> Iterator[list[str]]:
+    """The command that runs apt-get as root, where there is one."""
+    if shutil.which("apt-get") is None:
+        return
+    if os.geteuid() == 0:
+        yield ["apt-get"]
+    elif shutil.which("sudo") and _succeeds(["sudo", "-n", "true"]):
+        yield ["sudo", "-n", "apt-get"]
+
+
+def _apt_install(apt: Sequence[str], *packages: str) -> Callable[[], None]:
+    def install() -> None:
+        _say(f"Installing {' '.join(packages)} with apt-get …")
+        quiet = ["-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120"]
+        _run([*apt, "update", *quiet])
+        _run([*apt, "install", "-y", "--no-install-recommends", *quiet, *packages])
+
+    return install
+
+
+def _download_chrome() -> None:
+    _say("Downloading Chrome into .cache/browsers …")
+    installer = ROOT / "browser" / "node_modules" / ".bin" / "browsers"
+    _run([str(installer), "install", "chrome@stable", "--path", str(BROWSERS)])
+
+
+def _run(command: Sequence[str]) -> None:
+    """Runs it; its failure is told by the part still missing, its own words go to stderr."""
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    quiet = subprocess.DEVNULL
+    return subprocess.run(command, check=False, stdin=quiet, stdout=quiet, stderr=quiet).returncode == 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
