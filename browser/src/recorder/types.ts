@@ -21,6 +21,11 @@ export interface SafereelOptions {
   sliceMs?: number;
   /** PUTs under way at once. Default 3. */
   parallelPuts?: number;
+  /**
+   * How long a recording found unfinished is left open, so that the page can go on with it (`RecordOptions.resume`),
+   * before it is ended with what it has. Its chunks are sent meanwhile. Default 0: ended at once.
+   */
+  resumeWindowMs?: number;
 }
 
 export interface RecordOptions {
@@ -31,6 +36,11 @@ export interface RecordOptions {
   audioBitsPerSecond?: number;
   /** Gives up starting; a recording that has started is ended by `stop()`. */
   signal?: AbortSignal;
+  /**
+   * Id of an unfinished recording on this device to go on with, as its next segment. Rejects with
+   * `recording_not_resumable` when it was ended or another tab records it. See `SafereelOptions.resumeWindowMs`.
+   */
+  resume?: string;
 }
 
 /**

@@ -1,0 +1,101 @@
+import type { Problem } from './types';
+
+/**
+ * Every error and problem the SDK itself raises, with the sentence a person gets to read: what happened, what is safe,
+ * what to do. Codes are stable; problems of the control plane keep the code they came with.
+ */
+const DETAILS = {
+  opfs_unavailable:
+    'This browser refuses the private file system that recordings are kept in (a private window, or an old browser). ' +
+    'Nothing can be recorded safely here: use a normal window of a current browser.',
+  storage_full:
+    'The disk space this browser grants is used up. What was written is safe; new slices wait in memory and would be ' +
+    'lost if this page closed. Keep the page open, go online so that chunks can be released, or free disk space.',
+  write_failed:
+    'A slice could not be written to disk and waits in memory; it is written as soon as the disk takes it. What was ' +
+    'written before is safe. Keep this page open.',
+  worker_failed:
+    'The worker that writes recordings to disk failed. What was flushed is safe on disk and is sent at the next ' +
+    'visit; what was captured since may be lost. Stop the recording and reload the page.',
+  no_supported_type: 'This browser can record none of the known formats from this stream. Nothing was recorded.',
+  capture_failed:
+    'The browser stopped capturing. What was delivered until then is safe on this device and is being sent.',
+  owner_unknown:
+    'Nobody is signed in and nobody has recorded here before, so it is not known whose recording this would be. ' +
+    'Nothing was recorded or changed: sign in and try again.',
+  owner_changed:
+    'Somebody else signed in. The chunks of the first owner stay on this device untouched and are sent when they sign ' +
+    'in again. Reload the page to record as the new owner.',
+  token_unavailable:
+    'No valid token could be had, so nothing is sent for now. Recording goes on and everything is kept on this ' +
+    'device. Sign in again.',
+  recording_not_resumable:
+    'This recording cannot be resumed: it is not on this device, is being recorded elsewhere, or was already ended. ' +
+    'Start a new one.',
+  recording_exists: 'A recording with this id is already on this device. Nothing was changed.',
+  chunk_damaged:
+    'A chunk on this device no longer has the bytes that were flushed, so it is not sent. The other chunks are safe ' +
+    'and are sent. Keep this device as it is and tell the operator.',
+  chunk_vanished:
+    'A chunk is no longer on this device although nobody released it (the browser evicted it, or site data was ' +
+    'cleared). The other chunks are safe and are sent.',
+  journal_damaged:
+    'The journal of a recording on this device cannot be read, so its chunks cannot be sent. They are kept. Do not ' +
+    'clear site data and tell the operator.',
+  releases_failed:
+    'Chunks that were safely stored could not be deleted from this device. Nothing is lost; it is tried again.',
+  recovery_failed:
+    'A recording left on this device could not be opened. Its chunks are kept, and it is tried again at the next visit.',
+  recording_deleted: 'The owner deleted this recording. Its chunks were removed from this device.',
+  unexpected: 'Something unforeseen failed. What was flushed is safe on this device. Reload the page when convenient.',
+  closed: 'This recorder was closed. What was flushed is safe on this device and is sent at the next visit.',
+} as const;
+
+export type SafereelErrorCode = keyof typeof DETAILS;
+
+/** An error of the SDK: `code` is stable, `message` says what is safe, what is not and what to do. */
+export class SafereelError extends Error {
+  override readonly name = 'SafereelError';
+  readonly code: SafereelErrorCode;
+
+  constructor(code: SafereelErrorCode, cause?: unknown) {
+    super(cause === undefined ? DETAILS[code] : `${DETAILS[code]} (${reasonOf(cause)})`, { cause });
+    this.code = code;
+  }
+
+  /** The same in the shape of a problem document. */
+  get problem(): Problem {
+    return { code: this.code, detail: this.message };
+  }
+}
+
+/** The problem document for one of the SDK's own codes. */
+export function problemOf(code: SafereelErrorCode, cause?: unknown): Problem {
+  return new SafereelError(code, cause).problem;
+}
+
+/** Any thrown value as a problem document: the SDK's own keep their code, others become `fallback`. */
+export function asProblem(error: unknown, fallback: SafereelErrorCode): Problem {
+  return error instanceof SafereelError ? error.problem : problemOf(fallback, error);
+}
+
+/** A `SafereelError` rebuilt from the problem a worker sent: errors lose their class in `postMessage`. */
+export function errorFromProblem(problem: Problem): SafereelError {
+  const code = problem.code in DETAILS ? (problem.code as SafereelErrorCode) : 'unexpected';
+  const error = new SafereelError(code);
+  error.message = problem.detail;
+  return error;
+}
+
+/** One line for a person about any thrown value. */
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
+
+/** True for the error that a full disk or a used-up quota raises, by any of the names browsers gave it. */
+export function isStorageFull(error: unknown): boolean {
+  if (error instanceof SafereelError) return error.code === 'storage_full';
+  return (
+    error instanceof Error && /quota|no space|NS_ERROR_FILE_NO_DEVICE_SPACE/i.test(`${error.name} ${error.message}`)
+  );
+}

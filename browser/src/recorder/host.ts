@@ -1,0 +1,462 @@
+/** The worker's inside: owner, spool, live recordings, and the uploading when this tab has that role. */
+import { HttpControlPlane } from './control-plane';
+import { asProblem, problemOf, SafereelError } from './errors';
+import { FlushTimes } from './flush-times';
+import { Inventory, viewOf } from './inventory';
+import { LiveRecording } from './live';
+import {
+  type HeldLock,
+  holdLock,
+  lockNames,
+  TabChannel,
+  UPLOADER_ALIVE_MS,
+  UPLOADER_SILENT_MS,
+  underLock,
+} from './locks';
+import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
+import { lastOwner, openSpoolRoot, Spool } from './spool';
+import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
+import { subjectOf, Tokens } from './token';
+import type { Problem, StorageReport } from './types';
+import { Uploading } from './uploading';
+import type { SpoolWriter } from './writer';
+
+/** Ten updates a second look continuous and cost nothing. */
+const UPDATE_MS = 100;
+
+/** How long a start waits for the uploading tab to say what it has: it is only for display. */
+const NEIGHBOUR_MS = 1_500;
+
+/** A just-killed writer's lock can outlive it for a moment. */
+const RESUME_PATIENCE_MS = 2_000;
+
+/** Space can become free without us: other origins' data, a deleted file. */
+const STORAGE_REPORT_MS = 10_000;
+
+type Begin = Extract<ToWorker, { type: 'begin' }>;
+
+export class Host {
+  readonly #post: (message: FromWorker) => void;
+  readonly #tokens: Tokens;
+  readonly #inventory: Inventory;
+  readonly #flushes = new FlushTimes();
+  readonly #live = new Map<string, { recording: LiveRecording; lock: HeldLock }>();
+  readonly #stop = new AbortController();
+  #options: WorkerOptions | null = null;
+  #spool: Spool | null = null;
+  #tabs: TabChannel | null = null;
+  #uploading: Uploading | null = null;
+  #neighbour: Standing | null = null;
+  #neighbourAt = 0;
+  #onNeighbour: () => void = () => undefined;
+  #online = navigator.onLine;
+  #storage: StorageReport = { persisted: null, usage: null, quota: null };
+  #storageAt = Number.NEGATIVE_INFINITY;
+  #foreignChunks = 0;
+  #updateTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(post: (message: FromWorker) => void) {
+    this.#post = post;
+    this.#tokens = new Tokens((request) => post({ type: 'token_wanted', request }));
+    this.#inventory = new Inventory(
+      Date.now,
+      (recordingId, chunk) => post({ type: 'chunk', recordingId, chunk }),
+      () => this.#updateSoon(),
+    );
+  }
+
+  handle(message: ToWorker): void {
+    switch (message.type) {
+      case 'open':
+        void this.#open(message.options);
+        return;
+      case 'token':
+        this.#tokens.answered(message.request, message.token);
+        return;
+      case 'token_failed':
+        this.#tokens.failed(message.request, message.reason);
+        return;
+      case 'begin':
+        void this.#reply(message.request, () => this.#begin(message));
+        return;
+      case 'slice':
+        this.#live.get(message.id)?.recording.slice(message.blob, message.startMs, message.endMs);
+        return;
+      case 'paused':
+        this.#inventory.mark(message.id, { paused: message.paused });
+        return;
+      case 'end':
+        void this.#reply(message.request, () => this.#end(message.id));
+        return;
+      case 'persisted':
+        this.#storage = { ...this.#storage, persisted: message.persisted };
+        this.#updateSoon();
+        return;
+      case 'retry':
+        this.#wake(true);
+        return;
+      case 'online':
+        this.#online = message.online;
+        this.#updateSoon();
+        if (message.online) this.#wake(false);
+        return;
+      case 'close':
+        void this.#reply(message.request, () => this.#close());
+        return;
+    }
+  }
+
+  async #reply(request: number, work: () => Promise<FromWorker | undefined>): Promise<void> {
+    try {
+      this.#post((await work()) ?? { type: 'done', request });
+    } catch (error) {
+      this.#post({ type: 'failed', request, problem: asProblem(error, 'unexpected') });
+    }
+  }
+
+  async #open(options: WorkerOptions): Promise<void> {
+    try {
+      this.#options = options;
+      const root = await openSpoolRoot();
+      const owner = await this.#ownerOf(options, root);
+      this.#tokens.expectedSubject = options.owner === null ? owner : null;
+      const spool = await underLock(lockNames.identity(owner), () => Spool.open(root, owner));
+      this.#spool = spool;
+      this.#foreignChunks = await spool.foreignChunks();
+      this.#tabs = new TabChannel(owner, (message) => this.#onTabMessage(message));
+      await this.#refreshStorage();
+      await this.#seekRole(owner);
+      this.#update();
+      this.#post({ type: 'ready', owner });
+    } catch (error) {
+      this.#post({ type: 'open_failed', problem: asProblem(error, 'opfs_unavailable') });
+    }
+  }
+
+  async #ownerOf(options: WorkerOptions, root: FileSystemDirectoryHandle): Promise<string> {
+    if (options.owner !== null) return options.owner;
+    let reason: unknown = 'the token names no owner';
+    try {
+      const subject = subjectOf(await this.#tokens.get(null));
+      if (subject !== null) return subject;
+    } catch (error) {
+      reason = error; // Offline most likely: whoever recorded here last records on.
+    }
+    const last = await lastOwner(root);
+    if (last === null) throw new SafereelError('owner_unknown', reason);
+    return last;
+  }
+
+  /** One tab of an owner uploads. The others wait for that role, and meanwhile hear what the uploader does. */
+  async #seekRole(owner: string): Promise<void> {
+    const lock = await holdLock(lockNames.uploader(owner), { ifAvailable: true });
+    if (lock) return this.#takeRole(lock);
+    const heard = new Promise<void>((resolve) => {
+      this.#onNeighbour = resolve;
+    });
+    this.#tabs?.send({ type: 'who' });
+    this.#neighbourAt = Date.now();
+    const promoted = this.#awaitRole(owner);
+    await Promise.race([heard, promoted, new Promise((resolve) => setTimeout(resolve, NEIGHBOUR_MS))]);
+  }
+
+  async #awaitRole(owner: string): Promise<void> {
+    const waiting = new AbortController();
+    const signal = AbortSignal.any([waiting.signal, this.#stop.signal]);
+    const silence = setInterval(() => void this.#stealFromFrozen(owner, waiting), UPLOADER_ALIVE_MS);
+    try {
+      const lock = await holdLock(lockNames.uploader(owner), { signal });
+      if (lock) await this.#takeRole(lock);
+    } catch (error) {
+      if (!signal.aborted) this.#problem(asProblem(error, 'unexpected'));
+    } finally {
+      clearInterval(silence);
+    }
+  }
+
+  /** An uploader that says nothing for minutes, though asked, is frozen. Every step is idempotent, so two do no harm. */
+  async #stealFromFrozen(owner: string, waiting: AbortController): Promise<void> {
+    const silentMs = Date.now() - this.#neighbourAt;
+    if (silentMs < UPLOADER_SILENT_MS) {
+      if (silentMs > UPLOADER_SILENT_MS / 2) this.#tabs?.send({ type: 'who' });
+      return;
+    }
+    waiting.abort();
+    const lock = await holdLock(lockNames.uploader(owner), { steal: true });
+    if (lock) await this.#takeRole(lock);
+  }
+
+  async #takeRole(lock: HeldLock): Promise<void> {
+    const { spool, options } = this.#opened();
+    const role = new AbortController();
+    const signal = AbortSignal.any([role.signal, this.#stop.signal]);
+    const plane = new HttpControlPlane(options.endpoint, (refused) => this.#tokens.get(refused));
+    const { parallelPuts, resumeWindowMs } = options;
+    const uploading = new Uploading(spool, this.#inventory, plane, this.#uploadingHost(), {
+      parallelPuts,
+      resumeWindowMs,
+      signal,
+    });
+    this.#uploading = uploading;
+    const alive = setInterval(() => this.#update(true), UPLOADER_ALIVE_MS);
+    void lock.over.then(() => {
+      clearInterval(alive);
+      role.abort();
+      if (this.#uploading === uploading) this.#uploading = null;
+      if (!this.#stop.signal.aborted) void this.#awaitRole(spool.owner);
+    });
+    for (const { recording } of this.#live.values()) uploading.writing(recording.facts, recording.seals, true);
+    await uploading.start();
+    this.#tabs?.send({ type: 'who' });
+  }
+
+  #opened(): { spool: Spool; options: WorkerOptions } {
+    if (!this.#spool || !this.#options) throw new SafereelError('closed');
+    return { spool: this.#spool, options: this.#options };
+  }
+
+  #uploadingHost() {
+    return {
+      isLiveHere: (id: string) => this.#live.has(id),
+      storage: () => this.#refreshStorage(),
+      recovered: (recordingId: string, chunks: number, bytes: number) =>
+        this.#post({ type: 'recovered', recordingId, chunks, bytes }),
+      completed: (recordingId: string) => this.#post({ type: 'completed', recordingId }),
+      problem: (problem: Problem, id?: string) => this.#problem(problem, id),
+      limits: (id: string, bytes: number) => this.#live.get(id)?.recording.setMaxChunkBytes(bytes),
+      freed: () => this.#onFreed(),
+      standing: () => this.#updateSoon(),
+    };
+  }
+
+  async #begin(message: Begin): Promise<FromWorker> {
+    const { spool, options } = this.#opened();
+    const lock = await this.#lockRecording(message.id, message.resume);
+    try {
+      const writer = await this.#openWriter(spool, message);
+      const { startMs } = writer.startSegment();
+      const limits = {
+        chunkBytes: options.chunkBytes,
+        chunkMs: options.chunkMs,
+        maxChunkBytes: DEFAULT_MAX_CHUNK_BYTES,
+      };
+      const recording = new LiveRecording(writer, limits, this.#liveEvents(message.id));
+      this.#live.set(message.id, { recording, lock });
+      this.#showWriting(recording);
+      return { type: 'began', request: message.request, startMs };
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  async #lockRecording(id: string, resume: boolean): Promise<HeldLock> {
+    const { spool } = this.#opened();
+    const name = lockNames.recording(spool.owner, id);
+    const signal = AbortSignal.timeout(RESUME_PATIENCE_MS);
+    try {
+      const lock = await holdLock(name, resume ? { signal } : { ifAvailable: true });
+      if (lock) return lock;
+    } catch (error) {
+      throw new SafereelError('recording_not_resumable', error);
+    }
+    throw new SafereelError('recording_exists');
+  }
+
+  async #openWriter(spool: Spool, message: Begin): Promise<SpoolWriter> {
+    const { id, mimeType, title, resume } = message;
+    if (!resume) {
+      const { owner, recorderId } = spool;
+      return spool.create({ id, owner, recorderId, mimeType, title, startedAt: Date.now() });
+    }
+    const { completing, complete } = await spool.releases(id);
+    if (completing || complete) throw new SafereelError('recording_not_resumable');
+    const writer = await spool.write(id);
+    try {
+      await writer.sealLeftover();
+      return writer;
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
+  }
+
+  #showWriting(recording: LiveRecording): void {
+    const { facts, seals } = recording;
+    const entry = this.#inventory.open(facts, { live: true, end: null });
+    for (const seal of seals) {
+      if (!entry.chunks.has(seal.seq)) this.#inventory.put(facts.id, viewOf(seal, 'on_disk', Date.now()));
+    }
+    this.#uploading?.writing(facts, seals, true);
+    this.#tabs?.send({ type: 'writing', facts, seals: [...seals] });
+  }
+
+  #liveEvents(id: string) {
+    let troubled = false;
+    return {
+      flushed: (
+        chunk: { seq: number; segment: number; startMs: number; size: number; endMs: number },
+        bytes: number,
+        flushMs: number,
+      ) => {
+        const { seq, segment, startMs, size, endMs } = chunk;
+        this.#flushes.add(flushMs);
+        const durationMs = Math.max(0, endMs - startMs);
+        const times = { writing: Date.now() };
+        this.#inventory.put(id, {
+          seq,
+          segment,
+          state: 'writing',
+          size,
+          sha256: '',
+          startMs,
+          durationMs,
+          times,
+          resent: 0,
+        });
+        this.#post({ type: 'flushed', recordingId: id, seq, segment, bytes, flushMs });
+      },
+      sealed: (seal: Parameters<typeof viewOf>[0]) => {
+        this.#inventory.put(id, viewOf(seal, 'on_disk', Date.now()));
+        this.#uploading?.sealed(id, seal);
+        this.#tabs?.send({ type: 'sealed', id, seal });
+      },
+      trouble: (problem: Problem | null) => {
+        if (problem) this.#inventory.mark(id, { problem });
+        else if (troubled) this.#inventory.mark(id, { problem: undefined });
+        troubled = problem !== null;
+        if (problem) this.#problem(problem, id);
+      },
+    };
+  }
+
+  async #end(id: string): Promise<undefined> {
+    const live = this.#live.get(id);
+    if (!live) return;
+    const end = await live.recording.end();
+    live.lock.release();
+    this.#live.delete(id);
+    this.#inventory.mark(id, { live: false, paused: false, end });
+    this.#uploading?.ended(id, end);
+    this.#tabs?.send({ type: 'ended', id, end });
+    this.#update();
+  }
+
+  async #close(): Promise<undefined> {
+    await Promise.all([...this.#live.keys()].map((id) => this.#end(id)));
+    this.#stop.abort(new SafereelError('closed'));
+    clearTimeout(this.#updateTimer);
+    this.#tabs?.close();
+  }
+
+  #wake(refused: boolean): void {
+    for (const { recording } of this.#live.values()) recording.wake();
+    if (this.#uploading) this.#uploading.wake(refused);
+    else this.#tabs?.send({ type: 'wake' });
+  }
+
+  #onFreed(): void {
+    for (const { recording } of this.#live.values()) recording.wake();
+  }
+
+  #onTabMessage(message: BetweenTabs): void {
+    switch (message.type) {
+      case 'who':
+        for (const { recording } of this.#live.values()) {
+          this.#tabs?.send({ type: 'writing', facts: recording.facts, seals: [...recording.seals] });
+        }
+        if (this.#uploading)
+          this.#tabs?.send({
+            type: 'changes',
+            recordings: this.#inventory.takeDeltas(true),
+            standing: this.#standing(),
+          });
+        return;
+      case 'writing':
+        this.#uploading?.writing(message.facts, message.seals, false);
+        return;
+      case 'sealed':
+        this.#uploading?.sealed(message.id, message.seal);
+        return;
+      case 'ended':
+        this.#uploading?.ended(message.id, message.end);
+        return;
+      case 'changes':
+        this.#onNeighbourChanges(message);
+        return;
+      case 'wake':
+        this.#uploading?.wake(true);
+        return;
+    }
+  }
+
+  #onNeighbourChanges(message: Extract<BetweenTabs, { type: 'changes' }>): void {
+    if (this.#uploading) return;
+    this.#neighbour = message.standing;
+    this.#neighbourAt = Date.now();
+    let released = false;
+    for (const delta of message.recordings) {
+      const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
+      this.#inventory.applyRemote(delta, this.#live.has(delta.id));
+      if (delta.head?.complete && !wasComplete) this.#post({ type: 'completed', recordingId: delta.id });
+      released ||= delta.chunks.some(({ state }) => state === 'released');
+    }
+    if (released) this.#onFreed();
+    this.#updateSoon();
+    this.#onNeighbour();
+  }
+
+  #problem(problem: Problem, recordingId?: string): void {
+    this.#post(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
+  }
+
+  #updateSoon(): void {
+    this.#updateTimer ??= setTimeout(() => this.#update(), UPDATE_MS);
+  }
+
+  /** Tells the page, and the other tabs when this one uploads, what changed. */
+  #update(always = false): void {
+    clearTimeout(this.#updateTimer);
+    this.#updateTimer = undefined;
+    if (!this.#spool || this.#stop.signal.aborted) return;
+    const recordings = this.#inventory.takeDeltas();
+    const standing = this.#standing();
+    this.#post({ type: 'changes', recordings, standing });
+    if (this.#uploading || always) this.#tabs?.send({ type: 'changes', recordings, standing });
+    if (Date.now() - this.#storageAt > STORAGE_REPORT_MS) void this.#refreshStorage();
+    if (standing.uploadRate !== null) this.#updateTimer ??= setTimeout(() => this.#update(), 10 * UPDATE_MS);
+  }
+
+  #standing(): Standing {
+    const uploader = this.#uploading?.uploader;
+    const connection = uploader?.connection(this.#online) ?? {
+      connection: this.#neighbour?.connection ?? (this.#online ? 'online' : 'offline'),
+      retryAt: this.#neighbour?.retryAt ?? null,
+    };
+    return {
+      owner: this.#spool?.owner ?? '',
+      ...connection,
+      storage: this.#storage,
+      foreignChunks: this.#foreignChunks,
+      uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
+      uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),
+      flush: this.#flushes.summary(),
+    };
+  }
+
+  async #refreshStorage(): Promise<StorageReport> {
+    this.#storageAt = Date.now();
+    try {
+      const [persisted, { usage, quota }] = await Promise.all([
+        navigator.storage.persisted(),
+        navigator.storage.estimate(),
+      ]);
+      this.#storage = { persisted: persisted || this.#storage.persisted, usage: usage ?? null, quota: quota ?? null };
+    } catch (error) {
+      // Some browsers tell workers nothing: null says so in the report, and no decision rests on it.
+      this.#storage = { ...this.#storage, usage: null, quota: null };
+      if (!(error instanceof TypeError || error instanceof DOMException)) this.#problem(problemOf('unexpected', error));
+    }
+    return this.#storage;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The two append-only journals of a recording, as lines of `crc32 json\n`.
+ *
+ * `journal` is written by the tab that records: what exists. `releases` is written by the tab that uploads: what may be
+ * gone. They are two files because a sync access handle is exclusive and these may be two tabs. Only the longest valid
+ * prefix of a file counts: a crash can tear the last line, and the next append truncates what was torn.
+ */
+import { crc32Hex } from './digest';
+
+/** What is fixed when a recording starts. */
+export interface RecordingFacts {
+  id: string;
+  owner: string;
+  recorderId: string;
+  mimeType: string;
+  title: string;
+  startedAt: number;
+}
+
+/** A chunk that will never change again. Sizes in bytes, times in ms of recorded time. */
+export interface Seal {
+  seq: number;
+  segment: number;
+  size: number;
+  sha256: string;
+  startMs: number;
+  durationMs: number;
+}
+
+/** The open chunk: written down and flushed before its file exists, so that its number is never given twice. */
+export interface OpenChunk {
+  seq: number;
+  segment: number;
+  startMs: number;
+}
+
+export interface End {
+  chunkCount: number;
+  totalBytes: number;
+}
+
+export type JournalRecord =
+  | ({ t: 'recording'; v: 1 } & RecordingFacts)
+  | { t: 'segment'; segment: number; startMs: number }
+  | ({ t: 'open' } & OpenChunk)
+  | ({ t: 'seal' } & Seal)
+  | ({ t: 'end' } & End);
+
+export type ReleaseRecord =
+  | { t: 'release'; seq: number; sha256: string }
+  /** A completion may have reached the server: from here on the recording must not be resumed. */
+  | { t: 'completing' }
+  | { t: 'complete' };
+
+/** What a journal says, replayed. */
+export interface JournalState {
+  facts: RecordingFacts | null;
+  /** By seq, without gaps. */
+  seals: Seal[];
+  /** Opened and never sealed: what a crash leaves. */
+  open: OpenChunk | null;
+  nextSeq: number;
+  nextSegment: number;
+  end: End | null;
+}
+
+export interface ReleaseState {
+  released: Map<number, string>;
+  completing: boolean;
+  complete: boolean;
+}
+
+const NEWLINE = 10;
+/** Eight hex digits and a space. */
+const CRC_LENGTH = 9;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** One record as a line, checksum first. */
+export function encodeLine(record: object): Uint8Array<ArrayBuffer> {
+  const json = JSON.stringify(record);
+  return encoder.encode(`${crc32Hex(encoder.encode(json))} ${json}\n`);
+}
+
+/** The records of the longest valid prefix and its length in bytes. */
+export function parseLines<T>(bytes: Uint8Array): { records: T[]; validLength: number } {
+  const records: T[] = [];
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    const record = parseLine<T>(bytes.subarray(start, end));
+    if (record === null) break;
+    records.push(record);
+    start = end + 1;
+  }
+  return { records, validLength: start };
+}
+
+function parseLine<T>(line: Uint8Array): T | null {
+  const json = line.subarray(CRC_LENGTH);
+  if (json.length === 0 || decoder.decode(line.subarray(0, CRC_LENGTH)) !== `${crc32Hex(json)} `) return null;
+  try {
+    return JSON.parse(decoder.decode(json)) as T;
+  } catch {
+    // The checksum fits but it is no JSON: nothing of ours, so the valid prefix ends here.
+    return null;
+  }
+}
+
+/** The state after these records, in order. */
+export function replayJournal(records: Iterable<JournalRecord>): JournalState {
+  const state: JournalState = { facts: null, seals: [], open: null, nextSeq: 0, nextSegment: 0, end: null };
+  for (const record of records) applyRecord(state, record);
+  return state;
+}
+
+/** Applies one record in place; the writer uses it too, so that memory and disk cannot tell two stories. */
+export function applyRecord(state: JournalState, record: JournalRecord): void {
+  switch (record.t) {
+    case 'recording': {
+      const { t: _t, v: _v, ...facts } = record;
+      state.facts = facts;
+      return;
+    }
+    case 'segment':
+      state.nextSegment = Math.max(state.nextSegment, record.segment + 1);
+      state.end = null; // A segment after the end is a resumed recording: it will be ended anew.
+      return;
+    case 'open':
+      state.open = { seq: record.seq, segment: record.segment, startMs: record.startMs };
+      return;
+    case 'seal': {
+      const { t: _t, ...seal } = record;
+      state.seals[seal.seq] = seal;
+      state.nextSeq = Math.max(state.nextSeq, seal.seq + 1);
+      if (state.open?.seq === seal.seq) state.open = null;
+      return;
+    }
+    case 'end':
+      state.end = { chunkCount: record.chunkCount, totalBytes: record.totalBytes };
+      return;
+  }
+}
+
+/** The end of a recording that has exactly these chunks. */
+export function endOf(seals: readonly Seal[]): End {
+  return { chunkCount: seals.length, totalBytes: seals.reduce((sum, seal) => sum + seal.size, 0) };
+}
+
+/** Recorded time up to the end of the last sealed chunk, in ms. */
+export function sealedMs(seals: readonly Seal[]): number {
+  const last = seals.at(-1);
+  return last ? last.startMs + last.durationMs : 0;
+}
+
+export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
+  const state: ReleaseState = { released: new Map(), completing: false, complete: false };
+  for (const record of records) {
+    if (record.t === 'release') state.released.set(record.seq, record.sha256);
+    else if (record.t === 'completing') state.completing = true;
+    else if (record.t === 'complete') state.complete = true;
+  }
+  return state;
+}

@@ -1,0 +1,152 @@
+/** One recording being written by this worker: slices in order, sealing by size and time, and patience with a full disk. */
+import { Gate, pause } from './backoff';
+import { isStorageFull, problemOf } from './errors';
+import { type End, endOf, type OpenChunk, type Seal } from './journal';
+import { bytesThatFit, dueInMs, isFull, type SealingLimits } from './sealing';
+import type { Problem } from './types';
+import type { SpoolWriter } from './writer';
+
+export interface LiveEvents {
+  /** Bytes of a slice were appended and flushed; `size` is that of the open chunk now. */
+  flushed(chunk: OpenChunk & { size: number; endMs: number }, bytes: number, flushMs: number): void;
+  sealed(seal: Seal): void;
+  /** Writing fails and is being tried again; null when it works again. */
+  trouble(problem: Problem | null): void;
+}
+
+export class LiveRecording {
+  readonly id: string;
+  readonly #writer: SpoolWriter;
+  readonly #limits: SealingLimits;
+  readonly #events: LiveEvents;
+  readonly #gate = new Gate();
+  #queue: Promise<void> = Promise.resolve();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wake = new AbortController();
+  #troubled = false;
+  #ended: Promise<End> | null = null;
+
+  constructor(writer: SpoolWriter, limits: SealingLimits, events: LiveEvents) {
+    this.id = writer.facts.id;
+    this.#writer = writer;
+    this.#limits = { ...limits };
+    this.#events = events;
+  }
+
+  get seals(): readonly Seal[] {
+    return this.#writer.state.seals;
+  }
+
+  get facts() {
+    return this.#writer.facts;
+  }
+
+  setMaxChunkBytes(bytes: number): void {
+    if (bytes > 0) this.#limits.maxChunkBytes = bytes;
+  }
+
+  /** Takes a slice; it waits in memory until the disk takes it. Empty ones are dropped without using up a number. */
+  slice(blob: Blob, startMs: number, endMs: number): void {
+    if (blob.size === 0 || this.#ended) return;
+    void this.#enqueue(async () => this.#append(new Uint8Array(await blob.arrayBuffer()), startMs, endMs));
+  }
+
+  /** Seals what is open and ends the recording; resolves once both are flushed. */
+  end(): Promise<End> {
+    this.#ended ??= this.#enqueue(async () => {
+      clearTimeout(this.#timer);
+      await this.#insist(() => this.#seal());
+      await this.#insist(async () => this.#writer.end(endOf(this.seals)));
+      this.#writer.close();
+    }).then(() => endOf(this.seals));
+    return this.#ended;
+  }
+
+  /** Space may have become free: try again now. */
+  wake(): void {
+    this.#gate.reset();
+    this.#wake.abort();
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const done = this.#queue.then(work);
+    // The queue goes on whatever happened to one entry; `insist` never rejects, so this is for a blob that cannot be read.
+    this.#queue = done.catch((error: unknown) => this.#events.trouble(problemOf('write_failed', error)));
+    return done;
+  }
+
+  async #append(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const fits = bytesThatFit(this.#writer.openSize, bytes.length - at, this.#limits);
+      if (fits > 0) await this.#insist(() => this.#write(bytes.subarray(at, at + fits), startMs, endMs));
+      at += fits;
+      if (fits === 0 || isFull(this.#writer.openSize, this.#limits)) await this.#insist(() => this.#seal());
+    }
+  }
+
+  async #write(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number): Promise<void> {
+    const fresh = this.#writer.open === null;
+    const flushMs = await this.#writer.write(bytes, startMs, endMs);
+    if (fresh) this.#sealWhenDue(performance.now());
+    const open = this.#writer.open;
+    if (open) this.#events.flushed(open, bytes.length, flushMs);
+  }
+
+  async #seal(): Promise<void> {
+    clearTimeout(this.#timer);
+    const seal = await this.#writer.seal();
+    if (seal) this.#events.sealed(seal);
+  }
+
+  /** By the worker's clock, not by slices: a stalled MediaRecorder must not keep a chunk open. */
+  #sealWhenDue(openedAt: number): void {
+    const seq = this.#writer.open?.seq;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        void this.#enqueue(async () => {
+          if (this.#writer.open?.seq === seq && !this.#ended) await this.#insist(() => this.#seal());
+        });
+      },
+      dueInMs(performance.now() - openedAt, this.#limits),
+    );
+  }
+
+  /** Does `work` until it succeeds: a slice in memory is never given up. What is open is sealed meanwhile, to be sent. */
+  async #insist(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await work();
+        this.#onWritten();
+        return;
+      } catch (error) {
+        this.#onFailed(error);
+      }
+      await this.#sealMeanwhile();
+      this.#wake = new AbortController();
+      await pause(this.#gate.opensAt - Date.now(), this.#wake.signal);
+    }
+  }
+
+  #onWritten(): void {
+    if (!this.#troubled) return;
+    this.#troubled = false;
+    this.#gate.succeed();
+    this.#events.trouble(null);
+  }
+
+  #onFailed(error: unknown): void {
+    this.#gate.fail(Date.now());
+    if (!this.#troubled) this.#events.trouble(problemOf(isStorageFull(error) ? 'storage_full' : 'write_failed', error));
+    this.#troubled = true;
+  }
+
+  /** What is on disk already can go out and be released, which is what frees space. */
+  async #sealMeanwhile(): Promise<void> {
+    try {
+      await this.#seal();
+    } catch {
+      // The disk takes not even a journal line: the caller's next round tries again, and its problem is already said.
+    }
+  }
+}

@@ -1,0 +1,320 @@
+/** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
+import { Capture, defaultSliceMs, pickMimeType } from './capture';
+import { type asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
+import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
+import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
+import type { FromWorker, ToWorker } from './spool-protocol';
+import type { Recording, RecordOptions, Safereel, SafereelEvent, SafereelOptions, Snapshot } from './types';
+import { uuidv7 } from './uuid';
+
+/** Enough to fill a link with latency, few enough to leave the recording its bandwidth. */
+const DEFAULT_PARALLEL_PUTS = 3;
+
+type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'close' }>, 'request'>;
+
+/**
+ * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
+ * Nothing is thrown here; `ready()` rejects with a `SafereelError` when recording safely is impossible.
+ */
+export function createSafereel(options: SafereelOptions): Safereel {
+  return new PageRecorder(options);
+}
+
+class PageRecorder implements Safereel {
+  readonly #options: SafereelOptions;
+  readonly #worker: Worker;
+  readonly #listeners = new Set<(event: SafereelEvent) => void>();
+  readonly #answers = new Map<number, { resolve: (answer: FromWorker) => void; reject: (error: Error) => void }>();
+  readonly #recordings = new Map<string, PageRecording>();
+  readonly #ready: Promise<void>;
+  #settleReady: { resolve: () => void; reject: (error: Error) => void } = {
+    resolve: () => undefined,
+    reject: () => undefined,
+  };
+  #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #request = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: SafereelOptions) {
+    this.#options = options;
+    this.#ready = new Promise((resolve, reject) => {
+      this.#settleReady = { resolve, reject };
+    });
+    // Whoever never asks `ready()` still gets the problem event; an unhandled rejection would only repeat it.
+    this.#ready.catch(() => undefined);
+    this.#worker = new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
+    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#onMessage(event.data);
+    this.#worker.onerror = (event) => this.#onWorkerError(event);
+    this.#worker.onmessageerror = () => this.#emitProblem(problemOf('worker_failed', 'a message could not be read'));
+    this.#send({ type: 'open', options: this.#workerOptions() });
+    addEventListener('online', this.#onOnline);
+    addEventListener('offline', this.#onOnline);
+    void this.#persist();
+  }
+
+  snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  subscribe(listener: (event: SafereelEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  async record(stream: MediaStream, options: RecordOptions = {}): Promise<Recording> {
+    await this.#ready;
+    options.signal?.throwIfAborted();
+    if (this.#closing) throw new SafereelError('closed');
+    const id = options.resume ?? uuidv7();
+    const known = this.#snapshot.recordings.find((view) => view.id === id);
+    // A recording has one type for all of its segments.
+    const mimeType = pickMimeType(stream, options.mimeType ?? known?.mimeType);
+    const recording = new PageRecording(id, this.#link(id), stream, {
+      mimeType,
+      sliceMs: this.#options.sliceMs ?? defaultSliceMs(),
+      videoBitsPerSecond: options.videoBitsPerSecond,
+      audioBitsPerSecond: options.audioBitsPerSecond,
+    });
+    const resume = options.resume !== undefined;
+    const began = await this.#ask({ type: 'begin', id, mimeType, title: options.title ?? '', resume });
+    this.#recordings.set(id, recording);
+    await this.#startCapture(recording, began.type === 'began' ? began.startMs : 0, options.signal);
+    return recording;
+  }
+
+  async #startCapture(recording: PageRecording, startMs: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      signal?.throwIfAborted();
+      recording.start(startMs);
+    } catch (error) {
+      this.#recordings.delete(recording.id);
+      await this.#ask({ type: 'end', id: recording.id });
+      throw error;
+    }
+  }
+
+  retryNow(): void {
+    this.#send({ type: 'retry' });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    removeEventListener('online', this.#onOnline);
+    removeEventListener('offline', this.#onOnline);
+    await Promise.all([...this.#recordings.values()].map((recording) => recording.stop()));
+    await this.#ask({ type: 'close' });
+    this.#worker.terminate();
+    this.#failAll(new SafereelError('closed'));
+    this.#listeners.clear();
+  }
+
+  #link(id: string): RecordingLink {
+    return {
+      send: (message) => this.#send(message),
+      end: async () => {
+        await this.#ask({ type: 'end', id });
+        this.#recordings.delete(id);
+      },
+      completed: (signal) => this.#completed(id, signal),
+      failed: (error) => this.#emitProblem(problemOf('capture_failed', error), id),
+    };
+  }
+
+  #completed(id: string, signal: AbortSignal | undefined): Promise<void> {
+    const isComplete = () => this.#snapshot.recordings.some((view) => view.id === id && view.state === 'complete');
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      if (isComplete()) return resolve();
+      const finish = (settle: () => void) => {
+        unsubscribe();
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const onAbort = () => finish(() => reject(signal?.reason));
+      const unsubscribe = this.subscribe((event) => {
+        const named = event.type === 'completed' && event.recordingId === id;
+        if (named || (event.type === 'snapshot' && isComplete())) finish(resolve);
+      });
+      signal?.addEventListener('abort', onAbort);
+    });
+  }
+
+  #workerOptions() {
+    const { endpoint, owner, chunkBytes, chunkMs, parallelPuts, resumeWindowMs } = this.#options;
+    return {
+      endpoint: endpoint || location.origin,
+      owner: owner ?? null,
+      chunkBytes: chunkBytes ?? DEFAULT_CHUNK_BYTES,
+      chunkMs: chunkMs ?? DEFAULT_CHUNK_MS,
+      parallelPuts: parallelPuts ?? DEFAULT_PARALLEL_PUTS,
+      resumeWindowMs: resumeWindowMs ?? 0,
+    };
+  }
+
+  /** Asked in parallel to the start: Firefox asks the person, and a recording must not wait for their answer. */
+  async #persist(): Promise<void> {
+    let persisted: boolean | null = null;
+    try {
+      persisted = await navigator.storage.persist();
+    } catch {
+      // Not told by this browser: the report says null, which the page shows as unknown.
+    }
+    this.#send({ type: 'persisted', persisted });
+  }
+
+  readonly #onOnline = () => this.#send({ type: 'online', online: navigator.onLine });
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #ask(question: Asked): Promise<FromWorker> {
+    this.#request += 1;
+    const request = this.#request;
+    return new Promise((resolve, reject) => {
+      this.#answers.set(request, { resolve, reject });
+      this.#send({ ...question, request });
+    });
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.type) {
+      case 'ready':
+        this.#setSnapshot({ ...this.#snapshot, ready: true, owner: message.owner });
+        this.#settleReady.resolve();
+        return;
+      case 'open_failed':
+        this.#settleReady.reject(errorFromProblem(message.problem));
+        this.#emitProblem(message.problem);
+        return;
+      case 'token_wanted':
+        void this.#answerToken(message.request);
+        return;
+      case 'began':
+      case 'done':
+        this.#answers.get(message.request)?.resolve(message);
+        this.#answers.delete(message.request);
+        return;
+      case 'failed':
+        this.#answers.get(message.request)?.reject(errorFromProblem(message.problem));
+        this.#answers.delete(message.request);
+        return;
+      case 'changes':
+        this.#setSnapshot(applyChanges(this.#snapshot, message.recordings, message.standing));
+        return;
+      case 'flushed':
+      case 'chunk':
+      case 'recovered':
+      case 'completed':
+      case 'problem':
+        this.#emit(message);
+        return;
+    }
+  }
+
+  async #answerToken(request: number): Promise<void> {
+    try {
+      this.#send({ type: 'token', request, token: await this.#options.getToken() });
+    } catch (error) {
+      this.#send({ type: 'token_failed', request, reason: reasonOf(error) });
+    }
+  }
+
+  #onWorkerError(event: ErrorEvent): void {
+    const error = new SafereelError('worker_failed', event.message || undefined);
+    this.#settleReady.reject(error);
+    this.#failAll(error);
+    this.#emitProblem(error.problem);
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#answers.values()) reject(error);
+    this.#answers.clear();
+  }
+
+  #setSnapshot(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#emit({ type: 'snapshot', snapshot });
+  }
+
+  #emitProblem(problem: ReturnType<typeof asProblem>, recordingId?: string): void {
+    this.#emit(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
+  }
+
+  #emit(event: SafereelEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch (error) {
+        // A page's mistake must not stop a recording; the page hears of it the way it hears of all its mistakes.
+        reportError(error);
+      }
+    }
+  }
+}
+
+/** What a recording needs of the page's recorder. */
+interface RecordingLink {
+  send(message: ToWorker): void;
+  end(): Promise<void>;
+  completed(signal: AbortSignal | undefined): Promise<void>;
+  failed(error: unknown): void;
+}
+
+class PageRecording implements Recording {
+  readonly id: string;
+  readonly #link: RecordingLink;
+  readonly #capture: Capture;
+  readonly #ended: Promise<void>;
+  #settle: (ended: Promise<void>) => void = () => undefined;
+
+  constructor(id: string, link: RecordingLink, stream: MediaStream, options: ConstructorParameters<typeof Capture>[1]) {
+    this.id = id;
+    this.#link = link;
+    this.#ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#ended.catch((error: unknown) => link.failed(error));
+    this.#capture = new Capture(stream, options, {
+      slice: (blob, startMs, endMs) => link.send({ type: 'slice', id, blob, startMs, endMs }),
+      stopped: () => this.#settle(link.end()),
+      failed: (error) => link.failed(error),
+    });
+  }
+
+  start(startMs: number): void {
+    this.#capture.start(startMs);
+  }
+
+  pause(): void {
+    this.#capture.pause();
+    this.#tellPaused();
+  }
+
+  resume(): void {
+    this.#capture.resume();
+    this.#tellPaused();
+  }
+
+  stop(): Promise<void> {
+    this.#capture.stop();
+    return this.#ended;
+  }
+
+  completed(signal?: AbortSignal): Promise<void> {
+    return this.#link.completed(signal);
+  }
+
+  #tellPaused(): void {
+    this.#link.send({ type: 'paused', id: this.id, paused: this.#capture.isPaused });
+  }
+}

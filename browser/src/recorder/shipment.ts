@@ -1,0 +1,454 @@
+/**
+ * What is left to send of one recording, and what to do next about it: decisions only, no I/O, time is a parameter.
+ *
+ * A parcel is a sealed chunk on this device. Its stages:
+ *
+ *     todo → granted → putting → in_bucket → acking → acked
+ *       ↑________|________|__________|__________|
+ *
+ * Whatever fails goes back to the stage whose repetition is harmless; nothing ever leaves before it was released.
+ */
+import { backoffMs } from './backoff';
+import type { AckAnswer, CallFailed, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
+import type { End, Seal } from './journal';
+import { inRanges, type Ranges } from './ranges';
+import type { ChunkState, Problem } from './types';
+
+/** Grants asked ahead of the PUTs: enough to never wait for one, few enough that none expires unused. */
+export const GRANTS_AHEAD = 32;
+
+/** Entries in one call; the control plane's `limits.max_batch` unless it says less. */
+const MAX_BATCH = 1_000;
+
+export type Stage = 'todo' | 'granted' | 'putting' | 'in_bucket' | 'acking' | 'acked' | 'refused';
+
+export interface Parcel {
+  readonly seal: Seal;
+  stage: Stage;
+  put: Put | null;
+  /** Epoch ms on this device's clock after which the grant is not worth trying. */
+  grantEndsAt: number;
+  etag: string | undefined;
+  /** The bucket lost it: it goes before everything that is only new. */
+  urgent: boolean;
+  attempts: number;
+  notBefore: number;
+}
+
+/** What can be begun now. Each is empty or false when there is nothing of its kind. */
+export interface Steps {
+  start: boolean;
+  grant: Seal[];
+  puts: Parcel[];
+  acks: { seq: number; etag?: string }[];
+  complete: End | null;
+}
+
+/** What a failed call means for its recording. */
+export type Consequence = 'retry' | 'restart' | 'refresh' | 'deleted' | 'stuck';
+
+/** Refusals of one chunk that the same request can never get past. */
+const CHUNK_REFUSED_FOR_GOOD = new Set([
+  'chunk_conflict',
+  'recording_complete',
+  'chunk_too_large',
+  'size_not_allowed',
+  'seq_not_allowed',
+  'segment_not_allowed',
+]);
+
+/** What to do about a failed call: repetition is the rule, since a recorder never gives up by itself. */
+export function consequenceOf(failure: CallFailed): Consequence {
+  const { status, problem } = failure;
+  if (problem.code === 'recording_unknown') return 'restart';
+  if (problem.code === 'recording_deleted' || status === 410) return 'deleted';
+  if (problem.code === 'chunks_missing') return 'refresh';
+  if (status === 409 || status === 400 || status === 413 || status === 415 || status === 422) return 'stuck';
+  return 'retry';
+}
+
+export class Shipment {
+  readonly id: string;
+  end: End | null = null;
+  completed = false;
+  /** Set while the control plane refuses the recording for good; cleared by `unstick`. */
+  stuck: Problem | null = null;
+  started = false;
+  readonly #parcels = new Map<number, Parcel>();
+  readonly #stages: Record<Stage, Set<number>> = {
+    todo: new Set(),
+    granted: new Set(),
+    putting: new Set(),
+    in_bucket: new Set(),
+    acking: new Set(),
+    acked: new Set(),
+    refused: new Set(),
+  };
+  readonly #busy = { start: false, grant: false, ack: false, complete: false };
+  readonly #random: () => number;
+  readonly #report: (seq: number, state: ChunkState) => void;
+  #received: Ranges = [];
+  #maxBatch = MAX_BATCH;
+
+  /** `report` hears each change of a chunk's state that a person may see. */
+  constructor(id: string, report: (seq: number, state: ChunkState) => void, random: () => number = Math.random) {
+    this.id = id;
+    this.#report = report;
+    this.#random = random;
+  }
+
+  /** Takes in a sealed chunk on this device; repeated calls change nothing. */
+  add(seal: Seal): void {
+    if (this.#parcels.has(seal.seq)) return;
+    this.#parcels.set(seal.seq, {
+      seal,
+      stage: 'todo',
+      put: null,
+      grantEndsAt: 0,
+      etag: undefined,
+      urgent: false,
+      attempts: 0,
+      notBefore: 0,
+    });
+    this.#stages.todo.add(seal.seq);
+  }
+
+  parcel(seq: number): Parcel | undefined {
+    return this.#parcels.get(seq);
+  }
+
+  /** The numbers of all sealed chunks on this device. */
+  held(): Iterable<number> {
+    return this.#parcels.keys();
+  }
+
+  get heldCount(): number {
+    return this.#parcels.size;
+  }
+
+  /** True when everything here was acked and waits for nothing but its release. */
+  get waitsForRelease(): boolean {
+    return this.#stages.acked.size > 0;
+  }
+
+  /** True when there is nothing left to do or to wait for. */
+  get finished(): boolean {
+    return this.completed && this.#parcels.size === 0;
+  }
+
+  /** Which of these may be deleted: those held with an equal digest. Everything else in a release is not ours. */
+  releasable(chunks: readonly (readonly [number, string])[]): Seal[] {
+    const seals: Seal[] = [];
+    for (const [seq, sha256] of chunks) {
+      const parcel = this.#parcels.get(seq);
+      if (parcel && parcel.seal.sha256 === sha256) seals.push(parcel.seal);
+    }
+    return seals;
+  }
+
+  /** The chunk's file is gone: it was released and deleted. */
+  drop(seq: number): void {
+    const parcel = this.#parcels.get(seq);
+    if (!parcel) return;
+    this.#stages[parcel.stage].delete(seq);
+    this.#parcels.delete(seq);
+  }
+
+  /** What can begin now with this many free PUT slots; marks it as begun. */
+  next(now: number, freePuts: number, controlOpen: boolean, bucketOpen: boolean): Steps {
+    const steps: Steps = { start: false, grant: [], puts: [], acks: [], complete: null };
+    if (this.stuck) return steps;
+    if (bucketOpen) steps.puts = this.#takePuts(now, freePuts);
+    if (!controlOpen) return steps;
+    if (!this.started) {
+      steps.start = !this.#busy.start;
+      this.#busy.start ||= steps.start;
+      return steps;
+    }
+    if (!this.#busy.grant) steps.grant = this.#takeGrants(now);
+    if (!this.#busy.ack) steps.acks = this.#takeAcks(now);
+    if (!this.#busy.complete && this.#isReadyToComplete()) {
+      this.#busy.complete = true;
+      steps.complete = this.end;
+    }
+    return steps;
+  }
+
+  /** Epoch ms of the next moment at which `next` could answer more by itself; Infinity when only events help. */
+  wakeAt(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const stage of ['todo', 'granted', 'in_bucket'] as const) {
+      for (const seq of this.#stages[stage]) at = Math.min(at, this.#parcels.get(seq)?.notBefore ?? at);
+    }
+    return at;
+  }
+
+  #takePuts(now: number, free: number): Parcel[] {
+    const puts: Parcel[] = [];
+    for (const parcel of this.#ready('granted', now, free)) {
+      if (parcel.grantEndsAt <= now) {
+        this.#move(parcel, 'todo');
+        continue;
+      }
+      this.#move(parcel, 'putting');
+      this.#report(parcel.seal.seq, parcel.urgent ? 'resending' : 'uploading');
+      puts.push(parcel);
+    }
+    return puts;
+  }
+
+  /** What the control plane said it has is asked in full (it answers without granting), the rest a little ahead. */
+  #takeGrants(now: number): Seal[] {
+    const ahead = GRANTS_AHEAD - this.#stages.granted.size;
+    const seals: Seal[] = [];
+    let fresh = 0;
+    for (const parcel of this.#ready('todo', now, Number.POSITIVE_INFINITY)) {
+      if (seals.length >= this.#maxBatch) break;
+      const known = inRanges(this.#received, parcel.seal.seq);
+      if (!known && fresh >= ahead) continue;
+      if (!known) fresh += 1;
+      seals.push(parcel.seal);
+    }
+    this.#busy.grant = seals.length > 0;
+    return seals;
+  }
+
+  #takeAcks(now: number): { seq: number; etag?: string }[] {
+    const acks: { seq: number; etag?: string }[] = [];
+    for (const parcel of this.#ready('in_bucket', now, this.#maxBatch)) {
+      this.#move(parcel, 'acking');
+      acks.push(parcel.etag === undefined ? { seq: parcel.seal.seq } : { seq: parcel.seal.seq, etag: parcel.etag });
+    }
+    this.#busy.ack = acks.length > 0;
+    return acks;
+  }
+
+  #isReadyToComplete(): boolean {
+    return this.end !== null && !this.completed && this.#stages.acked.size === this.#parcels.size;
+  }
+
+  /** Parcels of a stage whose time has come: urgent ones first, then by number. */
+  #ready(stage: Stage, now: number, limit: number): Parcel[] {
+    const ready: Parcel[] = [];
+    if (limit <= 0) return ready;
+    for (const seq of this.#stages[stage]) {
+      const parcel = this.#parcels.get(seq);
+      if (parcel && parcel.notBefore <= now) ready.push(parcel);
+    }
+    ready.sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.seal.seq - b.seal.seq);
+    return ready.slice(0, limit);
+  }
+
+  /** The control plane knows the recording: what it has need not be sent. */
+  onStarted(status: RecordingStatus): void {
+    this.#busy.start = false;
+    this.started = true;
+    this.#received = status.received;
+    this.#maxBatch = Math.min(MAX_BATCH, status.limits?.max_batch ?? MAX_BATCH);
+  }
+
+  onStartFailed(): void {
+    this.#busy.start = false;
+  }
+
+  /**
+   * Takes the grants in. `grantEndsAt` turns the server's expiry into this device's clock.
+   * Answers the problems of refused chunks.
+   */
+  onGrants(now: number, answers: readonly GrantAnswer[], grantEndsAt: (expiresAt: string) => number): Problem[] {
+    this.#busy.grant = false;
+    const problems: Problem[] = [];
+    for (const answer of answers) {
+      const parcel = this.#parcels.get(answer.seq);
+      if (parcel?.stage !== 'todo') continue;
+      if (answer.state === 'granted' && answer.put) {
+        parcel.put = answer.put;
+        parcel.grantEndsAt = answer.expires_at ? grantEndsAt(answer.expires_at) : Number.POSITIVE_INFINITY;
+        this.#move(parcel, 'granted');
+      } else if (answer.state === 'refused') {
+        problems.push(this.#onRefused(now, parcel, answer.problem));
+      } else {
+        this.#settle(parcel, answer.state === 'confirmed');
+      }
+    }
+    return problems;
+  }
+
+  onGrantsFailed(): void {
+    this.#busy.grant = false;
+  }
+
+  #onRefused(now: number, parcel: Parcel, problem: Problem | undefined): Problem {
+    const said = problem ?? { code: 'refused', detail: `Chunk ${parcel.seal.seq} was refused without a reason.` };
+    if (CHUNK_REFUSED_FOR_GOOD.has(said.code)) this.#move(parcel, 'refused');
+    else this.#back(now, parcel, 'todo');
+    return said;
+  }
+
+  onPut(now: number, seq: number, outcome: PutOutcome): void {
+    const parcel = this.#parcels.get(seq);
+    if (parcel?.stage !== 'putting') return;
+    switch (outcome.kind) {
+      case 'stored':
+      case 'exists':
+        parcel.etag = outcome.kind === 'stored' ? outcome.etag : undefined;
+        parcel.put = null;
+        this.#move(parcel, 'in_bucket');
+        this.#report(seq, 'in_bucket');
+        return;
+      case 'raced':
+        this.#back(now, parcel, 'granted');
+        return;
+      case 'busy':
+        parcel.attempts += 1;
+        this.#move(parcel, 'granted');
+        break;
+      case 'unknown':
+        // A bucket that answers an expired grant without CORS headers looks just like this: so ask for a new one.
+        parcel.attempts += 1;
+        this.#move(parcel, 'todo');
+        break;
+      case 'refused':
+        // The first time at once: most often the grant was simply too old.
+        if (parcel.attempts === 0) {
+          parcel.attempts = 1;
+          this.#move(parcel, 'todo');
+        } else this.#back(now, parcel, 'todo');
+        break;
+      case 'rejected':
+        this.#back(now, parcel, 'todo');
+        break;
+    }
+    this.#report(seq, parcel.urgent ? 'resending' : 'on_disk');
+  }
+
+  /** The file could not be read: it is held no more, or not what it was. */
+  onUnreadable(seq: number): void {
+    const parcel = this.#parcels.get(seq);
+    if (!parcel) return;
+    this.#move(parcel, 'refused');
+    this.#report(seq, 'on_disk');
+  }
+
+  /** Takes verdicts in. Answers the problems of refused acks that a person should know about. */
+  onAcks(now: number, answers: readonly AckAnswer[]): Problem[] {
+    this.#busy.ack = false;
+    const problems: Problem[] = [];
+    for (const answer of answers) {
+      const parcel = this.#parcels.get(answer.seq);
+      if (parcel?.stage !== 'acking') continue;
+      if (answer.verdict === 'match') this.#settle(parcel, answer.state === 'confirmed');
+      else if (answer.verdict === 'unreachable') this.#back(now, parcel, 'in_bucket');
+      else {
+        if (answer.verdict === null && answer.problem && answer.problem.code !== 'chunk_not_granted')
+          problems.push(answer.problem);
+        this.#back(now, parcel, 'todo');
+        this.#report(answer.seq, parcel.urgent ? 'resending' : 'on_disk');
+      }
+    }
+    this.#returnUnanswered();
+    return problems;
+  }
+
+  onAcksFailed(): void {
+    this.#busy.ack = false;
+    this.#returnUnanswered();
+  }
+
+  /** Acks that got no answer are asked again: an ack may be repeated. */
+  #returnUnanswered(): void {
+    for (const seq of [...this.#stages.acking]) {
+      const parcel = this.#parcels.get(seq);
+      if (parcel) this.#move(parcel, 'in_bucket');
+    }
+  }
+
+  onCompleted(): void {
+    this.#busy.complete = false;
+    this.completed = true;
+  }
+
+  onCompleteFailed(): void {
+    this.#busy.complete = false;
+  }
+
+  /** The control plane has other chunks than thought: what it lacks and is held here is sent again. */
+  onStatus(status: RecordingStatus): void {
+    this.#received = status.received;
+    for (const seq of [...this.#stages.acked]) {
+      const parcel = this.#parcels.get(seq);
+      if (!parcel || inRanges(status.received, seq)) continue;
+      this.#move(parcel, 'todo');
+      this.#report(seq, 'on_disk');
+    }
+  }
+
+  /** The control plane forgot the recording: start again, send again what is here. */
+  restart(): void {
+    this.started = false;
+    this.completed = false;
+    this.#received = [];
+    for (const parcel of this.#parcels.values()) {
+      if (parcel.stage === 'putting' || parcel.stage === 'acking' || parcel.stage === 'refused') continue;
+      if (parcel.stage !== 'todo') this.#report(parcel.seal.seq, 'on_disk');
+      this.#move(parcel, 'todo');
+    }
+  }
+
+  /**
+   * Serves a ticket. `gone`: the chunk with that digest is not here. `served`: it will be sent with the ticket's own
+   * grant. `under_way`: it is on its way already.
+   */
+  onTicket(seq: number, sha256: string, put: Put, grantEndsAt: number): 'gone' | 'served' | 'under_way' {
+    const parcel = this.#parcels.get(seq);
+    if (!parcel || parcel.seal.sha256 !== sha256) return 'gone';
+    if (parcel.stage !== 'acked' && parcel.stage !== 'todo' && parcel.stage !== 'refused') return 'under_way';
+    parcel.urgent = true;
+    parcel.put = put;
+    parcel.grantEndsAt = grantEndsAt;
+    parcel.notBefore = 0;
+    this.#move(parcel, 'granted');
+    this.#report(seq, 'resending');
+    return 'served';
+  }
+
+  /** Tries again what was refused, and now: a person asked for it. */
+  unstick(): void {
+    this.stuck = null;
+    for (const parcel of this.#parcels.values()) {
+      parcel.notBefore = 0;
+      if (parcel.stage === 'refused') this.#move(parcel, 'todo');
+    }
+  }
+
+  /** True while a chunk that the bucket lost waits to be sent. */
+  get isUrgent(): boolean {
+    for (const seq of this.#stages.granted) if (this.#parcels.get(seq)?.urgent) return true;
+    return false;
+  }
+
+  get hasRefused(): boolean {
+    return this.#stages.refused.size > 0;
+  }
+
+  #settle(parcel: Parcel, confirmed: boolean): void {
+    parcel.urgent = false;
+    parcel.attempts = 0;
+    parcel.notBefore = 0;
+    this.#move(parcel, 'acked');
+    this.#report(parcel.seal.seq, confirmed ? 'confirmed' : 'acked');
+  }
+
+  #back(now: number, parcel: Parcel, stage: Stage): void {
+    parcel.attempts += 1;
+    parcel.notBefore = now + backoffMs(parcel.attempts, this.#random);
+    this.#move(parcel, stage);
+  }
+
+  #move(parcel: Parcel, stage: Stage): void {
+    this.#stages[parcel.stage].delete(parcel.seal.seq);
+    parcel.stage = stage;
+    this.#stages[stage].add(parcel.seal.seq);
+    if (stage === 'todo') parcel.put = null;
+  }
+}

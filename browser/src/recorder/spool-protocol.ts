@@ -1,0 +1,89 @@
+/** What the page and its worker, and the workers of several tabs, say to each other: unions, told apart by `type`. */
+import type { End, RecordingFacts, Seal } from './journal';
+import type { ChunkView, ConnectionState, Problem, StorageReport } from './types';
+
+/** The options that reach the worker, with every default filled in. */
+export interface WorkerOptions {
+  endpoint: string;
+  owner: string | null;
+  chunkBytes: number;
+  chunkMs: number;
+  parallelPuts: number;
+  resumeWindowMs: number;
+}
+
+/** A recording without its chunks. */
+export interface RecordingHead {
+  facts: RecordingFacts;
+  live: boolean;
+  paused: boolean;
+  durationMs: number;
+  end: End | null;
+  complete: boolean;
+  stuck: boolean;
+  recovered: boolean;
+  problem: Problem | undefined;
+  bytes: number;
+  safeMs: number;
+  chunksOnlyHere: number;
+  bytesOnlyHere: number;
+}
+
+/** What changed about one recording: its head and only the chunks that differ. */
+export interface RecordingDelta {
+  id: string;
+  gone: boolean;
+  head?: RecordingHead;
+  chunks: ChunkView[];
+}
+
+/** What changed apart from recordings. */
+export interface Standing {
+  owner: string;
+  connection: ConnectionState;
+  retryAt: number | null;
+  storage: StorageReport;
+  foreignChunks: number;
+  uploadingNow: number;
+  uploadRate: number | null;
+  flush: { count: number; p50Ms: number; worstMs: number };
+}
+
+export type ToWorker =
+  | { type: 'open'; options: WorkerOptions }
+  | { type: 'token'; request: number; token: string }
+  | { type: 'token_failed'; request: number; reason: string }
+  | { type: 'begin'; request: number; id: string; mimeType: string; title: string; resume: boolean }
+  | { type: 'slice'; id: string; blob: Blob; startMs: number; endMs: number }
+  | { type: 'paused'; id: string; paused: boolean }
+  | { type: 'end'; request: number; id: string }
+  | { type: 'persisted'; persisted: boolean | null }
+  | { type: 'retry' }
+  | { type: 'online'; online: boolean }
+  | { type: 'close'; request: number };
+
+export type FromWorker =
+  | { type: 'ready'; owner: string }
+  | { type: 'open_failed'; problem: Problem }
+  | { type: 'token_wanted'; request: number }
+  | { type: 'began'; request: number; startMs: number }
+  | { type: 'done'; request: number }
+  | { type: 'failed'; request: number; problem: Problem }
+  | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
+  | { type: 'flushed'; recordingId: string; seq: number; segment: number; bytes: number; flushMs: number }
+  | { type: 'chunk'; recordingId: string; chunk: ChunkView }
+  | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
+  | { type: 'completed'; recordingId: string }
+  | { type: 'problem'; recordingId?: string; problem: Problem };
+
+/** Between the workers of one owner's tabs. */
+export type BetweenTabs =
+  /** A tab came up, or took over the uploading: whoever writes or uploads says what it has. */
+  | { type: 'who' }
+  /** From a writer: all it has sealed so far of a recording it writes. */
+  | { type: 'writing'; facts: RecordingFacts; seals: Seal[] }
+  | { type: 'sealed'; id: string; seal: Seal }
+  | { type: 'ended'; id: string; end: End }
+  /** From the uploader: what its page was told. */
+  | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
+  | { type: 'wake' };

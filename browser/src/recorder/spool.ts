@@ -1,0 +1,302 @@
+/**
+ * The spool: everything one owner has on this device, in OPFS.
+ *
+ *     safereel/last-owner                          who was signed in last (for starting offline)
+ *     safereel/{hash of owner}/identity            owner, recorder id
+ *     safereel/{hash of owner}/{recording id}/journal, releases, {seq:8}-{segment:4}
+ *
+ * A chunk file goes away only after its release was flushed to `releases`, so a crash between the two repeats the
+ * deletion and never loses what a chunk was. Whoever writes to a recording holds its Web Lock (see `locks.ts`).
+ */
+import { sha256Hex } from './digest';
+import { reasonOf, SafereelError } from './errors';
+import {
+  type End,
+  encodeLine,
+  endOf,
+  type JournalRecord,
+  type JournalState,
+  parseLines,
+  type RecordingFacts,
+  type ReleaseRecord,
+  type ReleaseState,
+  replayJournal,
+  replayReleases,
+  type Seal,
+} from './journal';
+import {
+  directoryIn,
+  entriesOf,
+  isNotFound,
+  openHandle,
+  readAll,
+  readFile,
+  removeDirectory,
+  removeFile,
+  writeFlushed,
+} from './opfs';
+import { SpoolWriter } from './writer';
+
+const ROOT = 'safereel';
+const LAST_OWNER = 'last-owner';
+const IDENTITY = 'identity';
+const PROBE = 'probe';
+export const JOURNAL = 'journal';
+export const RELEASES = 'releases';
+const CHUNK_NAME = /^(\d{8})-(\d{4})$/;
+const UUID_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A recording as it lies on disk. */
+export interface SpooledRecording {
+  facts: RecordingFacts;
+  journal: JournalState;
+  releases: ReleaseState;
+  /** Sizes of the chunk files that are there, by seq. */
+  files: Map<number, { name: string; size: number }>;
+}
+
+/** The file name of a chunk. The segment is in it so that a chunk can be told even without its journal line. */
+export function chunkName(seq: number, segment: number): string {
+  return `${String(seq).padStart(8, '0')}-${String(segment).padStart(4, '0')}`;
+}
+
+/** The name of an owner's directory: any string can be an owner, so its hash names the directory. */
+export async function ownerDirectoryName(owner: string): Promise<string> {
+  return (await sha256Hex(new TextEncoder().encode(owner))).slice(0, 32);
+}
+
+/**
+ * Opens the root of all spools and proves that it can be written and flushed.
+ * @throws SafereelError `opfs_unavailable`; a full disk does not count, since what is there must still be sent.
+ */
+export async function openSpoolRoot(): Promise<FileSystemDirectoryHandle> {
+  try {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
+    await probe(root);
+    return root;
+  } catch (error) {
+    throw new SafereelError('opfs_unavailable', error);
+  }
+}
+
+async function probe(root: FileSystemDirectoryHandle): Promise<void> {
+  // One name per try: two tabs that start together must not wait for each other.
+  const name = `${PROBE}-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const handle = await openHandle(root, name, true);
+  try {
+    writeFlushed(handle, new Uint8Array([1]), 0);
+  } catch (error) {
+    if (!/quota|no space/i.test(reasonOf(error))) throw error;
+  } finally {
+    handle.close();
+  }
+  await removeFile(root, name);
+}
+
+/** Whom the last start on this device was for, or null. */
+export async function lastOwner(root: FileSystemDirectoryHandle): Promise<string | null> {
+  const bytes = await readFile(root, LAST_OWNER);
+  return bytes ? (parseLines<{ owner: string }>(bytes).records.at(-1)?.owner ?? null) : null;
+}
+
+/** Remembers the owner for a start without a network. Appended, so that a crash leaves the one before. */
+export async function rememberOwner(root: FileSystemDirectoryHandle, owner: string): Promise<void> {
+  if ((await lastOwner(root)) === owner) return;
+  await appendLines(root, LAST_OWNER, [{ owner }]);
+}
+
+/** Appends lines after the valid prefix of a journal file and flushes them. */
+async function appendLines(directory: FileSystemDirectoryHandle, name: string, records: object[]): Promise<void> {
+  const handle = await openHandle(directory, name, true);
+  try {
+    const { validLength } = parseLines(readAll(handle));
+    handle.truncate(validLength);
+    writeFlushed(handle, joinLines(records), validLength);
+  } finally {
+    handle.close();
+  }
+}
+
+function joinLines(records: object[]): Uint8Array<ArrayBuffer> {
+  const lines = records.map(encodeLine);
+  const joined = new Uint8Array(lines.reduce((sum, line) => sum + line.length, 0));
+  let at = 0;
+  for (const line of lines) {
+    joined.set(line, at);
+    at += line.length;
+  }
+  return joined;
+}
+
+export class Spool {
+  readonly owner: string;
+  readonly recorderId: string;
+  readonly #root: FileSystemDirectoryHandle;
+  readonly #directory: FileSystemDirectoryHandle;
+
+  private constructor(
+    root: FileSystemDirectoryHandle,
+    directory: FileSystemDirectoryHandle,
+    owner: string,
+    recorderId: string,
+  ) {
+    this.#root = root;
+    this.#directory = directory;
+    this.owner = owner;
+    this.recorderId = recorderId;
+  }
+
+  /** Opens an owner's spool, making its identity the first time. Call it under the owner's identity lock. */
+  static async open(root: FileSystemDirectoryHandle, owner: string): Promise<Spool> {
+    const directory = await root.getDirectoryHandle(await ownerDirectoryName(owner), { create: true });
+    const bytes = await readFile(directory, IDENTITY);
+    const known = bytes ? parseLines<{ recorderId: string }>(bytes).records.at(-1) : undefined;
+    const recorderId = known?.recorderId ?? crypto.randomUUID();
+    if (!known) await appendLines(directory, IDENTITY, [{ owner, recorderId }]);
+    await rememberOwner(root, owner);
+    return new Spool(root, directory, owner, recorderId);
+  }
+
+  /** The ids of all recordings on this device, oldest first (UUIDv7 sorts by birth). */
+  async recordingIds(): Promise<string[]> {
+    const entries = await entriesOf(this.#directory);
+    return entries
+      .filter(([name, handle]) => handle.kind === 'directory' && UUID_NAME.test(name))
+      .map(([name]) => name)
+      .sort();
+  }
+
+  /** How many chunk files of other owners lie on this device. They are counted and never touched. */
+  async foreignChunks(): Promise<number> {
+    let count = 0;
+    for (const [name, handle] of await entriesOf(this.#root)) {
+      if (handle.kind !== 'directory' || name === this.#directory.name) continue;
+      for (const [, recording] of await entriesOf(handle as FileSystemDirectoryHandle)) {
+        if (recording.kind !== 'directory') continue;
+        const files = await entriesOf(recording as FileSystemDirectoryHandle);
+        count += files.filter(([file]) => CHUNK_NAME.test(file)).length;
+      }
+    }
+    return count;
+  }
+
+  /** Starts a recording: its directory and journal, flushed. @throws SafereelError `recording_exists`. */
+  async create(facts: RecordingFacts): Promise<SpoolWriter> {
+    if (await directoryIn(this.#directory, facts.id)) throw new SafereelError('recording_exists');
+    const directory = await this.#directory.getDirectoryHandle(facts.id, { create: true });
+    return SpoolWriter.create(directory, facts);
+  }
+
+  /**
+   * Opens a recording for writing. The caller holds its lock, so nobody else writes.
+   * @throws SafereelError `recording_not_resumable` when it is not here or its journal is unreadable.
+   */
+  async write(id: string): Promise<SpoolWriter> {
+    const directory = await directoryIn(this.#directory, id);
+    if (!directory) throw new SafereelError('recording_not_resumable');
+    return SpoolWriter.reopen(directory);
+  }
+
+  /** Reads a recording as it lies on disk; null when nothing was ever recorded under this id. */
+  async load(id: string): Promise<SpooledRecording | null> {
+    const directory = await directoryIn(this.#directory, id);
+    if (!directory) return null;
+    const journal = replayJournal(
+      parseLines<JournalRecord>((await readFile(directory, JOURNAL)) ?? new Uint8Array()).records,
+    );
+    const releases = await this.releases(id);
+    const files = await chunkFiles(directory);
+    if (!journal.facts) {
+      if (files.size > 0) throw new SafereelError('journal_damaged');
+      return null;
+    }
+    return { facts: journal.facts, journal, releases, files };
+  }
+
+  /** What was released and completed of a recording. */
+  async releases(id: string): Promise<ReleaseState> {
+    const directory = await directoryIn(this.#directory, id);
+    const bytes = directory && (await readFile(directory, RELEASES));
+    return replayReleases(bytes ? parseLines<ReleaseRecord>(bytes).records : []);
+  }
+
+  /** The bytes of a chunk as a File that streams from disk. @throws SafereelError `chunk_vanished`, `chunk_damaged`. */
+  async chunkFile(id: string, seal: Seal): Promise<File> {
+    const file = await this.#openChunk(id, seal);
+    if (file.size !== seal.size) throw new SafereelError('chunk_damaged');
+    return file;
+  }
+
+  /** Whether the file still has the digest it was sealed with. */
+  async isIntact(id: string, seal: Seal): Promise<boolean> {
+    const file = await this.#openChunk(id, seal);
+    return (await sha256Hex(new Uint8Array(await file.arrayBuffer()))) === seal.sha256;
+  }
+
+  async #openChunk(id: string, seal: Seal): Promise<File> {
+    try {
+      const directory = await this.#directory.getDirectoryHandle(id);
+      return await (await directory.getFileHandle(chunkName(seal.seq, seal.segment))).getFile();
+    } catch (error) {
+      if (isNotFound(error)) throw new SafereelError('chunk_vanished', error);
+      throw error;
+    }
+  }
+
+  /** Notes that these chunks may go, flushed, and then deletes their files. */
+  async release(id: string, seals: readonly Seal[]): Promise<void> {
+    const directory = await this.#directory.getDirectoryHandle(id);
+    await appendLines(
+      directory,
+      RELEASES,
+      seals.map(({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256 })),
+    );
+    for (const seal of seals) await removeFile(directory, chunkName(seal.seq, seal.segment));
+  }
+
+  /** Deletes files whose release was noted and whose deletion a crash prevented. */
+  async finishReleases(id: string, recording: SpooledRecording): Promise<void> {
+    const directory = await this.#directory.getDirectoryHandle(id);
+    for (const seq of recording.releases.released.keys()) {
+      const file = recording.files.get(seq);
+      if (!file) continue;
+      await removeFile(directory, file.name);
+      recording.files.delete(seq);
+    }
+  }
+
+  async note(id: string, record: ReleaseRecord): Promise<void> {
+    await appendLines(await this.#directory.getDirectoryHandle(id), RELEASES, [record]);
+  }
+
+  /** Removes a recording altogether: only when it is complete and all released, or deleted by its owner. */
+  async remove(id: string): Promise<void> {
+    await removeDirectory(this.#directory, id);
+  }
+
+  /**
+   * Seals what a dead writer left open and, with `end`, ends the recording with what it has. The caller holds the
+   * recording's lock. Answers the journal after that.
+   */
+  async settle(id: string, end: boolean): Promise<{ seals: Seal[]; end: End | null }> {
+    const writer = await this.write(id);
+    try {
+      await writer.sealLeftover();
+      if (end && !writer.state.end) writer.end(endOf(writer.state.seals));
+      return { seals: [...writer.state.seals], end: writer.state.end };
+    } finally {
+      writer.close();
+    }
+  }
+}
+
+async function chunkFiles(directory: FileSystemDirectoryHandle): Promise<SpooledRecording['files']> {
+  const files: SpooledRecording['files'] = new Map();
+  for (const [name, handle] of await entriesOf(directory)) {
+    const match = CHUNK_NAME.exec(name);
+    if (!match || handle.kind !== 'file') continue;
+    const { size } = await (handle as FileSystemFileHandle).getFile();
+    files.set(Number(match[1]), { name, size });
+  }
+  return files;
+}

@@ -1,0 +1,433 @@
+/**
+ * Sends what the spool holds: runs the steps that the shipments decide on, a few PUTs at once, and tells each shipment
+ * what came of it. It never gives up; what differs is only how long it waits.
+ */
+import { Gate } from './backoff';
+import { CallFailed, type ControlPlane, type Put, type Ticket } from './control-plane';
+import { asProblem, SafereelError } from './errors';
+import type { End, RecordingFacts, Seal } from './journal';
+import { consequenceOf, type Parcel, Shipment } from './shipment';
+import type { ChunkState, ConnectionState, Problem } from './types';
+
+/** A grant that ends within this time is not tried: the request has to arrive before its end. */
+const GRANT_MARGIN_MS = 5_000;
+
+/** The upload rate is that of the last seconds: long enough to be steady, short enough to mean now. */
+const RATE_WINDOW_MS = 10_000;
+
+/** After this many refusals of its body a chunk is read back and compared: a damaged file must not loop for ever. */
+const REJECTIONS_BEFORE_CHECK = 3;
+
+/** What the uploader needs of the spool. */
+export interface ChunkSource {
+  chunkFile(id: string, seal: Seal): Promise<Blob>;
+  isIntact(id: string, seal: Seal): Promise<boolean>;
+}
+
+/** Whom the uploader tells. None of these may throw. */
+export interface UploaderEvents {
+  chunk(id: string, seq: number, state: ChunkState): void;
+  acked(id: string): void;
+  completed(id: string): void;
+  deleted(id: string): void;
+  limits(id: string, maxChunkBytes: number): void;
+  interval(heartbeatMs: number): void;
+  stuck(id: string, problem: Problem): void;
+  /** Not final: the recording goes on being tried; null when it is over. */
+  trouble(id: string, problem: Problem | null): void;
+  standing(): void;
+  /** Runs `work` while nobody can resume the recording; answers false without running it when somebody writes it. */
+  whileEnded(id: string, work: () => Promise<void>): Promise<boolean>;
+}
+
+type Call = 'start' | 'grant' | 'ack' | 'complete';
+
+/** A shipment and what its calls came to. */
+interface Consignment {
+  shipment: Shipment;
+  facts: RecordingFacts;
+  /** The control plane may know it from before: ask first. */
+  leftover: boolean;
+  gate: Gate;
+  /** The call whose trouble is shown: it is over when that call succeeds. */
+  troubled: Call | null;
+}
+
+export class Uploader {
+  readonly #plane: ControlPlane;
+  readonly #source: ChunkSource;
+  readonly #events: UploaderEvents;
+  readonly #parallelPuts: number;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #signal: AbortSignal;
+  readonly #shipments = new Map<string, Consignment>();
+  readonly #control: Gate;
+  readonly #bucket: Gate;
+  #puts = 0;
+  #sent: { at: number; bytes: number }[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #serverAheadMs: number | null = null;
+
+  /** Runs until `signal` aborts. `now` is in epoch ms. */
+  constructor(
+    plane: ControlPlane,
+    source: ChunkSource,
+    events: UploaderEvents,
+    options: { parallelPuts: number; signal: AbortSignal; now?: () => number; random?: () => number },
+  ) {
+    this.#plane = plane;
+    this.#source = source;
+    this.#events = events;
+    this.#parallelPuts = options.parallelPuts;
+    this.#signal = options.signal;
+    this.#now = options.now ?? Date.now;
+    this.#random = options.random ?? Math.random;
+    this.#control = new Gate(this.#random);
+    this.#bucket = new Gate(this.#random);
+    this.#signal.addEventListener('abort', () => clearTimeout(this.#timer));
+  }
+
+  /** Takes a recording on. `leftover`: the control plane may know it already, so it is asked first. */
+  open(facts: RecordingFacts, leftover: boolean): Shipment {
+    const known = this.#shipments.get(facts.id);
+    if (known) return known.shipment;
+    const report = (seq: number, state: ChunkState) => this.#events.chunk(facts.id, seq, state);
+    const shipment = new Shipment(facts.id, report, this.#random);
+    this.#shipments.set(facts.id, { shipment, facts, leftover, gate: new Gate(this.#random), troubled: null });
+    this.pump();
+    return shipment;
+  }
+
+  shipment(id: string): Shipment | undefined {
+    return this.#shipments.get(id)?.shipment;
+  }
+
+  shipments(): Shipment[] {
+    return [...this.#shipments.values()].map(({ shipment }) => shipment);
+  }
+
+  add(id: string, seal: Seal): void {
+    this.#shipments.get(id)?.shipment.add(seal);
+    this.pump();
+  }
+
+  end(id: string, end: End): void {
+    const shipment = this.shipment(id);
+    if (shipment) shipment.end = end;
+    this.pump();
+  }
+
+  close(id: string): void {
+    this.#shipments.delete(id);
+  }
+
+  get uploadingNow(): number {
+    return this.#puts;
+  }
+
+  /** Bytes a second over the last seconds, or null when nothing was sent in them. */
+  get rate(): number | null {
+    const since = this.#now() - RATE_WINDOW_MS;
+    this.#sent = this.#sent.filter(({ at }) => at >= since);
+    if (this.#sent.length === 0) return null;
+    return this.#sent.reduce((sum, { bytes }) => sum + bytes, 0) / (RATE_WINDOW_MS / 1000);
+  }
+
+  /** `retryAt` in epoch ms while something waits for its next try. */
+  connection(online: boolean): { connection: ConnectionState; retryAt: number | null } {
+    const failing = [this.#control, this.#bucket, ...[...this.#shipments.values()].map(({ gate }) => gate)].filter(
+      (gate) => gate.failing,
+    );
+    if (failing.length === 0) return { connection: online ? 'online' : 'offline', retryAt: null };
+    const retryAt = Math.max(this.#now(), Math.min(...failing.map((gate) => gate.opensAt)));
+    return { connection: online ? 'retrying' : 'offline', retryAt };
+  }
+
+  /** Forgets all waits. `refused` too: a person asked for it. */
+  wake(refused: boolean): void {
+    this.#control.reset();
+    this.#bucket.reset();
+    for (const { shipment, gate } of this.#shipments.values()) {
+      gate.reset();
+      if (refused && (shipment.stuck || shipment.hasRefused)) {
+        shipment.unstick();
+        this.#events.trouble(shipment.id, null);
+      }
+    }
+    this.#events.standing();
+    this.pump();
+  }
+
+  /** The server's clock as of now, from a heartbeat: grants end by it. */
+  setServerTime(serverTime: string): void {
+    const ahead = Date.parse(serverTime) - this.#now();
+    if (Number.isFinite(ahead)) this.#serverAheadMs = ahead;
+  }
+
+  /** Serves a ticket before everything else. Answers false when the chunk is not held here. */
+  serve(ticket: Ticket): boolean {
+    const shipment = this.shipment(ticket.recording_id);
+    const grantEndsAt = this.#grantEndsAt(ticket.expires_at);
+    const answer = shipment?.onTicket(ticket.seq, ticket.sha256, ticket.put, grantEndsAt) ?? 'gone';
+    this.pump();
+    return answer !== 'gone';
+  }
+
+  /** The control plane does not know this recording: it is started again, and what is here is sent again. */
+  restart(id: string): void {
+    this.shipment(id)?.restart();
+    this.pump();
+  }
+
+  /** Begins everything that can begin now. */
+  pump(): void {
+    if (this.#signal.aborted) return;
+    clearTimeout(this.#timer);
+    const now = this.#now();
+    for (const entry of this.#byUrgency()) {
+      const { shipment, gate } = entry;
+      const free = this.#parallelPuts - this.#puts;
+      const open = this.#control.isOpen(now) && gate.isOpen(now);
+      const steps = shipment.next(now, free, open, this.#bucket.isOpen(now));
+      if (steps.start) this.#run(this.#start(shipment, entry.facts, entry.leftover));
+      if (steps.grant.length > 0) this.#run(this.#grant(shipment, steps.grant));
+      for (const parcel of steps.puts) this.#run(this.#put(shipment, parcel));
+      if (steps.acks.length > 0) this.#run(this.#ack(shipment, steps.acks));
+      if (steps.complete) this.#run(this.#complete(shipment, steps.complete));
+    }
+    this.#scheduleWake(now);
+  }
+
+  /** Recordings with tickets first: what the bucket lost goes before what is only new. */
+  #byUrgency() {
+    return [...this.#shipments.values()].sort((a, b) => Number(b.shipment.isUrgent) - Number(a.shipment.isUrgent));
+  }
+
+  #scheduleWake(now: number): void {
+    let at = Number.POSITIVE_INFINITY;
+    for (const { shipment, gate } of this.#shipments.values()) {
+      at = Math.min(at, shipment.wakeAt() > now ? shipment.wakeAt() : at, gate.opensAt > now ? gate.opensAt : at);
+    }
+    for (const gate of [this.#control, this.#bucket]) if (gate.opensAt > now) at = Math.min(at, gate.opensAt);
+    if (at < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.pump(), Math.max(1, at - now));
+  }
+
+  /** Every step handles its own failures; what comes here is a mistake of ours and is said aloud. */
+  #run(step: Promise<void>): void {
+    step
+      .catch((error: unknown) => {
+        if (!this.#signal.aborted) this.#events.trouble('', asProblem(error, 'unexpected'));
+      })
+      .finally(() => this.pump());
+  }
+
+  async #start(shipment: Shipment, facts: RecordingFacts, leftover: boolean): Promise<void> {
+    try {
+      const status = leftover ? await this.#statusOrStart(facts) : await this.#begin(facts);
+      this.#answered(shipment, 'start');
+      if (status.state === 'deleting' || status.state === 'deleted') return this.#onDeleted(shipment);
+      shipment.onStarted(status);
+      this.#events.limits(shipment.id, status.limits.max_chunk_bytes);
+      this.#events.interval(status.heartbeat_interval_ms);
+      if (status.complete) this.#onCompleted(shipment);
+    } catch (error) {
+      shipment.onStartFailed();
+      this.#onCallFailed(shipment, 'start', error);
+    }
+  }
+
+  #begin(facts: RecordingFacts) {
+    const request = {
+      recorder_id: facts.recorderId,
+      source: 'recorder' as const,
+      mime_type: facts.mimeType,
+      title: facts.title,
+    };
+    return this.#plane.start(facts.id, request, this.#signal);
+  }
+
+  /** After a crash: what does the control plane have? A recording it knows as expired is started again. */
+  async #statusOrStart(facts: RecordingFacts) {
+    try {
+      const status = await this.#plane.status(facts.id, this.#signal);
+      return status.state === 'expired' ? await this.#begin(facts) : status;
+    } catch (error) {
+      if (error instanceof CallFailed && error.status === 404) return this.#begin(facts);
+      throw error;
+    }
+  }
+
+  async #grant(shipment: Shipment, seals: Seal[]): Promise<void> {
+    try {
+      const chunks = seals.map(({ seq, segment, size, sha256 }) => ({ seq, segment, size, sha256 }));
+      const answers = await this.#plane.grants(shipment.id, chunks, this.#signal);
+      const problems = shipment.onGrants(this.#now(), answers, (at) => this.#grantEndsAt(at));
+      this.#answered(shipment, 'grant', problems);
+      if (answers.some(({ state }) => state === 'acked')) this.#events.acked(shipment.id);
+    } catch (error) {
+      shipment.onGrantsFailed();
+      this.#onCallFailed(shipment, 'grant', error);
+    }
+  }
+
+  #grantEndsAt(expiresAt: string): number {
+    // Until a heartbeat told the server's clock, the bucket's 403 has to tell that a grant is over.
+    if (this.#serverAheadMs === null) return Number.POSITIVE_INFINITY;
+    const endsAt = Date.parse(expiresAt) - this.#serverAheadMs - GRANT_MARGIN_MS;
+    return Number.isFinite(endsAt) ? endsAt : Number.POSITIVE_INFINITY;
+  }
+
+  async #put(shipment: Shipment, parcel: Parcel): Promise<void> {
+    const { seal, put } = parcel;
+    this.#puts += 1;
+    this.#events.standing();
+    try {
+      if (put) await this.#putFile(shipment, parcel, put);
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      shipment.onUnreadable(seal.seq);
+      this.#events.stuck(shipment.id, asProblem(error, 'chunk_vanished'));
+    } finally {
+      this.#puts -= 1;
+      this.#events.standing();
+    }
+  }
+
+  async #putFile(shipment: Shipment, parcel: Parcel, put: Put): Promise<void> {
+    const { seal } = parcel;
+    const file = await this.#source.chunkFile(shipment.id, seal);
+    const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
+    const now = this.#now();
+    if (outcome.kind === 'busy') this.#bucket.fail(now, outcome.retryAfterMs);
+    else if (outcome.kind === 'unknown') this.#bucket.fail(now);
+    else this.#bucket.succeed();
+    if (outcome.kind === 'stored') this.#sent.push({ at: now, bytes: seal.size });
+    const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
+    if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
+    shipment.onPut(now, seal.seq, outcome);
+  }
+
+  async #ack(shipment: Shipment, acks: { seq: number; etag?: string }[]): Promise<void> {
+    try {
+      const answers = await this.#plane.acks(shipment.id, acks, this.#signal);
+      const problems = shipment.onAcks(this.#now(), answers);
+      this.#answered(shipment, 'ack', problems);
+      if (answers.some(({ verdict }) => verdict === 'match')) this.#events.acked(shipment.id);
+    } catch (error) {
+      shipment.onAcksFailed();
+      this.#onCallFailed(shipment, 'ack', error);
+    }
+  }
+
+  async #complete(shipment: Shipment, end: End): Promise<void> {
+    try {
+      const ran = await this.#events.whileEnded(shipment.id, async () => {
+        const totals = { chunk_count: end.chunkCount, total_bytes: end.totalBytes };
+        await this.#plane.complete(shipment.id, totals, this.#signal);
+      });
+      shipment.onCompleteFailed();
+      // Somebody holds it for a moment, or resumed it; then its end was taken back and nothing is due.
+      if (!ran) this.#shipments.get(shipment.id)?.gate.fail(this.#now());
+      else {
+        this.#answered(shipment, 'complete');
+        this.#onCompleted(shipment);
+      }
+    } catch (error) {
+      shipment.onCompleteFailed();
+      this.#onCallFailed(shipment, 'complete', error);
+    }
+  }
+
+  #onCompleted(shipment: Shipment): void {
+    if (shipment.completed) return;
+    shipment.onCompleted();
+    this.#events.completed(shipment.id);
+  }
+
+  #onDeleted(shipment: Shipment): void {
+    this.#shipments.delete(shipment.id);
+    this.#events.deleted(shipment.id);
+  }
+
+  /** The control plane answered: its gates open, and the trouble that this very call had before is over. */
+  #answered(shipment: Shipment, call: Call, problems: Problem[] = []): void {
+    const entry = this.#shipments.get(shipment.id);
+    const wasFailing = this.#control.failing || entry?.gate.failing;
+    this.#control.succeed();
+    entry?.gate.succeed();
+    if (wasFailing) this.#events.standing();
+    const [first] = problems;
+    if (first && shipment.hasRefused) this.#events.stuck(shipment.id, first);
+    else if (first) this.#trouble(shipment, call, first);
+    else if (entry?.troubled === call) {
+      entry.troubled = null;
+      if (!shipment.hasRefused) this.#events.trouble(shipment.id, null);
+    }
+  }
+
+  #onCallFailed(shipment: Shipment, call: Call, error: unknown): void {
+    if (this.#signal.aborted) return;
+    if (!(error instanceof CallFailed)) {
+      this.#onTokenFailed(shipment, call, error);
+      return;
+    }
+    switch (consequenceOf(error)) {
+      case 'restart':
+        this.#failRecording(shipment, error);
+        this.#trouble(shipment, 'start', error.problem);
+        shipment.restart();
+        return;
+      case 'deleted':
+        this.#onDeleted(shipment);
+        return;
+      case 'refresh':
+        this.#failRecording(shipment, error);
+        this.#trouble(shipment, call, error.problem);
+        this.#run(this.#refresh(shipment));
+        return;
+      case 'stuck':
+        shipment.stuck = error.problem;
+        this.#events.stuck(shipment.id, error.problem);
+        return;
+      case 'retry':
+        this.#onPassingFailure(shipment, call, error);
+    }
+  }
+
+  /** No answer, 429 and 5xx speak for the control plane as a whole; everything else for this recording alone. */
+  #onPassingFailure(shipment: Shipment, call: Call, error: CallFailed): void {
+    const whole = error.status === 0 || error.status === 429 || error.status >= 500;
+    if (whole) this.#control.fail(this.#now(), error.retryAfterMs);
+    else {
+      this.#failRecording(shipment, error);
+      this.#trouble(shipment, call, error.problem);
+    }
+    this.#events.standing();
+  }
+
+  #onTokenFailed(shipment: Shipment, call: Call, error: unknown): void {
+    this.#control.fail(this.#now());
+    this.#trouble(shipment, call, asProblem(error, 'unexpected'));
+    this.#events.standing();
+  }
+
+  #trouble(shipment: Shipment, call: Call, problem: Problem): void {
+    const entry = this.#shipments.get(shipment.id);
+    if (entry) entry.troubled = call;
+    this.#events.trouble(shipment.id, problem);
+  }
+
+  #failRecording(shipment: Shipment, error: CallFailed): void {
+    this.#shipments.get(shipment.id)?.gate.fail(this.#now(), error.retryAfterMs);
+  }
+
+  /** The control plane misses chunks: what it lacks and is here goes again. */
+  async #refresh(shipment: Shipment): Promise<void> {
+    try {
+      shipment.onStatus(await this.#plane.status(shipment.id, this.#signal));
+    } catch (error) {
+      this.#onCallFailed(shipment, 'complete', error);
+    }
+  }
+}
