@@ -1,0 +1,1 @@
+"""Safereel's control plane: grants presigned PUTs, believes only a HEAD, and reconciles bucket and ledger."""

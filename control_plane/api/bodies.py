@@ -1,0 +1,233 @@
+"""Request bodies: strict models at the edge, and a stable code for each way in which one can be wrong."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from starlette.requests import Request
+
+from control_plane.api.state import State
+from control_plane.domain.errors import BodyInvalid, BodyTooLarge, ContentTypeUnsupported, JsonMalformed
+from control_plane.domain.limits import (
+    MAX_BATCH,
+    MAX_CHUNK_BYTES,
+    MAX_GONE,
+    MAX_HELD_RANGES,
+    MAX_HELD_RECORDINGS,
+    MAX_RECORDING_BYTES,
+    MAX_SEGMENT,
+    MAX_SEQ,
+    MAX_TITLE_LENGTH,
+    MIME_TYPES,
+)
+
+# Twice what a batch of 1,000 grants or 10,000 ranges takes.
+MAX_BODY_BYTES = 1024 * 1024
+# Errors named in one answer: enough to mend a client, not enough to be used as an amplifier.
+MAX_ERRORS = 20
+
+# PostgreSQL's text cannot hold NUL, and the others have no business in a title or a log field.
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _allowed_mime_type(value: str) -> str:
+    container = value.split(";", 1)[0].strip()
+    if container not in MIME_TYPES:
+        raise PydanticCustomError(
+            "mime_type_not_allowed", "must be one of {allowed}", {"allowed": ", ".join(sorted(MIME_TYPES))}
+        )
+    return value
+
+
+Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
+# Signed as a header of the PUT: only what may stand in one, and what MediaRecorder can say.
+MimeType = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=r"^[a-z0-9/+.;=, \"-]+$"),
+    AfterValidator(_allowed_mime_type),
+]
+
+
+class Body(BaseModel):
+    """Base of all bodies: no member that is not named, no type but the right one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StartBody(Body):
+    recorder_id: UUID
+    source: Literal["recorder", "file"]
+    mime_type: MimeType
+    title: Annotated[str, StringConstraints(max_length=MAX_TITLE_LENGTH, pattern=NO_CONTROLS)] | None = None
+    expected_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)] | None = None
+
+
+class ChunkBody(Body):
+    seq: Seq
+    segment: Annotated[int, Field(ge=0, le=MAX_SEGMENT)]
+    size: Annotated[int, Field(ge=1, le=MAX_CHUNK_BYTES)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class AckBody(Body):
+    seq: Seq
+    etag: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+
+
+def _distinct(items: Sequence[ChunkBody] | Sequence[AckBody]) -> None:
+    seqs = {item.seq for item in items}
+    if len(seqs) < len(items):
+        raise PydanticCustomError("duplicate_seq", "each seq may stand in a batch once")
+
+
+class GrantsBody(Body):
+    chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _distinct(self.chunks)
+        return self
+
+
+class AcksBody(Body):
+    acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _distinct(self.acks)
+        return self
+
+
+class CompleteBody(Body):
+    chunk_count: Annotated[int, Field(ge=0, le=MAX_SEQ + 1)]
+    total_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)]
+    accept_lost: bool = False
+
+
+class StorageBody(Body):
+    persisted: bool | None = None
+    usage: Annotated[int, Field(ge=0, le=2**62)] | None = None
+    quota: Annotated[int, Field(ge=0, le=2**62)] | None = None
+
+
+class HoldingBody(Body):
+    recording_id: UUID
+    ranges: list[Annotated[list[Seq], Field(min_length=2, max_length=2)]]
+    open: bool
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(first > last for first, last in self.ranges):
+            raise PydanticCustomError("range_malformed", "a range is [first, last], first not above last")
+        return self
+
+
+class HeartbeatBody(Body):
+    recorder_id: UUID
+    counter: Annotated[int, Field(ge=0, le=2**62)]
+    sdk: Annotated[str, StringConstraints(max_length=64, pattern=NO_CONTROLS)]
+    storage: StorageBody
+    holding: Annotated[list[HoldingBody], Field(max_length=MAX_HELD_RECORDINGS)]
+    gone: Annotated[list[UUID], Field(max_length=MAX_GONE)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if sum(len(held.ranges) for held in self.holding) > MAX_HELD_RANGES:
+            raise PydanticCustomError("batch_size_out_of_range", "at most 10,000 ranges in all")
+        if len({held.recording_id for held in self.holding}) < len(self.holding):
+            raise PydanticCustomError("duplicate_recording", "each recording may stand in a heartbeat once")
+        return self
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read(request: Request[State], model: type[B]) -> B:
+    """The request's body as `model`.
+
+    Raises `ContentTypeUnsupported`, `BodyTooLarge`, `JsonMalformed`, or `BodyInvalid` that names each wrong member.
+    """
+    if request.headers.get("content-type", "").split(";", 1)[0].strip().lower() != "application/json":
+        raise ContentTypeUnsupported("Send the body as “Content-Type: application/json”.")
+    raw = await _bounded(request)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as exc:
+        raise _refusal(exc.errors(include_url=False, include_input=False)) from exc
+
+
+async def _bounded(request: Request[State]) -> bytes:
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > MAX_BODY_BYTES:
+            raise BodyTooLarge(f"Send at most {MAX_BODY_BYTES} bytes: smaller batches.")
+    return bytes(raw)
+
+
+_RANGE_CODES = {
+    "seq": "seq_out_of_range",
+    "segment": "segment_out_of_range",
+    "size": "size_out_of_range",
+    "sha256": "digest_malformed",
+    "etag": "etag_malformed",
+    "mime_type": "mime_type_not_allowed",
+    "title": "title_malformed",
+    "chunks": "batch_size_out_of_range",
+    "acks": "batch_size_out_of_range",
+    "holding": "batch_size_out_of_range",
+    "gone": "batch_size_out_of_range",
+    "ranges": "range_malformed",
+    "recorder_id": "id_malformed",
+    "recording_id": "id_malformed",
+}
+_WRONG_TYPE = ("_type", "_parsing")
+_OWN_CODES = frozenset(
+    {
+        "mime_type_not_allowed",
+        "duplicate_seq",
+        "duplicate_recording",
+        "range_malformed",
+        "batch_size_out_of_range",
+    }
+)
+
+
+def _refusal(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:
+    if errors[0]["type"] == "json_invalid":
+        return JsonMalformed(f"The body cannot be read: {errors[0]['msg']}.")
+    named = [
+        {"pointer": _pointer(error["loc"]), "code": _code(error), "detail": error["msg"]}
+        for error in errors[:MAX_ERRORS]
+    ]
+    first = named[0]
+    return BodyInvalid(first["code"], f"{first['pointer'] or '/'}: {first['detail']}.", named)
+
+
+def _code(error: ErrorDetails) -> str:
+    kind = error["type"]
+    if kind in _OWN_CODES:
+        return kind
+    if kind == "extra_forbidden":
+        return "unknown_member"
+    if kind == "missing":
+        return "member_missing"
+    if kind.endswith(_WRONG_TYPE) and kind != "uuid_parsing":
+        return "wrong_type"
+    name = next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
+    return _RANGE_CODES.get(name, "value_out_of_range")
+
+
+def _pointer(loc: Sequence[int | str]) -> str:
+    """RFC 6901."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)

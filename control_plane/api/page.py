@@ -1,0 +1,37 @@
+"""The page: built files from `browser/dist`, and the same document under each of the page's addresses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from control_plane.api.state import State
+
+# The names of built files carry a digest of their content.
+FOREVER = "public, max-age=31536000, immutable"
+ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}")
+
+
+class _Immutable(StaticFiles):
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+        response.headers["cache-control"] = FOREVER
+        return response
+
+
+def page_routes(folder: Path) -> Sequence[BaseRoute]:
+    """Routes of the page built into `folder`; none where it was not built (an API without a page)."""
+    document = folder / "index.html"
+    if not document.is_file():
+        return []
+
+    async def page(_: Request[State]) -> Response:
+        return FileResponse(document, headers={"cache-control": "no-cache"})
+
+    return [
+        *(Route(address, page, methods=["GET"]) for address in ADDRESSES),
+        Mount("/assets", _Immutable(directory=folder / "assets")),
+    ]

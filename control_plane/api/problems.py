@@ -1,0 +1,87 @@
+"""Problem documents (RFC 9457): the only place where an exception becomes an HTTP error."""
+
+import logging
+from collections.abc import Mapping
+
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.errors import (
+    DatabaseUnavailable,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    StorageUnavailable,
+)
+
+# Failovers take seconds; recorders add their own jitter.
+RETRY_AFTER_S = 2
+
+_log = logging.getLogger(__name__)
+
+
+def problem_body(refusal: Refusal) -> dict[str, object]:
+    """The members of a problem document; `type` is a relative reference into the protocol's list of codes."""
+    return {
+        "type": f"/docs/problems#{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.detail,
+        **refusal.extra,
+    }
+
+
+def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """The response for a refusal, with the headers its status asks for."""
+    added = dict(headers or {})
+    if refusal.status == 401:
+        added["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1
+    if refusal.status == 503:
+        added["retry-after"] = str(RETRY_AFTER_S)
+    return Response(to_json(problem_body(refusal)), refusal.status, added, media_type="application/problem+json")
+
+
+async def on_refusal(_: Request, exc: Exception) -> Response:
+    """A service or handler refused the request."""
+    assert isinstance(exc, Refusal)
+    return problem(exc)
+
+
+async def on_database_unreachable(request: Request, exc: Exception) -> Response:
+    """The database did not answer: whether the call took effect is unknown, and repeating it is safe."""
+    assert isinstance(exc, DatabaseUnreachable)
+    _log.error("The database does not answer", extra={"path": request.url.path, "cause": str(exc)})
+    return problem(DatabaseUnavailable("Repeat the call: nothing is done twice. Chunks on the device are kept."))
+
+
+async def on_bucket_unreachable(request: Request, exc: Exception) -> Response:
+    """The bucket did not answer."""
+    assert isinstance(exc, BucketUnreachable)
+    _log.error("The bucket does not answer", extra={"path": request.url.path, "cause": str(exc)})
+    return problem(StorageUnavailable("Repeat the call: nothing is done twice. Chunks on the device are kept."))
+
+
+async def on_http_exception(request: Request, exc: Exception) -> Response:
+    """No such route, or not with that method."""
+    assert isinstance(exc, HTTPException)
+    if exc.status_code == 405:
+        return problem(MethodNotAllowed(f"{request.method} is not for this address."), exc.headers)
+    return problem(NotFound("See docs/protocol.md for the calls there are."), exc.headers)
+
+
+async def on_fault(request: Request, exc: Exception) -> Response:
+    """A fault of ours: told to the log in full, and to the caller not at all."""
+    _log.error("A request failed", exc_info=exc, extra={"path": request.url.path, "method": request.method})
+    body = {
+        "type": "/docs/problems#internal",
+        "title": "The control plane failed",
+        "status": 500,
+        "code": "internal",
+        "detail": "Repeat the call: nothing is done twice. Chunks on the device are kept.",
+    }
+    return Response(to_json(body), 500, media_type="application/problem+json")

@@ -1,0 +1,41 @@
+"""What handlers reach: the services, built by `wiring`, in the typed state of the application's lifespan."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from starlette.requests import Request
+
+from control_plane.services.acking import AckService
+from control_plane.services.granting import GrantService
+from control_plane.services.health import HealthService
+from control_plane.services.heartbeats import HeartbeatService
+from control_plane.services.identity import TokenIssuer, TokenVerifier
+from control_plane.services.recordings import RecordingService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a handler may call. `issuer` is None outside the embedded stack."""
+
+    recordings: RecordingService
+    grants: GrantService
+    acks: AckService
+    heartbeats: HeartbeatService
+    health: HealthService
+    verifier: TokenVerifier
+    issuer: TokenIssuer | None
+    clock: Callable[[], datetime]
+    heartbeat_interval_ms: int
+
+
+class State(TypedDict):
+    """The lifespan's state."""
+
+    services: Services
+
+
+def services(request: Request[State]) -> Services:
+    """The services of the application that got this request."""
+    return request.state["services"]

@@ -1,0 +1,58 @@
+"""`create_app`: the route table, the handlers of exceptions, and the typed state of the lifespan."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from control_plane.api import acks, grants, health, heartbeats, identity, problems, recordings
+from control_plane.api.page import page_routes
+from control_plane.api.state import Services, State
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.errors import Refusal
+
+# How long a browser may remember that a page may call us.
+PREFLIGHT_S = 600
+
+
+def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str]) -> Starlette:
+    """The ASGI application over services that are open; who opened them closes them."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        yield {"services": services}
+
+    return Starlette(
+        routes=[
+            *recordings.routes,
+            *grants.routes,
+            *acks.routes,
+            *heartbeats.routes,
+            *identity.routes,
+            *health.routes,
+            *page_routes(page_dir),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(page_origins),
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["authorization", "content-type", "traceparent"],
+                expose_headers=["retry-after"],
+                max_age=PREFLIGHT_S,
+            )
+        ],
+        exception_handlers={
+            Refusal: problems.on_refusal,
+            DatabaseUnreachable: problems.on_database_unreachable,
+            BucketUnreachable: problems.on_bucket_unreachable,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_fault,
+        },
+        lifespan=lifespan,
+    )

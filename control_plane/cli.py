@@ -1,0 +1,280 @@
+"""`safereel`: up, serve, migrate, provision, env, token, sweep."""
+
+import argparse
+import asyncio
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from pydantic import ValidationError
+
+from control_plane import wiring
+from control_plane.app import create_app
+from control_plane.bucket.provision import ProvisionError, provision
+from control_plane.config import Settings
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.db.migrations import MigrationError, migrate
+from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.models import SweepOutcome
+from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
+from control_plane.schedule import scheduled
+from control_plane.services.deployment import WrongBucket
+from control_plane.serving import PortTaken, listen, serve
+from control_plane.telemetry import set_up_logs
+from control_plane.wiring import ControlPlane, open_control_plane, token_issuer, utc_now
+
+DATA_DIR = Path(".safereel")
+PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
+
+EXPECTED = (
+    BucketUnreachable,
+    DatabaseUnreachable,
+    EmbeddedError,
+    MigrationError,
+    PortTaken,
+    ProvisionError,
+    WrongBucket,
+)
+"""Failures with a message for a person: printed without a traceback."""
+
+
+class UsageError(Exception):
+    """The command cannot run as it was called; the message says what to set or pass."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; answers the exit status: 0 done, 1 failed, 2 called wrongly."""
+    arguments = _parser().parse_args(argv)
+    set_up_logs()
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except UsageError as exc:
+        print(f"safereel: {exc}", file=sys.stderr)
+        return 2
+    except EXPECTED as exc:
+        print(f"safereel: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="safereel", description="Recordings that cannot get lost: the control plane.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="run everything on this machine: database, bucket, control plane, page")
+    up.add_argument("--port", type=int, default=8000, help="where API and page are served (8000)")
+    up.add_argument("--data-dir", type=Path, default=DATA_DIR, help="where everything is kept (.safereel)")
+    up.set_defaults(command=_up)
+    serving = commands.add_parser("serve", help="run the control plane on the parts that the environment names")
+    serving.set_defaults(command=_serve)
+    commands.add_parser("migrate", help="bring the database's schema up to date").set_defaults(command=_migrate)
+    provisioning = commands.add_parser("provision", help="make the bucket fit: versioning, CORS, deployment marker")
+    provisioning.set_defaults(command=_provision)
+    env = commands.add_parser("env", help="print the addresses and keys of a running stack, for other tools")
+    env.add_argument("--data-dir", type=Path, default=DATA_DIR)
+    env.set_defaults(command=_env)
+    token = commands.add_parser("token", help="print a token of the embedded issuer")
+    token.add_argument("--owner", required=True, help="whom it speaks for")
+    token.add_argument("--admin", action="store_true", help="with the scope admin as well")
+    token.add_argument("--data-dir", type=Path, default=DATA_DIR)
+    token.set_defaults(command=_token)
+    sweep = commands.add_parser("sweep", help="run one sweep now and print its report")
+    sweep.add_argument("kind", choices=["confirm", "audit"])
+    sweep.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    sweep.add_argument(
+        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+    )
+    sweep.set_defaults(command=_sweep)
+    return parser
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    listener = listen("127.0.0.1", arguments.port)
+    return _run(lambda: _run_stack(arguments.data_dir, arguments.port, listener))
+
+
+def _serve(_: argparse.Namespace) -> int:
+    settings = _settings_from_environment()
+    migrate(settings.database_url.get_secret_value())
+    listener = listen(settings.safereel_host, settings.safereel_port)
+    return _run(lambda: _run_on_real_parts(settings, listener))
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    settings = _settings_from_environment()
+    for migration in migrate(settings.database_url.get_secret_value()):
+        print(f"applied {migration.number:04d} {migration.name}")
+    print("The schema is up to date.")
+    return 0
+
+
+def _provision(_: argparse.Namespace) -> int:
+    settings = _settings_from_environment()
+    _make_bucket_fit(settings, settings.safereel_page_origins)
+    asyncio.run(_claim(settings))
+    print(f"Bucket {settings.s3_bucket_name} is ready.")
+    return 0
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    for name, value in _environment_of(read_running_stack(arguments.data_dir)).items():
+        print(f"{name}={shlex.quote(value)}")
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    secret = read_running_stack(arguments.data_dir)["token_secret"]
+    scopes = ["record", "admin"] if arguments.admin else ["record"]
+    try:
+        token, _ = token_issuer(secret).issue(arguments.owner, scopes, utc_now())
+    except ValueError as exc:
+        raise UsageError(f"--owner: {exc}") from exc
+    print(token)
+    return 0
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    report = asyncio.run(_sweep_once(settings, arguments.kind, dry_run=arguments.dry_run))
+    print(json.dumps(report, indent=2, default=str))
+    return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
+
+
+async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[str, object]:
+    async with open_control_plane(settings) as plane:
+        service = plane.confirm if kind == "confirm" else plane.audit
+        return asdict(await service.run(dry_run=dry_run))
+
+
+async def _claim(settings: Settings) -> None:
+    async with open_control_plane(settings) as plane:
+        await plane.deployment.claim_bucket()
+
+
+async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None:
+    """Everything on this machine, until cancelled."""
+    async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
+        settings = _settings({**_environment_of(stack.public()), "SAFEREEL_PORT": str(port)})
+        await asyncio.to_thread(migrate, stack.database_url)
+        origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
+        await asyncio.to_thread(_make_bucket_fit, settings, origins)
+        async with open_control_plane(settings, issues_tokens=True) as plane:
+            _print_addresses(port, data_dir, settings)
+            await _until_one_ends(_serve_plane(plane, settings, listener), stack.failed)
+
+
+async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> None:
+    """The control plane on the parts that the environment names, until cancelled."""
+    async with open_control_plane(settings) as plane:
+        _tell(f"Serving on http://{settings.safereel_host}:{settings.safereel_port}")
+        await _serve_plane(plane, settings, listener)
+
+
+async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
+    await plane.deployment.claim_bucket()
+    app = create_app(plane.services, page_dir=PAGE_DIR, page_origins=settings.safereel_page_origins)
+    async with scheduled(
+        plane.confirm,
+        plane.audit,
+        confirm_every=timedelta(milliseconds=settings.safereel_confirm_interval_ms),
+        audit_every=timedelta(milliseconds=settings.safereel_audit_interval_ms),
+    ):
+        await serve(app, listener, shutdown_s=settings.safereel_shutdown_ms / 1000)
+
+
+async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[EmbeddedError]) -> None:
+    """Serves until a part of the stack ends by itself: then everything stops, with the reason."""
+    task = asyncio.ensure_future(serving)
+    try:
+        either: set[asyncio.Future[Any]] = {task, failed}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    if failed.done():
+        raise failed.result()
+
+
+def _run(run: Callable[[], Awaitable[None]]) -> int:
+    """Runs until SIGINT or SIGTERM, which unwind everything in order: a clean stop is status 0."""
+
+    async def until_signal() -> None:
+        task = asyncio.ensure_future(run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_signal())
+    return 0
+
+
+def _make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:
+    provision(
+        endpoint=settings.s3_endpoint,
+        bucket=settings.s3_bucket_name,
+        region=settings.s3_region,
+        credentials=wiring.credentials(settings),
+        origins=origins,
+    )
+
+
+def _environment_of(stack: Mapping[str, object]) -> dict[str, str]:
+    """A stack as the variables that `serve` reads."""
+    s3 = stack["s3"]
+    assert isinstance(s3, Mapping), "stack.json names the bucket's server"
+    return {
+        "DATABASE_URL": str(stack["database_url"]),
+        "S3_ENDPOINT": str(s3["endpoint"]),
+        "S3_ACCESS_KEY_ID": str(s3["access_key"]),
+        "S3_SECRET_ACCESS_KEY": str(s3["secret_key"]),
+        "S3_BUCKET_NAME": str(s3["bucket"]),
+        "S3_REGION": str(s3["region"]),
+        "SAFEREEL_TOKEN_SECRET": str(stack["token_secret"]),
+    }
+
+
+def _settings_of_stack_or_environment(data_dir: Path) -> Settings:
+    if "DATABASE_URL" in os.environ:
+        return _settings_from_environment()
+    return _settings(_environment_of(read_running_stack(data_dir)))
+
+
+def _settings_from_environment() -> Settings:
+    return _settings({})
+
+
+def _settings(given: Mapping[str, str]) -> Settings:
+    """Settings from the environment, `given` first. Raises `UsageError` that names each variable."""
+    try:
+        return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # validated there
+    except ValidationError as exc:
+        named = "; ".join(f"{str(error['loc'][0]).upper()}: {error['msg'].lower()}" for error in exc.errors())
+        raise UsageError(f"set these environment variables. {named}") from exc
+
+
+def _print_addresses(port: int, data_dir: Path, settings: Settings) -> None:
+    _tell(f"Page and API   http://localhost:{port}")
+    _tell(f"Health         http://localhost:{port}/health")
+    _tell(f"Bucket         {settings.s3_endpoint}/{settings.s3_bucket_name}")
+    _tell(f"Data and logs  {data_dir.resolve()}")
+    _tell(f"For tools      safereel env --data-dir {shlex.quote(str(data_dir))}")
+    _tell("Stop with Ctrl-C; everything is kept.")
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, flush=True)

@@ -1,0 +1,93 @@
+"""The store of chunks: grants and acks."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from control_plane.db.coalescing import Coalescer
+from control_plane.db.database import Database
+from control_plane.db.rows import chunk_of
+from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, ProvenAck
+
+ChunkId = tuple[UUID, int]
+"""Recording id and seq."""
+
+
+class ChunkStore:
+    """Rows of `chunks`, each reached through its owner's recording."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._claimed = Coalescer(self._read_claimed)
+        self._acks = Coalescer(self._write_acks)
+
+    async def grant(
+        self, owner: str, recording_id: UUID, claims: Sequence[ChunkClaim], ttl: timedelta
+    ) -> Mapping[int, Chunk]:
+        """The chunks now granted until `ttl` from now, by seq: one statement for the batch.
+
+        A claim is absent from the answer where the chunk is acked or confirmed, bound to other content, unknown to a
+        recording that is complete, or where there is no such recording.
+        """
+        rows = await self._database.rows(
+            "chunks_grant",
+            {
+                "owner": owner,
+                "recording_id": recording_id,
+                "seqs": [claim.seq for claim in claims],
+                "segments": [claim.segment for claim in claims],
+                "sizes": [claim.size for claim in claims],
+                "digests": [bytes.fromhex(claim.sha256) for claim in claims],
+                "ttl": ttl,
+            },
+        )
+        return {row["seq"]: chunk_of(row) for row in rows}
+
+    async def claimed(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> Mapping[int, Chunk]:
+        """The owner's chunks of these numbers, by seq; read together with what others ask at the moment."""
+        found = await self._claimed.submit([(owner, recording_id, seq) for seq in seqs])
+        wanted = {(owner, recording_id, seq): seq for seq in seqs}
+        return {wanted[key]: chunk for key, chunk in found.items() if key in wanted}
+
+    async def record_acks(self, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
+        """Commits acks that a HEAD has proven, together with what others commit at the moment.
+
+        Answers the state of each chunk acked; one is absent where its recording is being deleted. Open tickets of these
+        chunks are fulfilled in the same statement.
+        """
+        return await self._acks.submit(acks)
+
+    async def allow_overwrite(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> None:
+        """Lets the next grants of these chunks replace what lies under their keys."""
+        params = {"owner": owner, "recording_id": recording_id, "seqs": list(seqs)}
+        await self._database.execute("chunks_allow_overwrite", params)
+
+    async def page(self, owner: str, recording_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
+        """Chunks with a seq above `after`, ascending."""
+        params = {"owner": owner, "recording_id": recording_id, "after": after, "limit": limit}
+        return [chunk_of(row) for row in await self._database.rows("chunks_page", params)]
+
+    async def _read_claimed(self, keys: Sequence[tuple[str, UUID, int]]) -> Mapping[tuple[str, UUID, int], Chunk]:
+        distinct = list(dict.fromkeys(keys))
+        rows = await self._database.rows(
+            "chunks_claimed",
+            {
+                "owners": [owner for owner, _, _ in distinct],
+                "recording_ids": [recording_id for _, recording_id, _ in distinct],
+                "seqs": [seq for _, _, seq in distinct],
+            },
+        )
+        return {(row["owner"], row["recording_id"], row["seq"]): chunk_of(row) for row in rows}
+
+    async def _write_acks(self, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
+        distinct = {(ack.recording_id, ack.seq): ack for ack in acks}
+        rows = await self._database.rows(
+            "chunks_ack",
+            {
+                "recording_ids": [recording_id for recording_id, _ in distinct],
+                "seqs": [seq for _, seq in distinct],
+                "digests": [bytes.fromhex(ack.sha256) for ack in distinct.values()],
+                "etags": [ack.etag for ack in distinct.values()],
+            },
+        )
+        return {(row["recording_id"], row["seq"]): ChunkState(row["state"]) for row in rows}

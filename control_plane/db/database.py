@@ -1,0 +1,101 @@
+"""The connection pool, and the one place where driver errors become ours."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeAlias
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from control_plane.db.queries import queries
+
+Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
+Row: TypeAlias = dict[str, Any]
+
+# Long enough for the largest statement we make (an audit's snapshot), short enough to notice a database that hangs.
+STATEMENT_TIMEOUT_MS = 60_000
+# A row lock is held for one statement: waiting longer means that something is stuck.
+LOCK_TIMEOUT_MS = 5_000
+
+
+class DatabaseUnreachable(Exception):
+    """The database did not answer, or ended the connection: whether the statement took effect is unknown."""
+
+
+class Database:
+    """A pool of autocommit connections to the ledger; use as `async with Database.open(...)`."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+        self._pool = pool
+        self._queries = queries()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, max_size: int, timeout_s: float) -> AsyncIterator["Database"]:
+        """Opens the pool without waiting for the database: health tells whether it is there."""
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=max_size,
+            timeout=timeout_s,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            },
+        )
+        await pool.open(wait=False)
+        try:
+            yield cls(pool)
+        finally:
+            await pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool, autocommit. Raises `DatabaseUnreachable`."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            PoolTimeout,
+            PoolClosed,
+            TooManyRequests,
+        ) as exc:
+            raise DatabaseUnreachable(str(exc)) from exc
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed at the end, rolled back by an exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def statement(self, name: str) -> LiteralString:
+        """The named statement's text."""
+        return self._queries[name]
+
+    async def rows(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Sequence[Row]:
+        """All rows of a named statement, on `on` (a transaction under way) or a connection of its own."""
+        if on is not None:
+            return await (await on.execute(self._queries[name], params)).fetchall()
+        async with self.connection() as connection:
+            return await (await connection.execute(self._queries[name], params)).fetchall()
+
+    async def row(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Row | None:
+        """The first row of a named statement, or None."""
+        rows = await self.rows(name, params, on=on)
+        return rows[0] if rows else None
+
+    async def execute(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> int:
+        """Runs a named statement that answers no rows; how many it touched."""
+        if on is not None:
+            return (await on.execute(self._queries[name], params)).rowcount
+        async with self.connection() as connection:
+            return (await connection.execute(self._queries[name], params)).rowcount
+
+    async def ping(self) -> None:
+        """Returns if the database answers."""
+        await self.rows("ping", {})

@@ -1,0 +1,79 @@
+"""The store of recorders, what they hold, and what a heartbeat's answer is computed from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from control_plane.db.chunks import ChunkId
+from control_plane.db.database import Connection, Database
+from control_plane.db.rows import chunk_of, multirange_text
+from control_plane.domain.models import Beat, Chunk, Release, Ticket, Verdict
+
+
+class HeartbeatStore:
+    """Rows of `recorders`, `holdings` and `gone_reports`; reads of tickets and confirmed chunks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, owner: str, beat: Beat) -> tuple[datetime, frozenset[UUID]]:
+        """Keeps what the recorder said; answers the database's time and which recordings are this owner's."""
+        async with self._database.connection() as connection:
+            server_time = await self._record_recorder(owner, beat, connection)
+            if beat.gone:
+                await self._database.execute(
+                    "beat_gone",
+                    {"owner": owner, "recorder_id": beat.recorder_id, "gone": list(beat.gone)},
+                    on=connection,
+                )
+            known = await self._database.rows(
+                "beat_holdings",
+                {
+                    "owner": owner,
+                    "recorder_id": beat.recorder_id,
+                    "opens": [holding.open for holding in beat.holding],
+                    **_held(beat),
+                },
+                on=connection,
+            )
+        return server_time, frozenset(row["recording_id"] for row in known)
+
+    async def releases(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Release]:
+        """Of what the recorder holds, what is confirmed and not doubted by any sweep since."""
+        rows = await self._database.rows("beat_releases", {"owner": owner, "limit": limit, **_held(beat)})
+        return [Release(row["recording_id"], row["seq"], row["sha256"]) for row in rows]
+
+    async def tickets(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Ticket]:
+        """Open tickets for chunks that the recorder says it holds, oldest first."""
+        rows = await self._database.rows("beat_tickets", {"owner": owner, "limit": limit, **_held(beat)})
+        return [Ticket(row["ticket_id"], Verdict(row["reason"]), row["mime_type"], chunk_of(row)) for row in rows]
+
+    async def deliver(self, tickets: Sequence[UUID], ttl: timedelta) -> Mapping[ChunkId, Chunk]:
+        """Marks tickets as delivered and grants their chunks anew until `ttl` from now."""
+        rows = await self._database.rows("beat_grant_tickets", {"ticket_ids": list(tickets), "ttl": ttl})
+        return {(row["recording_id"], row["seq"]): chunk_of(row) for row in rows}
+
+    async def _record_recorder(self, owner: str, beat: Beat, connection: Connection) -> datetime:
+        row = await self._database.row(
+            "beat_record",
+            {
+                "owner": owner,
+                "recorder_id": beat.recorder_id,
+                "counter": beat.counter,
+                "persisted": beat.persisted,
+                "usage": beat.usage,
+                "quota": beat.quota,
+                "sdk": beat.sdk,
+            },
+            on=connection,
+        )
+        assert row is not None, "an upsert without a condition returns its row"
+        server_time: datetime = row["server_time"]
+        return server_time
+
+
+def _held(beat: Beat) -> dict[str, object]:
+    return {
+        "recording_ids": [holding.recording_id for holding in beat.holding],
+        "chunks": [multirange_text(holding.ranges) for holding in beat.holding],
+    }

@@ -1,0 +1,91 @@
+"""Forward-only migrations: `sql/migrations/NNNN_name.sql`, each in one transaction, never edited once landed."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.db.queries import sql_dir
+
+# Any number will do, as long as nothing else in this database uses it: replicas that start together migrate one by one.
+_ADVISORY_LOCK = 5_729_141_003
+
+_TABLE: LiteralString = """
+create table if not exists schema_migrations (
+    number integer primary key, name text not null, sha256 text not null, applied_at timestamptz not null default now())
+"""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought up to date; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: its number, its name, its text."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the text: tells an edited migration from the one that was applied."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations(folder: Path | None = None) -> Sequence[Migration]:
+    """All migrations in order. Raises MigrationError where numbers are not 1, 2, 3 …"""
+    found = [
+        Migration(int(path.name[:4]), path.stem[5:], path.read_text())
+        for path in sorted((folder or sql_dir() / "migrations").glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    ]
+    if [m.number for m in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"migrations are not numbered 1 to {len(found)}: a file is missing or named twice")
+    return found
+
+
+def migrate(database_url: str) -> Sequence[Migration]:
+    """Applies what is not yet applied and answers that. Blocking. Safe to run from several places at once.
+
+    Raises MigrationError where an applied migration was edited since, or where the database is newer than this code.
+    """
+    try:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
+            connection.execute("select pg_advisory_lock(%s)", [_ADVISORY_LOCK])
+            return _apply(connection, migrations())
+    except psycopg.OperationalError as exc:
+        raise DatabaseUnreachable(str(exc)) from exc
+
+
+def _apply(connection: psycopg.Connection, known: Sequence[Migration]) -> Sequence[Migration]:
+    connection.execute(_TABLE)
+    applied = dict[int, str](connection.execute("select number, sha256 from schema_migrations").fetchall())
+    _refuse_strangers(known, applied)
+    pending = [migration for migration in known if migration.number not in applied]
+    for migration in pending:
+        with connection.transaction():
+            connection.execute(migration.text.encode())
+            connection.execute(
+                "insert into schema_migrations (number, name, sha256) values (%s, %s, %s)",
+                [migration.number, migration.name, migration.sha256],
+            )
+        connection.execute("reset all")
+    return pending
+
+
+def _refuse_strangers(known: Sequence[Migration], applied: dict[int, str]) -> None:
+    if newer := sorted(applied.keys() - {migration.number for migration in known}):
+        raise MigrationError(
+            f"the database has migration {newer[-1]:04d}, which this version does not know: run the newer version of Safereel"
+        )
+    for migration in known:
+        if applied.get(migration.number, migration.sha256) != migration.sha256:
+            raise MigrationError(
+                f"migration {migration.number:04d} was edited after it was applied here: restore the file, and put the change "
+                "into a new migration"
+            )

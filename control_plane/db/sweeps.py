@@ -1,0 +1,173 @@
+"""The store of sweeps: their snapshots, sightings, tickets and reports."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from control_plane.db.chunks import ChunkId
+from control_plane.db.database import Connection, Database
+from control_plane.db.rows import chunk_of
+from control_plane.domain.bucket import ListedObject
+from control_plane.domain.findings import Finding, OpenedTicket, SweepReport
+from control_plane.domain.keys import ChunkKey
+from control_plane.domain.models import Chunk, ChunkState, Verdict
+
+
+class AuditStaging:
+    """The two sides of an audit in temporary tables of one connection, and their differences."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
+        self._connection = connection
+
+    async def snapshot(self, first_shard: int, last_shard: int, settle: timedelta) -> None:
+        """Copies what should be in these shards, as committed now; what lay here before is cleared."""
+        await self._database.execute("audit_clear", {}, on=self._connection)
+        params = {"first_shard": first_shard, "last_shard": last_shard, "settle": settle}
+        await self._database.execute("audit_snapshot", params, on=self._connection)
+
+    async def stage(self, page: Sequence[ListedObject]) -> None:
+        """Copies a page of the listing."""
+        async with (
+            self._connection.cursor() as cursor,
+            cursor.copy(self._database.statement("audit_stage")) as copy,
+        ):
+            for listed in page:
+                await copy.write_row((listed.key, listed.size, listed.etag, listed.last_modified))
+
+    async def analyze(self) -> None:
+        """Gives the planner the sizes: temporary tables are not analyzed by themselves."""
+        await self._database.execute("audit_analyze", {}, on=self._connection)
+
+    async def doubts(self, limit: int) -> Sequence[Chunk]:
+        """Expected chunks that the listing does not show as they were acked."""
+        return [chunk_of(row) for row in await self._rows("audit_doubts", {"limit": limit})]
+
+    async def unexpected(self, settle: timedelta, limit: int) -> Sequence[str]:
+        """Listed keys, older than the settle time, that no chunk acked at the snapshot has."""
+        return [row["key"] for row in await self._rows("audit_unexpected", {"settle": settle, "limit": limit})]
+
+    async def forget_cleared(self) -> int:
+        """Forgets first sightings of chunks that are now listed as they were acked."""
+        return await self._database.execute("audit_cleared", {}, on=self._connection)
+
+    async def expected(self) -> int:
+        """How many chunks the snapshot holds."""
+        size: int = (await self._rows("audit_size", {}))[0]["expected"]
+        return size
+
+    async def _rows(self, name: str, params: Mapping[str, object]) -> Sequence[dict[str, Any]]:
+        return await self._database.rows(name, params, on=self._connection)
+
+
+class SweepStore:
+    """Rows of `sweeps`, `sightings` and `tickets`, and the conditional writes that a sweep makes to `chunks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self) -> tuple[datetime, UUID]:
+        """The database's time, and the id of the deployment whose ledger this is."""
+        row = await self._database.row("sweep_begin", {})
+        assert row is not None, "a select without from answers one row"
+        return row["started_at"], row["deployment_id"]
+
+    async def store(self, report: SweepReport) -> UUID:
+        """Keeps a report for ever; answers its id."""
+        row = await self._database.row(
+            "sweep_store",
+            {
+                "kind": report.kind,
+                "dry_run": report.dry_run,
+                "outcome": report.outcome,
+                "cause": report.cause,
+                "started_at": report.started_at,
+                "looked_at": report.looked_at,
+                "report": Jsonb(report.detail),
+            },
+        )
+        assert row is not None, "an insert without a condition returns its row"
+        sweep_id: UUID = row["id"]
+        return sweep_id
+
+    async def unconfirmed(self, *, settle: timedelta, recordings: int, chunks: int) -> Sequence[Chunk]:
+        """Acked chunks to confirm, as committed now: of the recordings not looked at for the longest."""
+        params = {"settle": settle, "recordings": recordings, "chunks": chunks}
+        return [chunk_of(row) for row in await self._database.rows("confirm_candidates", params)]
+
+    async def confirm(self, seen: Sequence[tuple[Chunk, str]]) -> int:
+        """Confirms chunks that were seen (with the ETag shown), where nothing happened to them since; how many."""
+        columns = {**_keys([chunk for chunk, _ in seen]), "etags": [etag for _, etag in seen]}
+        return len(await self._database.rows("confirm_apply", columns))
+
+    async def looked(self, recording_ids: Sequence[UUID]) -> None:
+        """Puts these recordings at the end of the confirm queue."""
+        await self._database.execute("confirm_looked", {"recording_ids": list(recording_ids)})
+
+    @asynccontextmanager
+    async def staging(self) -> AsyncIterator[AuditStaging]:
+        """The temporary tables of an audit, empty, on a connection of their own."""
+        async with self._database.connection() as connection:
+            await self._database.execute("audit_expect_table", {}, on=connection)
+            await self._database.execute("audit_listed_table", {}, on=connection)
+            try:
+                yield AuditStaging(self._database, connection)
+            finally:
+                if not connection.broken:
+                    await self._database.execute("audit_clear", {}, on=connection)
+
+    async def ledger_size(self, limit: int) -> int:
+        """How many chunks the ledger has; counting stops at `limit`."""
+        row = await self._database.row("ledger_size", {"limit": limit})
+        assert row is not None, "a count answers one row"
+        size: int = row["chunks"]
+        return size
+
+    async def states(self, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, ChunkState]:
+        """The ledger's state of each key, as long as segment, size and digest are the ledger's too."""
+        rows = await self._database.rows(
+            "chunk_states",
+            {"recording_ids": [key.recording_id for key in keys], "seqs": [key.seq for key in keys]},
+        )
+        return {
+            ChunkKey(row["recording_id"], row["seq"], row["segment"], row["size"], row["sha256"]): ChunkState(
+                row["state"]
+            )
+            for row in rows
+        }
+
+    async def sighted_before(self, findings: Sequence[Finding], started_at: datetime) -> frozenset[ChunkId]:
+        """Which of these another sweep had found already, before this one began."""
+        columns = {**_keys([finding.chunk for finding in findings]), "started_at": started_at}
+        rows = await self._database.rows("sightings_earlier", columns)
+        return frozenset((row["recording_id"], row["seq"]) for row in rows)
+
+    async def record_sightings(self, findings: Sequence[Finding]) -> int:
+        """Remembers first sightings, where nothing happened to the chunks since; how many were new."""
+        return await self._database.execute("sightings_record", _judged(findings))
+
+    async def forget_sightings(self, chunks: Sequence[Chunk]) -> None:
+        """Forgets sightings of chunks that a HEAD has now shown as they should be."""
+        await self._database.execute("sightings_forget", _keys(chunks))
+
+    async def open_tickets(self, findings: Sequence[Finding]) -> Sequence[OpenedTicket]:
+        """Marks chunks missing and opens their tickets, where nothing happened to them since the sweep read them."""
+        rows = await self._database.rows("tickets_open", _judged(findings))
+        return [OpenedTicket(row["id"], row["recording_id"], row["seq"], Verdict(row["reason"])) for row in rows]
+
+
+def _keys(chunks: Sequence[Chunk]) -> dict[str, object]:
+    return {
+        "recording_ids": [chunk.recording_id for chunk in chunks],
+        "seqs": [chunk.seq for chunk in chunks],
+        "generations": [chunk.generation for chunk in chunks],
+    }
+
+
+def _judged(findings: Sequence[Finding]) -> dict[str, object]:
+    columns = _keys([finding.chunk for finding in findings])
+    return {**columns, "verdicts": [finding.verdict.value for finding in findings]}

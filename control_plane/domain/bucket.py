@@ -1,0 +1,96 @@
+"""What the rest of the control plane may ask of a bucket: one narrow interface, one contract suite.
+
+Errors: every method raises `BucketUnreachable` where the bucket failed, was too slow or answered what S3 does not
+promise. An absent object is an answer, never an error: callers must be able to tell "not there" from "could not look".
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class BucketUnreachable(Exception):
+    """The bucket gave no trustworthy answer: nothing may be concluded from this call."""
+
+
+class ObjectExists(Exception):
+    """A write-once PUT found its key taken (412)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHead:
+    """What a HEAD showed. `etag` is opaque and without quotes; `sha256` is lower-case hex, None where not told."""
+
+    size: int
+    etag: str
+    sha256: str | None
+    last_modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One line of a listing: it has an ETag (without quotes) and a size, never a SHA-256."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+
+
+class Bucket(Protocol):
+    """An S3-compatible bucket as the services see it."""
+
+    async def head(self, key: str) -> ObjectHead | None:
+        """What is stored under `key` now; None if the store says that nothing is (404).
+
+        Note: a HEAD in a bucket that does not exist is a 404 too. Absence counts only beside the deployment marker.
+        """
+        ...
+
+    def list_pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[Sequence[ListedObject]]:
+        """Pages of what lies under `prefix` (which must end with `/`), keys greater than `start_after` only.
+
+        Order is the store's own and not relied on. A page that fails raises: a listing that ends without raising was
+        whole.
+        """
+        ...
+
+    async def read(self, key: str, *, limit: int) -> bytes | None:
+        """The whole object, None if absent; raises `BucketUnreachable` if it is longer than `limit` bytes."""
+        ...
+
+    async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
+        """Stores a small object of our own (under `meta/`), its SHA-256 signed. `ObjectExists` where not `overwrite`."""
+        ...
+
+    async def probe(self) -> None:
+        """Returns if the bucket exists and our credentials may list it; raises `BucketUnreachable` otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedRequest:
+    """A URL that permits one request, and the headers it must be sent with (names in lower case)."""
+
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class Presigner(Protocol):
+    """Signs URLs for the address under which browsers see the bucket. Pure computation: no call is made."""
+
+    def put(
+        self, key: str, *, size: int, sha256: str, content_type: str, overwrite: bool, now: datetime
+    ) -> PresignedRequest:
+        """Permits one PUT of exactly these bytes: key, length, type and SHA-256 are signed.
+
+        Unless `overwrite`, `if-none-match: *` is signed as well: a second write is answered 412.
+        `content-length` is signed but not among the answered headers: browsers set it themselves.
+        """
+        ...
+
+    def get(self, key: str, *, now: datetime) -> PresignedRequest:
+        """Permits GETs of `key`, with range requests, until `expires_at`."""
+        ...

@@ -1,0 +1,124 @@
+"""What the control plane refuses, each with a stable code and the HTTP status of its problem document.
+
+    Refusal
+    ├── NotAllowed            401, 403
+    ├── Unknown               404
+    ├── Conflict              409, 410
+    ├── Invalid               400, 413, 415, 422
+    └── Unavailable           503
+
+Codes never change their meaning; `docs/protocol.md` lists each with what the recorder and the operator do.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class Refusal(Exception):
+    """A request that is refused. `detail` says what to do; `extra` are further members of the problem document."""
+
+    status: int
+    code: str
+    title: str
+
+    def __init__(self, detail: str, **extra: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra: Mapping[str, object] = extra
+
+
+class TokenMissing(Refusal):
+    status, code, title = 401, "token_missing", "No bearer token"
+
+
+class TokenInvalid(Refusal):
+    status, code, title = 401, "token_invalid", "The token is forged, malformed or not for this service"
+
+
+class TokenExpired(Refusal):
+    status, code, title = 401, "token_expired", "The token has expired"
+
+
+class ScopeMissing(Refusal):
+    status, code, title = 403, "scope_missing", "The token lacks a scope"
+
+
+class OriginForbidden(Refusal):
+    status, code, title = 403, "origin_forbidden", "Only the page of this stack may ask for this"
+
+
+class NotFound(Refusal):
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(Refusal):
+    status, code, title = 405, "method_not_allowed", "This address does not take that method"
+
+
+class RecordingUnknown(Refusal):
+    status, code, title = 404, "recording_unknown", "No such recording"
+
+
+class RecordingConflict(Refusal):
+    status, code, title = 409, "recording_conflict", "The recording id is taken"
+
+
+class RecordingDeleted(Refusal):
+    status, code, title = 410, "recording_deleted", "The recording was deleted"
+
+
+class RecordingComplete(Refusal):
+    status, code, title = 409, "recording_complete", "The recording is complete"
+
+
+class AlreadyComplete(Refusal):
+    status, code, title = 409, "already_complete", "The recording was completed otherwise"
+
+
+class ChunksMissing(Refusal):
+    status, code, title = 409, "chunks_missing", "Not all chunks are in the bucket"
+
+
+class TotalsDiffer(Refusal):
+    status, code, title = 409, "totals_differ", "The totals do not add up"
+
+
+class ChunkConflict(Refusal):
+    status, code, title = 409, "chunk_conflict", "The chunk's number is bound to other bytes"
+
+
+class ChunkNotGranted(Refusal):
+    status, code, title = 409, "chunk_not_granted", "The chunk was never granted"
+
+
+class Invalid(Refusal):
+    status, code, title = 422, "invalid", "The request is not valid"
+
+
+class BodyTooLarge(Refusal):
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class ContentTypeUnsupported(Refusal):
+    status, code, title = 415, "content_type_unsupported", "Bodies must be application/json"
+
+
+class JsonMalformed(Refusal):
+    status, code, title = 400, "json_malformed", "The body is not JSON"
+
+
+class BodyInvalid(Refusal):
+    """One or more members are wrong. The code is that of the first; `errors` names each with its JSON pointer."""
+
+    status, code, title = 422, "body_invalid", "The body is not valid"
+
+    def __init__(self, code: str, detail: str, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(detail, errors=errors)
+        self.code = code
+
+
+class StorageUnavailable(Refusal):
+    status, code, title = 503, "storage_unavailable", "The bucket does not answer"
+
+
+class DatabaseUnavailable(Refusal):
+    status, code, title = 503, "database_unavailable", "The database does not answer"

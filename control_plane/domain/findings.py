@@ -1,0 +1,84 @@
+"""What a sweep found, and how its report is worded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from control_plane.domain.models import Chunk, SweepKind, SweepOutcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An acked or confirmed chunk that a HEAD did not show as it should be; never `match` or `unreachable`."""
+
+    chunk: Chunk
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTicket:
+    """A ticket that a sweep opened."""
+
+    id: UUID
+    recording_id: UUID
+    seq: int
+    reason: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of a sweep's findings: a first sighting is remembered, the second opens a ticket."""
+
+    first_sightings: int = 0
+    tickets: Sequence[OpenedTicket] = ()
+    would_open: int = 0
+
+
+@dataclass(slots=True)
+class Observation:
+    """What a sweep saw, gathered while it runs."""
+
+    looked_at: int = 0
+    confirmed: int = 0
+    unreachable: int = 0
+    truncated: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    unexpected: dict[str, int] = field(default_factory=dict)
+    samples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """The stored result of one sweep. `undecided` with a `cause`: what it saw was not trusted, nothing was written."""
+
+    kind: SweepKind
+    dry_run: bool
+    outcome: SweepOutcome
+    cause: str | None
+    started_at: datetime
+    looked_at: int
+    detail: Mapping[str, object]
+
+
+def discrepancies(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many findings of each verdict."""
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.verdict.value] = counts.get(finding.verdict.value, 0) + 1
+    return counts
+
+
+def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
+    """The body of a report, as stored and printed."""
+    return {
+        "confirmed": seen.confirmed,
+        "discrepancies": discrepancies(seen.findings),
+        "unreachable": seen.unreachable,
+        "first_sightings": handled.first_sightings,
+        "tickets_opened": len(handled.tickets),
+        "tickets_that_would_open": handled.would_open,
+        "unexpected": dict(seen.unexpected),
+        "samples": list(seen.samples),
+        "truncated": seen.truncated,
+    }

@@ -1,0 +1,220 @@
+"""The nouns of the ledger: frozen values that services pass around.
+
+Chunk states: `granted → acked → confirmed`; from either of the last two to `missing` (a ticket is open) and back to
+`acked`, or to `lost`. Recording states: `open → complete`, `open → expired → open`, any of them `→ deleting → deleted`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from control_plane.domain.ranges import Range
+
+
+class RecordingState(StrEnum):
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class ChunkState(StrEnum):
+    GRANTED = "granted"
+    ACKED = "acked"
+    CONFIRMED = "confirmed"
+    MISSING = "missing"
+    LOST = "lost"
+
+
+class Source(StrEnum):
+    RECORDER = "recorder"
+    FILE = "file"
+
+
+class TicketState(StrEnum):
+    OPEN = "open"
+    FULFILLED = "fulfilled"
+    HEALED = "healed"
+    LOST = "lost"
+    WITHDRAWN = "withdrawn"
+
+
+class Verdict(StrEnum):
+    """The result of judging a claim against a HEAD."""
+
+    MATCH = "match"
+    MISSING = "missing"
+    SIZE_DIFFERS = "size_differs"
+    ETAG_DIFFERS = "etag_differs"
+    DIGEST_DIFFERS = "digest_differs"
+    UNPROVEN = "unproven"
+    UNREACHABLE = "unreachable"
+
+
+class SweepKind(StrEnum):
+    CONFIRM = "confirm"
+    AUDIT = "audit"
+
+
+class SweepOutcome(StrEnum):
+    """`decided`: its findings were applied. `undecided`: what it saw could not be trusted, nothing was applied."""
+
+    DECIDED = "decided"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecording:
+    """What a recorder says of a recording when it starts it."""
+
+    id: UUID
+    owner: str
+    recorder_id: UUID
+    source: Source
+    mime_type: str
+    title: str | None
+    expected_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording's row."""
+
+    id: UUID
+    owner: str
+    recorder_id: UUID
+    source: Source
+    mime_type: str
+    title: str | None
+    expected_bytes: int | None
+    share_id: str
+    state: RecordingState
+    chunk_count: int | None
+    total_bytes: int | None
+    created_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime | None
+    described_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a recording's chunks have come, as ranges of `seq` and sums of bytes."""
+
+    received: Sequence[Range]
+    confirmed: Sequence[Range]
+    missing: Sequence[Range]
+    lost: Sequence[Range]
+    received_chunks: int
+    received_bytes: int
+    confirmed_bytes: int
+    open_tickets: int
+
+    @property
+    def next_chunk_index(self) -> int:
+        """The lowest seq that was not received."""
+        return self.received[0][1] + 1 if self.received and self.received[0][0] == 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a list shows of a recording: counts instead of ranges."""
+
+    received_chunks: int
+    received_bytes: int
+    confirmed_chunks: int
+    confirmed_bytes: int
+    missing_chunks: int
+    lost_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkClaim:
+    """What a recorder says of a chunk when it asks for a grant; `sha256` is lower-case hex."""
+
+    seq: int
+    segment: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AckClaim:
+    """What a recorder says of a PUT: the ETag it was answered, None where the answer was lost."""
+
+    seq: int
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk's row. `generation` rises with every ack: writes of sweeps are conditional on it."""
+
+    recording_id: UUID
+    seq: int
+    segment: int
+    size: int
+    sha256: str
+    state: ChunkState
+    generation: int
+    etag: str | None
+    overwrite: bool
+    granted_at: datetime
+    expires_at: datetime
+    acked_at: datetime | None
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenAck:
+    """An ack that a HEAD has proven: the only thing that can make a chunk `acked`."""
+
+    recording_id: UUID
+    seq: int
+    sha256: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a recorder says it still holds of one recording; `open`: more chunks will come."""
+
+    recording_id: UUID
+    ranges: Sequence[Range]
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat as received."""
+
+    recorder_id: UUID
+    counter: int
+    persisted: bool | None
+    usage: int | None
+    quota: int | None
+    sdk: str
+    holding: Sequence[Holding]
+    gone: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An open resend ticket with what is needed to grant its chunk anew."""
+
+    id: UUID
+    reason: Verdict
+    mime_type: str
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Permission to delete one chunk from OPFS."""
+
+    recording_id: UUID
+    seq: int
+    sha256: str

@@ -1,0 +1,113 @@
+"""Acks: recorded only after a HEAD proved the object. A HEAD that failed is never an ack."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from control_plane.db.chunks import ChunkId, ChunkStore
+from control_plane.db.recordings import RecordingStore
+from control_plane.domain.errors import ChunkNotGranted, RecordingDeleted, RecordingUnknown, Refusal
+from control_plane.domain.judging import judge
+from control_plane.domain.models import AckClaim, Chunk, ChunkState, ProvenAck, RecordingState, Verdict
+from control_plane.services.looking import Looker
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim's verdict, and the chunk's state after it."""
+
+    seq: int
+    verdict: Verdict
+    state: ChunkState
+
+
+@dataclass(frozen=True, slots=True)
+class NotGranted:
+    """The claim is for a chunk that was never granted: nothing was looked at."""
+
+    seq: int
+    refusal: Refusal
+
+
+AckAnswer = Judged | NotGranted
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    chunk: Chunk
+    verdict: Verdict
+    etag: str
+
+
+class AckService:
+    """Verifies claims against the bucket and commits what was proven."""
+
+    def __init__(self, recordings: RecordingStore, chunks: ChunkStore, looker: Looker) -> None:
+        self._recordings = recordings
+        self._chunks = chunks
+        self._looker = looker
+
+    async def ack(self, owner: str, recording_id: UUID, claims: Sequence[AckClaim]) -> Sequence[AckAnswer]:
+        """One answer for each claim, in order; claims have distinct seqs. One bad chunk does not fail its neighbours.
+
+        Raises `RecordingUnknown`, `RecordingDeleted`.
+        """
+        chunks = await self._chunks.claimed(owner, recording_id, [claim.seq for claim in claims])
+        if len(chunks) < len(claims):
+            await self._require_recording(owner, recording_id)
+        looked = await self._look([(chunks[claim.seq], claim) for claim in claims if claim.seq in chunks])
+        states = await self._commit(looked)
+        await self._make_way(owner, recording_id, looked)
+        return [_answer(claim.seq, looked, states) for claim in claims]
+
+    async def _require_recording(self, owner: str, recording_id: UUID) -> None:
+        recording = await self._recordings.get(owner, recording_id)
+        if recording is None:
+            raise RecordingUnknown("There is no such recording among yours. Start it, then ask for grants.")
+        if recording.state is RecordingState.DELETING:
+            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
+
+    async def _look(self, claimed: Sequence[tuple[Chunk, AckClaim]]) -> Mapping[int, _Looked]:
+        if len(claimed) == 1:
+            chunk, claim = claimed[0]
+            return {chunk.seq: await self._look_at(chunk, claim)}
+        found = await asyncio.gather(*(self._look_at(chunk, claim) for chunk, claim in claimed))
+        return {looked.chunk.seq: looked for looked in found}
+
+    async def _look_at(self, chunk: Chunk, claim: AckClaim) -> _Looked:
+        sight = await self._looker.look(chunk)
+        if not sight.reached:
+            return _Looked(chunk, Verdict.UNREACHABLE, "")
+        verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=claim.etag, head=sight.head)
+        return _Looked(chunk, verdict, sight.head.etag if sight.head else "")
+
+    async def _commit(self, looked: Mapping[int, _Looked]) -> Mapping[ChunkId, ChunkState]:
+        proven = [
+            ProvenAck(found.chunk.recording_id, seq, found.chunk.sha256, found.etag)
+            for seq, found in looked.items()
+            if found.verdict is Verdict.MATCH
+        ]
+        if not proven:
+            return {}
+        states = await self._chunks.record_acks(proven)
+        if any((ack.recording_id, ack.seq) not in states for ack in proven):
+            # The only thing that refuses a proven ack: the recording's deletion was committed first.
+            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
+        return states
+
+    async def _make_way(self, owner: str, recording_id: UUID, looked: Mapping[int, _Looked]) -> None:
+        blocked = [
+            seq
+            for seq, found in looked.items()
+            if found.verdict not in {Verdict.MATCH, Verdict.UNREACHABLE} and not found.chunk.overwrite
+        ]
+        if blocked:
+            await self._chunks.allow_overwrite(owner, recording_id, blocked)
+
+
+def _answer(seq: int, looked: Mapping[int, _Looked], states: Mapping[ChunkId, ChunkState]) -> AckAnswer:
+    found = looked.get(seq)
+    if found is None:
+        return NotGranted(seq, ChunkNotGranted(f"Ask for a grant of chunk {seq} first, then PUT it."))
+    return Judged(seq, found.verdict, states.get((found.chunk.recording_id, seq), found.chunk.state))

@@ -1,0 +1,45 @@
+"""`recording.json`: what the bucket alone must tell of a recording, so that the ledger can be rebuilt from it."""
+
+import json
+from datetime import UTC
+
+from control_plane.db.recordings import RecordingStore
+from control_plane.domain.bucket import Bucket, BucketUnreachable
+from control_plane.domain.errors import StorageUnavailable
+from control_plane.domain.keys import recording_key
+from control_plane.domain.models import Recording
+
+
+class DescriptionService:
+    """Writes each recording's description before its first grant is answered."""
+
+    def __init__(self, recordings: RecordingStore, bucket: Bucket) -> None:
+        self._recordings = recordings
+        self._bucket = bucket
+
+    async def ensure(self, recording: Recording) -> None:
+        """Returns once the bucket has the description. Raises `StorageUnavailable`: no grant without it."""
+        if recording.described_at is not None:
+            return
+        body = json.dumps(description(recording), ensure_ascii=False, sort_keys=True).encode()
+        try:
+            await self._bucket.write(recording_key(recording.id), body, content_type="application/json", overwrite=True)
+        except BucketUnreachable as exc:
+            raise StorageUnavailable("The bucket does not take writes. Keep the chunks and ask again.") from exc
+        await self._recordings.mark_described(recording.id)
+
+
+def description(recording: Recording) -> dict[str, object]:
+    """The content of `recording.json`: everything of the row that a chunk's key does not tell."""
+    return {
+        "version": 1,
+        "id": str(recording.id),
+        "owner": recording.owner,
+        "recorder_id": str(recording.recorder_id),
+        "source": recording.source.value,
+        "mime_type": recording.mime_type,
+        "title": recording.title,
+        "expected_bytes": recording.expected_bytes,
+        "share_id": recording.share_id,
+        "created_at": recording.created_at.astimezone(UTC).isoformat(),
+    }

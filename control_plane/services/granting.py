@@ -1,0 +1,121 @@
+"""Grants: permission to PUT one chunk to one key, in batches. The URL is bound to key, length, type and SHA-256."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from control_plane.db.chunks import ChunkStore
+from control_plane.db.recordings import RecordingStore
+from control_plane.domain.bucket import PresignedRequest, Presigner
+from control_plane.domain.errors import (
+    ChunkConflict,
+    RecordingComplete,
+    RecordingDeleted,
+    RecordingUnknown,
+    Refusal,
+)
+from control_plane.domain.keys import chunk_key
+from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, Recording, RecordingState
+from control_plane.services.describing import DescriptionService
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """PUT it with exactly these headers, before `expires_at`."""
+
+    seq: int
+    put: PresignedRequest
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyHeld:
+    """The bucket was seen to hold it: nothing to send."""
+
+    seq: int
+    state: ChunkState
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not granted, and asking again will not help; its neighbours are not affected."""
+
+    seq: int
+    refusal: Refusal
+
+
+GrantAnswer = Granted | AlreadyHeld | Refused
+
+
+class GrantService:
+    """Answers batches of claims with presigned PUTs."""
+
+    def __init__(
+        self,
+        recordings: RecordingStore,
+        chunks: ChunkStore,
+        descriptions: DescriptionService,
+        presigner: Presigner,
+        *,
+        grant_ttl: timedelta,
+    ) -> None:
+        self._recordings = recordings
+        self._chunks = chunks
+        self._descriptions = descriptions
+        self._presigner = presigner
+        self._grant_ttl = grant_ttl
+
+    async def grant(self, owner: str, recording_id: UUID, claims: Sequence[ChunkClaim]) -> Sequence[GrantAnswer]:
+        """One answer for each claim, in order; claims have distinct seqs.
+
+        Raises `RecordingUnknown`, `RecordingDeleted`, `StorageUnavailable`.
+        """
+        recording = await self._recordings.get(owner, recording_id)
+        if recording is None:
+            raise RecordingUnknown("There is no such recording among yours. Start it, then ask again.")
+        if recording.state is RecordingState.DELETING:
+            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
+        await self._descriptions.ensure(recording)
+        granted = await self._chunks.grant(owner, recording_id, claims, self._grant_ttl)
+        others = [claim.seq for claim in claims if claim.seq not in granted]
+        known = await self._chunks.claimed(owner, recording_id, others) if others else {}
+        return [self._answer(recording, claim, granted, known) for claim in claims]
+
+    def _answer(
+        self,
+        recording: Recording,
+        claim: ChunkClaim,
+        granted: Mapping[int, Chunk],
+        known: Mapping[int, Chunk],
+    ) -> GrantAnswer:
+        if (chunk := granted.get(claim.seq)) is not None:
+            return Granted(claim.seq, put_for(self._presigner, chunk, recording.mime_type), chunk.expires_at)
+        if (chunk := known.get(claim.seq)) is None:
+            # Not granted and not known: its recording takes no new chunks.
+            return Refused(claim.seq, RecordingComplete("A complete recording takes no further chunks."))
+        if not same_content(chunk, claim):
+            return Refused(
+                claim.seq,
+                ChunkConflict(
+                    f"Number {claim.seq} was first granted for other bytes. File this chunk under a new recording.",
+                ),
+            )
+        return AlreadyHeld(claim.seq, chunk.state)
+
+
+def same_content(chunk: Chunk, claim: ChunkClaim) -> bool:
+    """Whether the claim is for what the number was first granted for."""
+    return (chunk.segment, chunk.size, chunk.sha256) == (claim.segment, claim.size, claim.sha256)
+
+
+def put_for(presigner: Presigner, chunk: Chunk, mime_type: str) -> PresignedRequest:
+    """A PUT of exactly this chunk, valid from its grant on; it overwrites only where something else is in the way."""
+    return presigner.put(
+        chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256),
+        size=chunk.size,
+        sha256=chunk.sha256,
+        content_type=mime_type,
+        overwrite=chunk.overwrite,
+        now=chunk.granted_at,
+    )

@@ -1,0 +1,78 @@
+"""Heartbeats: what a recorder holds comes in; tickets to serve and chunks to release go out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from control_plane.db.heartbeats import HeartbeatStore
+from control_plane.domain.bucket import PresignedRequest, Presigner
+from control_plane.domain.limits import MAX_RELEASES, MAX_TICKETS
+from control_plane.domain.models import Beat, Chunk, Release, Ticket, Verdict
+from control_plane.services.granting import put_for
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTicket:
+    """A ticket as delivered: with a fresh grant."""
+
+    id: UUID
+    recording_id: UUID
+    seq: int
+    sha256: str
+    reason: Verdict
+    put: PresignedRequest
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BeatAnswer:
+    """The answer to one heartbeat. `unknown`: recordings held that this owner does not have here."""
+
+    counter: int
+    server_time: datetime
+    tickets: Sequence[ServedTicket]
+    releases: Sequence[Release]
+    unknown: Sequence[UUID]
+
+
+class HeartbeatService:
+    """Answers beats. Nothing is remembered as delivered: a lost answer costs nothing."""
+
+    def __init__(self, heartbeats: HeartbeatStore, presigner: Presigner, *, grant_ttl: timedelta) -> None:
+        self._heartbeats = heartbeats
+        self._presigner = presigner
+        self._grant_ttl = grant_ttl
+
+    async def beat(self, owner: str, beat: Beat) -> BeatAnswer:
+        """Keeps what the recorder says and computes what it may delete and what it must send again."""
+        server_time, known = await self._heartbeats.record(owner, beat)
+        return BeatAnswer(
+            counter=beat.counter,
+            server_time=server_time,
+            tickets=await self._tickets(owner, beat) if beat.holding else [],
+            releases=await self._heartbeats.releases(owner, beat, limit=MAX_RELEASES) if beat.holding else [],
+            unknown=[held.recording_id for held in beat.holding if held.recording_id not in known],
+        )
+
+    async def _tickets(self, owner: str, beat: Beat) -> Sequence[ServedTicket]:
+        tickets = await self._heartbeats.tickets(owner, beat, limit=MAX_TICKETS)
+        if not tickets:
+            return []
+        granted = await self._heartbeats.deliver([ticket.id for ticket in tickets], self._grant_ttl)
+        return [
+            self._served(ticket, granted[ticket.chunk.recording_id, ticket.chunk.seq])
+            for ticket in tickets
+            if (ticket.chunk.recording_id, ticket.chunk.seq) in granted  # else it was closed this moment
+        ]
+
+    def _served(self, ticket: Ticket, chunk: Chunk) -> ServedTicket:
+        return ServedTicket(
+            id=ticket.id,
+            recording_id=chunk.recording_id,
+            seq=chunk.seq,
+            sha256=chunk.sha256,
+            reason=ticket.reason,
+            put=put_for(self._presigner, chunk, ticket.mime_type),
+            expires_at=chunk.expires_at,
+        )

@@ -1,0 +1,88 @@
+"""The frame of every sweep: the right bucket first and last, one report stored, no retries inside.
+
+A sweep takes no input, is bounded and idempotent, and may run beside another of its kind: the next sweep is the retry.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from control_plane.db.sweeps import SweepStore
+from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.findings import Handled, Observation, SweepReport, report_detail
+from control_plane.domain.models import SweepKind, SweepOutcome
+from control_plane.services.deployment import DeploymentService, WrongBucket
+
+_log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """One sweep under way, as its kind's code sees it."""
+
+    def __init__(
+        self, started_at: datetime, deployment_id: UUID, deployment: DeploymentService, *, dry_run: bool
+    ) -> None:
+        self.started_at = started_at
+        self.dry_run = dry_run
+        self.seen = Observation()
+        self._deployment_id = deployment_id
+        self._deployment = deployment
+
+    async def require_right_bucket(self) -> None:
+        """Returns if the bucket shows our mark at this moment: to be called first, and before anything is written."""
+        await self._deployment.require(self._deployment_id)
+
+
+SweepBody: TypeAlias = Callable[[Sweep], Awaitable[Handled]]
+
+
+class SweepRunner:
+    """Runs a kind's body inside the frame."""
+
+    def __init__(self, sweeps: SweepStore, deployment: DeploymentService) -> None:
+        self._sweeps = sweeps
+        self._deployment = deployment
+
+    async def run(self, kind: SweepKind, body: SweepBody, *, dry_run: bool) -> SweepReport:
+        """Runs one sweep and stores its report, which it answers. A bucket not to be trusted makes it `undecided`."""
+        started_at, deployment_id = await self._sweeps.begin()
+        sweep = Sweep(started_at, deployment_id, self._deployment, dry_run=dry_run)
+        handled, cause = await _guarded(sweep, body)
+        report = SweepReport(
+            kind=kind,
+            dry_run=dry_run,
+            outcome=SweepOutcome.DECIDED if cause is None else SweepOutcome.UNDECIDED,
+            cause=cause,
+            started_at=started_at,
+            looked_at=sweep.seen.looked_at,
+            detail=report_detail(sweep.seen, handled),
+        )
+        if _worth_keeping(report):
+            await self._sweeps.store(report)
+        _say(report, handled)
+        return report
+
+
+async def _guarded(sweep: Sweep, body: SweepBody) -> tuple[Handled, str | None]:
+    try:
+        await sweep.require_right_bucket()
+        return await body(sweep), None
+    except (WrongBucket, BucketUnreachable) as exc:
+        return Handled(), str(exc)
+
+
+def _worth_keeping(report: SweepReport) -> bool:
+    """A confirm sweep that had nothing to look at says nothing; every few seconds, it would only bury the others."""
+    return report.looked_at > 0 or report.cause is not None or report.kind is not SweepKind.CONFIRM
+
+
+def _say(report: SweepReport, handled: Handled) -> None:
+    fields = {"kind": report.kind.value, "looked_at": report.looked_at, **report.detail}
+    if report.outcome is SweepOutcome.UNDECIDED:
+        _log.error("A sweep decided nothing", extra={"kind": report.kind.value, "cause": report.cause})
+    elif handled.tickets:
+        _log.warning("A sweep opened resend tickets", extra=fields)
+    elif report.looked_at:
+        _log.info("A sweep has finished", extra=fields)

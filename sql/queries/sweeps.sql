@@ -1,0 +1,178 @@
+-- name: sweep_begin
+select now() as started_at, (select id from deployment) as deployment_id
+
+-- name: sweep_store
+insert into sweeps (kind, dry_run, outcome, cause, started_at, looked_at, report)
+values (%(kind)s, %(dry_run)s, %(outcome)s, %(cause)s, %(started_at)s, %(looked_at)s, %(report)s)
+returning id, finished_at
+
+-- name: sweeps_page
+select id, kind, dry_run, outcome, cause, started_at, finished_at, looked_at, report from sweeps
+ order by started_at desc limit %(limit)s
+
+-- name: confirm_candidates
+-- Acked before the settle time, of the recordings that were not looked at for the longest.
+with unconfirmed as (
+    select distinct recording_id from chunks
+     where state = 'acked' and acked_at < now() - %(settle)s::interval
+), due as (
+    select r.id, r.confirm_looked_at
+      from recordings r join unconfirmed u on u.recording_id = r.id
+     where r.state in ('open', 'expired', 'complete')
+     order by r.confirm_looked_at, r.id
+     limit %(recordings)s
+)
+select c.*
+  from due join chunks c on c.recording_id = due.id
+ where c.state = 'acked' and c.acked_at < now() - %(settle)s::interval
+ order by due.confirm_looked_at, c.recording_id, c.seq
+ limit %(chunks)s
+
+-- name: confirm_looked
+update recordings set confirm_looked_at = now() where id = any (%(recording_ids)s)
+
+-- name: confirm_apply
+-- Conditional on the generation that the sweep had read before it looked: an ack in between makes this a no-op.
+with seen as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
+               as s (recording_id, seq, generation, etag)
+), recording as (
+    select id from recordings
+     where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
+     order by id
+       for share
+), held as (
+    select c.recording_id, c.seq, seen.etag
+      from chunks c
+      join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
+      join recording r on r.id = c.recording_id
+     where c.state = 'acked'
+     order by c.recording_id, c.seq
+       for update of c
+), forgotten as (
+    delete from sightings s using held where (s.recording_id, s.seq) = (held.recording_id, held.seq)
+)
+update chunks c set state = 'confirmed', confirmed_at = now(), etag = held.etag
+  from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
+returning c.recording_id, c.seq
+
+-- name: audit_expect_table
+create temp table if not exists audit_expected (
+    key text, recording_id uuid, seq integer, segment integer, size bigint, sha256 bytea, state text,
+    generation integer, etag text, overwrite boolean, granted_at timestamptz, expires_at timestamptz,
+    acked_at timestamptz, confirmed_at timestamptz
+)
+
+-- name: audit_listed_table
+create temp table if not exists audit_listed (key text, size bigint, etag text, last_modified timestamptz)
+
+-- name: audit_clear
+truncate audit_expected, audit_listed
+
+-- name: audit_snapshot
+-- What should be in these shards, as committed before the listing begins.
+insert into audit_expected
+select chunk_key(r.shard, c.recording_id, c.seq, c.segment, c.size, c.sha256),
+       c.recording_id, c.seq, c.segment, c.size, c.sha256, c.state, c.generation, c.etag, c.overwrite, c.granted_at,
+       c.expires_at, c.acked_at, c.confirmed_at
+  from recordings r join chunks c on c.recording_id = r.id
+ where r.shard between %(first_shard)s and %(last_shard)s
+   and r.state in ('open', 'expired', 'complete')
+   and c.state in ('acked', 'confirmed')
+   and c.acked_at < now() - %(settle)s::interval
+
+-- name: audit_stage
+copy audit_listed (key, size, etag, last_modified) from stdin
+
+-- name: audit_analyze
+analyze audit_expected, audit_listed
+
+-- name: audit_doubts
+-- Expected, and the listing does not show it as it was acked: a HEAD must tell.
+select e.* from audit_expected e left join audit_listed l on l.key = e.key
+ where l.key is null or l.size <> e.size or l.etag <> e.etag
+ order by e.recording_id, e.seq
+ limit %(limit)s
+
+-- name: audit_cleared
+-- Seen once as missing or damaged, and now listed as it was acked: the first sighting is forgotten.
+delete from sightings s
+ using audit_expected e join audit_listed l on l.key = e.key
+ where (s.recording_id, s.seq, s.generation) = (e.recording_id, e.seq, e.generation)
+   and l.size = e.size and l.etag = e.etag
+   and s.verdict in ('missing', 'size_differs', 'etag_differs')
+
+-- name: audit_unexpected
+-- Listed, old enough, and not acked at the snapshot: keys for the caller to tell apart.
+select l.key, l.size from audit_listed l
+ where not exists (select from audit_expected e where e.key = l.key)
+   and l.last_modified < now() - %(settle)s::interval
+ order by l.key
+ limit %(limit)s
+
+-- name: audit_size
+select (select count(*) from audit_expected) as expected, (select count(*) from audit_listed) as listed
+
+-- name: ledger_size
+select count(*) as chunks from (select from chunks limit %(limit)s) c
+
+-- name: chunk_states
+select c.recording_id, c.seq, c.segment, c.size, encode(c.sha256, 'hex') as sha256, c.state
+  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recording_id, seq)
+  join chunks c on (c.recording_id, c.seq) = (k.recording_id, k.seq)
+
+-- name: sightings_earlier
+-- Of these findings, those another sweep had already made, before this one began, of the same generation.
+select f.recording_id, f.seq
+  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[]) as f (recording_id, seq, generation)
+  join sightings s on (s.recording_id, s.seq, s.generation) = (f.recording_id, f.seq, f.generation)
+ where s.seen_at < %(started_at)s
+
+-- name: sightings_record
+insert into sightings as s (recording_id, seq, generation, verdict)
+select c.recording_id, c.seq, c.generation, f.verdict
+  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[])
+         as f (recording_id, seq, generation, verdict)
+  join chunks c on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
+ where c.state in ('acked', 'confirmed')
+ order by c.recording_id, c.seq
+on conflict (recording_id, seq) do update
+   set generation = excluded.generation, verdict = excluded.verdict, seen_at = now()
+ where s.generation <> excluded.generation
+
+-- name: sightings_forget
+delete from sightings s
+ using unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[]) as f (recording_id, seq, generation)
+ where (s.recording_id, s.seq, s.generation) = (f.recording_id, f.seq, f.generation)
+
+-- name: tickets_open
+-- Marks chunks missing and opens their tickets, where nothing happened since the sweep read them. Two sweeps at once:
+-- the second finds the state changed, and the unique partial index would stop it anyway.
+with finding as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[])
+               as f (recording_id, seq, generation, verdict)
+), recording as (
+    select id from recordings
+     where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
+     order by id
+       for share
+), held as (
+    select c.recording_id, c.seq, f.verdict
+      from chunks c
+      join finding f on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
+      join recording r on r.id = c.recording_id
+     where c.state in ('acked', 'confirmed')
+     order by c.recording_id, c.seq
+       for update of c
+), missing as (
+    update chunks c set state = 'missing', overwrite = held.verdict <> 'missing', confirmed_at = null
+      from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
+    returning c.recording_id, c.seq
+), forgotten as (
+    delete from sightings s using held where (s.recording_id, s.seq) = (held.recording_id, held.seq)
+)
+insert into tickets (recording_id, seq, reason)
+select m.recording_id, m.seq, held.verdict
+  from missing m join held on (held.recording_id, held.seq) = (m.recording_id, m.seq)
+on conflict (recording_id, seq) where state = 'open' do nothing
+returning id, recording_id, seq, reason
