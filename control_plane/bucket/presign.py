@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
-Equal byte for byte to what botocore makes (the tests say so), some seventy times faster: everything but key, length,
-type and digest stays the same for a second or for a day, and is kept.
+Equal byte for byte to what botocore makes (the tests say so), some seventy times faster: everything but key,
+length, type and digest stays the same for a second or for a day, and is kept.
 
 What is signed cannot be changed by whoever holds the URL: method, key, expiry, and the headers named in
 `X-Amz-SignedHeaders`. A checksum counts only as a signed header, never as a query parameter.
@@ -48,8 +48,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A bucket as one kind of client sees it. `root` is the part of the path before the key, escaped, with its `/`."""
+    """A bucket as one kind of client sees it.
 
+    `endpoint` is what to give to S3 libraries beside the bucket's name and `virtual`. `host` is signed. `root` is the
+    part of the path before the key, escaped, with its `/`.
+    """
+
+    endpoint: str
+    virtual: bool
     origin: str
     host: str
     root: str
@@ -58,22 +64,25 @@ class Address:
     def of(cls, endpoint: str, bucket: str, addressing: Addressing = Addressing.PATH) -> Self:
         """`endpoint` is a URL such as `https://s3.example.com:9000`. `ValueError` if it is not one.
 
-        As botocore does, a name that cannot be part of a host name goes into the path even if `VIRTUAL`; so does
-        one with dots under https (no certificate fits), and any under an IP address.
+        As botocore does, a name that cannot be part of a host name goes into the path even if `VIRTUAL`; so
+        does one with dots under https (no certificate fits), and any under an IP address.
         """
         url = urlsplit(endpoint)
         if url.scheme not in DEFAULT_PORTS or not url.hostname or url.query or url.fragment or url.username:
             raise ValueError(f"not an S3 endpoint (http://host[:port] or https://host[:port]): {endpoint!r}")
         authority = url.netloc
         root = f"{url.path.rstrip('/')}/"
-        if addressing is Addressing.VIRTUAL and _fits_host_name(bucket, url.scheme, url.hostname):
+        virtual = addressing is Addressing.VIRTUAL and _fits_host_name(bucket, url.scheme, url.hostname)
+        if virtual:
             authority = f"{bucket}.{authority}"
         else:
             root += f"{quote(bucket, safe='')}/"
         name = authority if url.port is None else authority.rpartition(":")[0]
         implied = url.port is None or url.port == DEFAULT_PORTS[url.scheme]
         host = name.lower() if implied else f"{name.lower()}:{url.port}"
-        return cls(origin=f"{url.scheme}://{authority}", host=host, root=root)
+        origin = f"{url.scheme}://{authority}"
+        endpoint = f"{origin}{root}".rstrip("/") if virtual else endpoint.rstrip("/")
+        return cls(endpoint=endpoint, virtual=virtual, origin=origin, host=host, root=root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +213,7 @@ class SigV4Presigner:
 
 def _hmac_states(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
     """HMAC (RFC 2104) up to its message: copying the two states costs a third of `hmac.digest`."""
-    block = (hashlib.sha256(key).digest() if len(key) > HMAC_BLOCK_BYTES else key).ljust(
-        HMAC_BLOCK_BYTES, b"\0"
-    )
+    block = (hashlib.sha256(key).digest() if len(key) > HMAC_BLOCK_BYTES else key).ljust(HMAC_BLOCK_BYTES, b"\0")
     return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
 
 

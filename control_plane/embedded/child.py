@@ -70,7 +70,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **command.env},
-                start_new_session=True,  # Ctrl-C in the terminal is for us; we stop the children in our own order
+                start_new_session=True,  # Ctrl-C in the terminal is for us alone; we stop the children
             )
         return cls(command, process, log_start)
 
@@ -93,9 +93,7 @@ class Child:
         try:
             code = await asyncio.wait_for(self._process.wait(), deadline_s)
         except TimeoutError as exc:
-            raise EmbeddedError(
-                f"{self.command.name} did not end in {deadline_s:.0f} s.{self.tail()}"
-            ) from exc
+            raise EmbeddedError(f"{self.command.name} did not end in {deadline_s:.0f} s.{self.tail()}") from exc
         finally:
             await asyncio.shield(self.stop())
         if code != 0:
@@ -147,8 +145,8 @@ def _rotate(log: Path) -> int:
 def stop_orphan(pid_file: Path, marker: str, stop_signal: signal.Signals) -> int | None:
     """Stops what an earlier run left behind; answers its process id.
 
-    Only a process that was started with the argument `marker` is touched: the id may long belong to a stranger.
-    Blocks up to `STOP_S`.
+    Only a process that was started with the argument `marker` is touched: the id may long belong to a
+    stranger. Blocks up to `STOP_S`.
     """
     try:
         pid = int(pid_file.read_text())
@@ -166,9 +164,7 @@ def stop_orphan(pid_file: Path, marker: str, stop_signal: signal.Signals) -> int
                 pid_file.unlink(missing_ok=True)
                 return pid
             time.sleep(POLL_S)
-    raise EmbeddedError(
-        f"Process {pid} of an earlier run does not end, even by SIGKILL. End it, then start again."
-    )
+    raise EmbeddedError(f"Process {pid} of an earlier run does not end, even by SIGKILL. End it, then start again.")
 
 
 def _is_ours(pid: int, marker: str) -> bool:
@@ -177,16 +173,11 @@ def _is_ours(pid: int, marker: str) -> bool:
 
 def _command_line(pid: int) -> str:
     """How `pid` was started; empty if there is no such process (or it is dead and not yet collected)."""
-    if sys.platform == "linux":
+    proc = Path("/proc")
+    if (proc / "self").exists():
         try:
-            return (
-                Path(f"/proc/{pid}/cmdline")
-                .read_bytes()
-                .replace(b"\0", b" ")
-                .decode(errors="replace")
-                .strip()
-            )
+            return (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except (FileNotFoundError, ProcessLookupError):
             return ""
     ps = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
-    return subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    return subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - fixed words

@@ -16,15 +16,15 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from control_plane.embedded.errors import EmbeddedError
 
-# Below the ports that Linux (32768) and macOS (49152) lend to outgoing connections: a port of ours is still free at the
-# next start.
+# Below the ports that Linux (32768) and macOS (49152) lend to outgoing connections: a port of ours is still
+# free at the next start.
 PORTS = range(20_000, 32_000)
 # A reader holds the lock for microseconds; a running stack for as long as it runs.
 LOCK_PATIENCE_S = 0.5
@@ -113,8 +113,10 @@ class DataFolder:
         ports: dict[str, int] = {}
         for name in names:
             before = known.get(name) if isinstance(known, dict) else None
-            kept = isinstance(before, int) and before not in ports.values() and _is_free(before)
-            ports[name] = before if kept else _free_port(taken=ports.values())
+            if isinstance(before, int) and before not in ports.values() and _is_free(before):
+                ports[name] = before
+            else:
+                ports[name] = _free_port(taken=ports.values())
         return ports
 
     def publish(self, told: Mapping[str, Any]) -> None:
@@ -167,7 +169,7 @@ def _write_private(path: Path, content: Mapping[str, Any]) -> None:
     fresh.replace(path)
 
 
-def _free_port(taken: "Sequence[int] | Any") -> int:
+def _free_port(taken: Collection[int]) -> int:
     candidates = random.sample(PORTS, 200)
     for port in candidates:
         if port not in taken and _is_free(port):

@@ -1,7 +1,7 @@
 """Runs as a script of its own (`python -I -S launch.py …`), becomes the program it is told to start.
 
-It stands between us and PostgreSQL or SeaweedFS because what it does must happen in the child, before the program
-runs, and is not safe between fork and exec of a process with threads:
+It stands between us and PostgreSQL or SeaweedFS because what it does must happen in the child, before the
+program runs, and is not safe between fork and exec of a process with threads:
 
 1. gives up root where the program refuses it (PostgreSQL does), keeping only the capability to pass through folders
    that the new account could not enter, such as a data folder under `/root`;
@@ -37,8 +37,8 @@ def give_up_root(libc: ctypes.CDLL, uid: int, gid: int) -> None:
     kept = 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH
     header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
     sets = struct.pack("6I", kept, kept, kept, 0, 0, 0)
-    # A container may have dropped these capabilities. Then the program runs without, and says which folder it could
-    # not enter: nothing to add here.
+    # A container may have dropped these capabilities. Then the program runs without, and says which folder
+    # it could not enter: nothing to add here.
     if libc.capset(header, sets) == 0:
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
             libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
@@ -59,7 +59,7 @@ def main() -> None:
         os.setuid(order["account"][0])
     if os.getppid() != order["parent"]:
         sys.exit("the parent died before the start")
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606 - that is what this script is for
 
 
 if __name__ == "__main__":

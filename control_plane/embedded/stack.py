@@ -21,8 +21,8 @@ Reporter = Callable[[str], None]
 class EmbeddedStack:
     """A running PostgreSQL and a running SeaweedFS on loopback, with their data under one folder.
 
-    The children die with this process, however it dies. `failed` is done, with the error to show, as soon as one of
-    them ends by itself: await it beside your own work.
+    The children die with this process, however it dies. `failed` is done, with the error to show, as soon as
+    one of them ends by itself: await it beside your own work.
     """
 
     def __init__(
@@ -52,9 +52,10 @@ class EmbeddedStack:
     ) -> AsyncIterator[Self]:
         """Starts both, answers when both take work, and stops both at the end.
 
-        The first start makes the folder, keys and data (about two seconds); later ones keep all of it, addresses
-        included as long as their ports are free. The bucket itself is not made here: `bucket.provision` does that.
-        `reporter` is told in sentences what happens. Raises `EmbeddedError`, whose message says the way out.
+        The first start makes the folder, keys and data (about two seconds); later ones keep all of it,
+        addresses included as long as their ports are free. The bucket itself is not made here:
+        `bucket.provision` does that. `reporter` is told in sentences what happens. Raises `EmbeddedError`,
+        whose message says the way out.
         """
         folder = DataFolder(data_dir)
         folder.create()
@@ -70,9 +71,7 @@ class EmbeddedStack:
             )
             postgres = Postgres(folder, port=ports["postgres"], password=secrets.database_password)
             seaweed = SeaweedFS(folder, ports=ports, access=s3)
-            stack = cls(
-                folder, ports=ports, database_url=postgres.url, s3=s3, token_secret=secrets.token_secret
-            )
+            stack = cls(folder, ports=ports, database_url=postgres.url, s3=s3, token_secret=secrets.token_secret)
             folder.publish({"ports": ports})  # nobody shall take the last run's addresses for this one's
             await _stop_orphans(postgres, seaweed, reporter)
             children = await _start_all(postgres, seaweed, reporter)

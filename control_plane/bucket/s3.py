@@ -1,0 +1,307 @@
+"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore.
+
+The hot path is HEAD, one for each ack. It goes out signed in the query (fewer headers than a signature in
+`Authorization`) on a URL that is escaped once and not parsed for escapes again.
+
+Every call is bounded in time. What a store may answer is a short list (200, 404, and 412 to a write-once
+PUT); anything else, a redirect included, raises `BucketUnreachable`, since nothing may be concluded from it.
+No message holds a signed URL: in a log it would be a permission.
+"""
+
+import asyncio
+import hashlib
+import re
+from base64 import b64encode
+from binascii import Error as NotBase64
+from binascii import a2b_base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+from yarl import URL
+
+from control_plane.bucket.presign import Address, Addressing, Credentials, Form, Signer
+from control_plane.domain.bucket import BucketUnreachable, ListedObject, ObjectExists, ObjectHead
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+CONNECT_S = 3.0
+# HEAD and small PUTs take milliseconds; a store that is slower than this is not there for us.
+CALL_S = 10.0
+# A page of a listing, with the one retry that obstore makes.
+PAGE_S = 2 * CALL_S
+# A whole object is read for fixity: so much time per byte, beyond the call, as a slow line needs.
+SLOWEST_BYTES_PER_S = 1024 * 1024
+# Longer than any call may take, and room for clocks that differ.
+SIGNATURE_TTL_S = 300
+# Enough to keep a store busy from one process, well below what stores allow.
+CONNECTIONS = 128
+# What S3 gives in one answer.
+PAGE_KEYS = 1000
+READ_STEP_BYTES = 256 * 1024
+SHA256_BYTES = 32
+
+HEAD = Form("HEAD", "host;x-amz-checksum-mode", SIGNATURE_TTL_S)
+HEAD_BUCKET = Form("HEAD", "host", SIGNATURE_TTL_S)
+GET = Form("GET", "host", SIGNATURE_TTL_S)
+PUT_OVER = Form("PUT", "content-length;content-type;host;x-amz-checksum-sha256", SIGNATURE_TTL_S)
+PUT_ONCE = Form("PUT", "content-length;content-type;host;if-none-match;x-amz-checksum-sha256", SIGNATURE_TTL_S)
+# Without it, HEAD does not tell the SHA-256.
+CHECKSUM_MODE = {"x-amz-checksum-mode": "ENABLED"}
+# What aiohttp would add by itself; Accept-Encoding could make a proxy answer another length than the
+# object's.
+UNWANTED_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+MONTHS = {
+    name: at
+    for at, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
+ERROR_CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
+
+
+class S3Bucket:
+    """The `Bucket` of production. Open it (`async with`, or `open` and `close`) in the loop that uses it."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        bucket: str,
+        region: str,
+        credentials: Credentials,
+        addressing: Addressing = Addressing.PATH,
+        connections: int = CONNECTIONS,
+        call_s: float = CALL_S,
+    ) -> None:
+        address = Address.of(endpoint, bucket, addressing)
+        self._signer = Signer(address, region=region, credentials=credentials)
+        self._host_line = f"host:{address.host}\n"
+        self._head_lines = f"{self._host_line}x-amz-checksum-mode:ENABLED\n"
+        self._name = bucket
+        self._connections = connections
+        self._call_s = call_s
+        self._patience = aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
+        self._opened: aiohttp.ClientSession | None = None
+        self._listing = _listing_store(bucket, region, credentials, address, call_s)
+
+    async def open(self) -> Self:
+        self._opened = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=UNWANTED_HEADERS,
+            auto_decompress=False,
+        )
+        return self
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def head(self, key: str) -> ObjectHead | None:
+        answer = await self._send(HEAD, key, self._head_lines, headers=CHECKSUM_MODE)
+        answer.release()
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise BucketUnreachable(f"HEAD {key}: status {answer.status}")
+        return _object_head(key, answer.headers)
+
+    async def list_pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[Sequence[ListedObject]]:
+        """See `Bucket.list_pages`. `ValueError` for a prefix without its `/`: `v1/a` would list `v1/ab` too."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix to list ends with '/': {prefix!r}")
+        pages = self._listing.list(prefix, offset=start_after or None, chunk_size=PAGE_KEYS)
+        while True:
+            try:
+                async with asyncio.timeout(2 * self._call_s):
+                    page = await anext(pages, None)
+            except (BaseError, OSError, ValueError) as exc:
+                # obstore names the place in its messages, never a credential. A bucket that does not exist is
+                # FileNotFoundError, a timeout TimeoutError, both of them OSErrors; a key that it cannot read
+                # (an empty part, as in `a//b`) a ValueError.
+                raise BucketUnreachable(f"LIST {prefix}: {type(exc).__name__}: {exc}") from exc
+            if page is None:
+                return
+            yield [
+                ListedObject(
+                    key=item["path"],
+                    size=item["size"],
+                    etag=(item["e_tag"] or "").strip('"'),
+                    last_modified=item["last_modified"],
+                )
+                for item in page
+            ]
+
+    async def read(self, key: str, *, limit: int) -> bytes | None:
+        patience = aiohttp.ClientTimeout(
+            total=self._call_s + limit / SLOWEST_BYTES_PER_S, sock_connect=CONNECT_S, sock_read=self._call_s
+        )
+        answer = await self._send(GET, key, self._host_line, patience=patience)
+        try:
+            if answer.status == 404 and await _error_code(answer) != "NoSuchBucket":
+                return None
+            if answer.status != 200:
+                raise BucketUnreachable(f"GET {key}: status {answer.status} {await _error_code(answer)}")
+            return await _body(answer, key, limit)
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _unreachable("GET", key, exc) from _told(exc)
+        finally:
+            answer.close() if answer.connection is not None else answer.release()
+
+    async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
+        checksum = b64encode(hashlib.sha256(body).digest()).decode()
+        headers = {"content-type": content_type, "x-amz-checksum-sha256": checksum}
+        lines = f"content-length:{len(body)}\ncontent-type:{content_type}\n{self._host_line}"
+        if not overwrite:
+            headers["if-none-match"] = "*"
+            lines += "if-none-match:*\n"
+        lines += f"x-amz-checksum-sha256:{checksum}\n"
+        answer = await self._send(PUT_OVER if overwrite else PUT_ONCE, key, lines, headers=headers, body=body)
+        try:
+            if answer.status == 412 and not overwrite:
+                raise ObjectExists(key)
+            if answer.status != 200:
+                raise BucketUnreachable(f"PUT {key}: status {answer.status} {await _error_code(answer)}")
+        finally:
+            answer.release()
+
+    async def probe(self) -> None:
+        # HeadBucket: needs the permission to list, and tells an absent bucket from an absent object.
+        answer = await self._send(HEAD_BUCKET, "", self._host_line)
+        answer.release()
+        if answer.status != 200:
+            raise BucketUnreachable(f"bucket {self._name}: {_bucket_trouble(answer.status)}")
+
+    async def _send(
+        self,
+        form: Form,
+        key: str,
+        lines: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        patience: aiohttp.ClientTimeout | None = None,
+    ) -> aiohttp.ClientResponse:
+        if self._opened is None:
+            raise RuntimeError("the bucket is not open")
+        url, _ = self._signer.sign(form, key, lines, datetime.now(UTC))
+        try:
+            return await self._opened.request(
+                form.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=patience or self._patience,
+            )
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _unreachable(form.method, key, exc) from _told(exc)
+
+
+def _listing_store(bucket: str, region: str, credentials: Credentials, address: Address, call_s: float) -> S3Store:
+    config: "S3Config" = {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
+    if credentials.session_token is not None:
+        config["session_token"] = credentials.session_token
+    return S3Store(
+        bucket,
+        endpoint=address.endpoint,
+        region=region,
+        config=config,
+        virtual_hosted_style_request=address.virtual,
+        client_options={
+            "allow_http": True,
+            "connect_timeout": timedelta(seconds=min(CONNECT_S, call_s)),
+            "timeout": timedelta(seconds=call_s),
+        },
+        # One more try, for a pooled connection that the store had closed; beyond that the next sweep is the
+        # retry.
+        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=call_s)},
+    )
+
+
+def _object_head(key: str, headers: Mapping[str, str]) -> ObjectHead:
+    try:
+        return ObjectHead(
+            size=int(headers["Content-Length"]),
+            etag=headers["ETag"].strip('"'),
+            sha256=_sha256(headers.get("x-amz-checksum-sha256")),
+            last_modified=_http_date(headers["Last-Modified"]),
+        )
+    except (KeyError, ValueError) as exc:
+        raise BucketUnreachable(f"HEAD {key}: headers that S3 does not send: {exc}") from exc
+
+
+def _sha256(header: str | None) -> str | None:
+    """Base64 to hex. None where not told, and for `…-2`: the checksum of a multipart object's parts, not of its bytes.
+
+    `ValueError` for anything else: a store whose proof cannot be read has proven nothing, not "nothing told".
+    """
+    if header is None or "-" in header:
+        return None
+    try:
+        digest = a2b_base64(header, strict_mode=True)
+    except NotBase64 as exc:
+        raise ValueError(f"x-amz-checksum-sha256 {header!r}") from exc
+    if len(digest) != SHA256_BYTES:
+        raise ValueError(f"x-amz-checksum-sha256 {header!r}")
+    return digest.hex()
+
+
+def _http_date(text: str) -> datetime:
+    """`Sat, 21 Nov 2026 09:17:53 GMT` (RFC 9110, 5.6.7), a tenth of the time that email.utils takes."""
+    try:
+        return datetime(
+            int(text[12:16]), MONTHS[text[8:11]], int(text[5:7]),
+            int(text[17:19]), int(text[20:22]), int(text[23:25]), tzinfo=UTC,
+        )  # fmt: skip
+    except KeyError as exc:
+        raise ValueError(f"Last-Modified {text!r}") from exc
+
+
+async def _body(answer: aiohttp.ClientResponse, key: str, limit: int) -> bytes:
+    """All of it, or `BucketUnreachable` as soon as it is known to be longer than `limit`."""
+    body = bytearray()
+    if (answer.content_length or 0) <= limit:
+        async for part in answer.content.iter_chunked(READ_STEP_BYTES):
+            body += part
+            if len(body) > limit:
+                break
+        else:
+            return bytes(body)
+    raise BucketUnreachable(f"GET {key}: more than {limit} bytes")
+
+
+async def _error_code(answer: aiohttp.ClientResponse) -> str:
+    found = ERROR_CODE.search(await answer.content.read(4096))
+    return found[1].decode() if found else ""
+
+
+def _bucket_trouble(status: int) -> str:
+    known = {
+        403: "our credentials may not list it (403)",
+        404: "it does not exist (404)",
+        301: "it is in another region (301)",
+    }
+    return known.get(status, f"status {status}")
+
+
+def _unreachable(method: str, key: str, exc: Exception) -> BucketUnreachable:
+    return BucketUnreachable(f"{method} {key}: {type(exc).__name__}{'' if _told(exc) is None else f': {exc}'}")
+
+
+def _told(exc: Exception) -> Exception | None:
+    """The cause to show: not an error that holds the URL, whose signature is a permission."""
+    return None if isinstance(exc, aiohttp.ClientResponseError | aiohttp.InvalidURL) else exc
