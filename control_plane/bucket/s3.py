@@ -212,7 +212,7 @@ class S3Bucket:
 
 
 def _listing_store(bucket: str, region: str, credentials: Credentials, address: Address, call_s: float) -> S3Store:
-    config: "S3Config" = {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
+    config: S3Config = {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
     if credentials.session_token is not None:
         config["session_token"] = credentials.session_token
     return S3Store(

@@ -1,0 +1,158 @@
+"""Makes a bucket fit for recordings: it exists, keeps versions, and lets pages PUT into it.
+
+Blocking (boto3): entry points call it in a thread, once at a start or as `safereel provision`. Repeating it changes
+nothing more. What it needs beyond the control plane's own permissions: `s3:CreateBucket` (only where the bucket is
+absent), `s3:PutBucketVersioning`, `s3:PutBucketCORS`.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from control_plane.bucket.presign import Addressing, Credentials
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import CORSRuleTypeDef
+
+# Bounded: three tries of a call, each with these limits.
+CONNECT_S = 3
+READ_S = 10
+TRIES = 3
+# Preflights are asked again after an hour (browsers cap it at one or two): changed origins arrive soon enough.
+CORS_MAX_AGE_S = 3600
+# The one region whose name CreateBucket refuses to be told.
+UNNAMED_REGION = "us-east-1"
+
+# What a grant has the page send, `range` for playback, `traceparent` where a page is traced.
+ALLOWED_HEADERS = ["content-type", "x-amz-checksum-sha256", "if-none-match", "range", "traceparent"]
+# Without ETag exposed, a recorder cannot say what it wrote, and every ack needs the store's own SHA-256.
+EXPOSED_HEADERS = ["ETag", "x-amz-checksum-sha256", "Content-Range", "Content-Length", "Accept-Ranges"]
+
+# By the store's code, else by the status.
+ADVICE: dict[str | int, str] = {
+    "SignatureDoesNotMatch": "Check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_REGION.",
+    "InvalidAccessKeyId": "Check S3_ACCESS_KEY_ID.",
+    "RequestTimeTooSkewed": "Set this machine's clock.",
+    "BucketAlreadyExists": "Somebody else has this name: choose another S3_BUCKET_NAME.",
+    "InvalidBucketName": "Choose another S3_BUCKET_NAME: 3 to 63 lower-case letters, digits and hyphens.",
+    301: "Check S3_REGION.",
+    400: "Check S3_REGION and S3_ADDRESSING.",
+    403: "Check the keys. They need s3:ListBucket, s3:CreateBucket, s3:PutBucketVersioning and s3:PutBucketCORS "
+    "for this, or somebody who has these does it by hand.",
+    405: "This store cannot do it; recordings need versioning and CORS.",
+    501: "This store cannot do it; recordings need versioning and CORS.",
+}
+
+
+class ProvisionError(Exception):
+    """The bucket could not be made fit. The message says what was refused and what to do."""
+
+
+def provision(
+    *,
+    endpoint: str,
+    bucket: str,
+    region: str,
+    credentials: Credentials,
+    origins: Sequence[str],
+    addressing: Addressing = Addressing.PATH,
+) -> None:
+    """Creates `bucket` if absent, turns versioning on, and allows PUT, GET and HEAD to pages of `origins`.
+
+    With no origins the bucket's CORS rules are left as they are. Raises `ProvisionError`.
+    """
+    client = _client(endpoint, region, credentials, addressing)
+    with contextlib.closing(client):
+        _attempt("find or create", bucket, endpoint, lambda: _create_if_absent(client, bucket, region))
+        _attempt("turn on versioning of", bucket, endpoint, lambda: _keep_versions(client, bucket))
+        if origins:
+            _attempt("set CORS of", bucket, endpoint, lambda: _let_pages_in(client, bucket, origins))
+
+
+def _client(endpoint: str, region: str, credentials: Credentials, addressing: Addressing) -> "S3Client":
+    try:
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+            config=Config(
+                connect_timeout=CONNECT_S,
+                read_timeout=READ_S,
+                retries={"total_max_attempts": TRIES, "mode": "standard"},
+                s3={"addressing_style": addressing.value},
+                # R2 and others refuse the checksums that boto3 adds by itself.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+    except ValueError as exc:
+        raise ProvisionError(f"{endpoint!r} is not an S3 endpoint (http://host:port or https://host).") from exc
+
+
+def _create_if_absent(client: "S3Client", bucket: str, region: str) -> None:
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as exc:
+        if _status(exc) != 404:
+            raise
+        _create(client, bucket, region)
+
+
+def _create(client: "S3Client", bucket: str, region: str) -> None:
+    try:
+        if region == UNNAMED_REGION:
+            client.create_bucket(Bucket=bucket)
+        else:
+            client.create_bucket(
+                Bucket=bucket,
+                CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item] # any name
+            )
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        return  # somebody was faster, and it is ours
+
+
+def _keep_versions(client: "S3Client", bucket: str) -> None:
+    if client.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _let_pages_in(client: "S3Client", bucket: str, origins: Sequence[str]) -> None:
+    rule: CORSRuleTypeDef = {
+        "AllowedOrigins": list(origins),
+        "AllowedMethods": ["PUT", "GET", "HEAD"],
+        "AllowedHeaders": ALLOWED_HEADERS,
+        "ExposeHeaders": EXPOSED_HEADERS,
+        "MaxAgeSeconds": CORS_MAX_AGE_S,
+    }
+    client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+
+
+def _attempt(what: str, bucket: str, endpoint: str, call: Callable[[], None]) -> None:
+    try:
+        call()
+    except ClientError as exc:
+        code = exc.response.get("Error", {}).get("Code", "")
+        raise ProvisionError(f"Could not {what} the bucket {bucket} at {endpoint}: {_advice(exc, code)}") from exc
+    except BotoCoreError as exc:
+        raise ProvisionError(
+            f"Could not {what} the bucket {bucket} at {endpoint}: {exc} "
+            "Is S3_ENDPOINT right, and can this machine reach it?"
+        ) from exc
+
+
+def _advice(exc: ClientError, code: str) -> str:
+    status = _status(exc)
+    said = f"{status} {code}"
+    return f"{said}. {ADVICE.get(code) or ADVICE.get(status, '')}".rstrip()
+
+
+def _status(exc: ClientError) -> int:
+    return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
