@@ -10,9 +10,8 @@ PORT ?= 8000
 PYTHON ?= python3
 # The packages that `.venv` gets are those of the lock, and nothing asks for a version of pip that is not there.
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
-# What `make lock` asks uv for; written into the lock's head by uv itself.
-LOCK_FLAGS := --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--extra embedded --group dev --group build pyproject.toml -o requirements.lock
+LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .cache/uv/bin/uv pip compile --quiet \
+	--universal --python-version 3.11 --generate-hashes --no-emit-index-url
 
 # Stamps: each is written when its step ended well, so an interrupted step is done again.
 VENV := .venv/.made
@@ -65,8 +64,9 @@ format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 	cd browser && npx --no-install biome check --write .
 
 .PHONY: lock
-lock: .cache/uv/bin/uv ## Writes requirements.lock from pyproject.toml; UPGRADE=1 takes newer versions
-	UV_CUSTOM_COMPILE_COMMAND='make lock' .cache/uv/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) $(LOCK_FLAGS)
+lock: .cache/uv/bin/uv ## Writes the locks from pyproject.toml; UPGRADE=1 takes newer versions
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra embedded --group dev --group build pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements.lock pyproject.toml -o control_plane/requirements.lock
 
 .PHONY: clean
 clean: ## Removes what was installed and built; recordings stay
