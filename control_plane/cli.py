@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from control_plane import wiring
 from control_plane.app import create_app
+from control_plane.bucket.presign import Addressing
 from control_plane.bucket.provision import ProvisionError, provision
 from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
@@ -230,6 +231,7 @@ def _make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:
         region=settings.s3_region,
         credentials=wiring.credentials(settings),
         origins=origins,
+        addressing=Addressing(settings.s3_addressing),
     )
 
 

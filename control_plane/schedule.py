@@ -20,13 +20,13 @@ async def scheduled(
     confirm: ConfirmService, audit: AuditService, *, confirm_every: timedelta, audit_every: timedelta
 ) -> AsyncIterator[None]:
     """Runs sweeps at their intervals while open; a sweep that takes longer than its interval is not run twice."""
+    # That a run was left out because the last one still goes on is how it is meant to be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = AsyncIOScheduler(
         job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}, timezone="UTC"
     )
     scheduler.add_job(_safely(confirm.run), "interval", seconds=confirm_every.total_seconds(), id="confirm")
     scheduler.add_job(_safely(audit.run), "interval", seconds=audit_every.total_seconds(), id="audit")
-    # That a run was left out because the last one still goes on is how it is meant to be.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler.start()
     try:
         yield

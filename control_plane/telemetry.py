@@ -36,3 +36,5 @@ def set_up_logs(level: int = logging.INFO) -> None:
     # One line per request is what a proxy in front is for; ours are per transition.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # What a handler raised is logged once, by the handler of faults, with the request it belongs to.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Exception in ASGI"))

@@ -50,12 +50,10 @@ def _allowed_mime_type(value: str) -> str:
 
 
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
-# Signed as a header of the PUT: only what may stand in one, and what MediaRecorder can say.
-MimeType = Annotated[
-    str,
-    StringConstraints(max_length=200, pattern=r"^[a-z0-9/+.;=, \"-]+$"),
-    AfterValidator(_allowed_mime_type),
-]
+# Signed as a header of the PUT: only what may stand in one, and what MediaRecorder says (RFC 6381 for codecs).
+_CODEC = r"[A-Za-z0-9_.-]+"
+MIME_TYPE = rf'^[a-z]+/[a-z0-9.-]+(; ?codecs=({_CODEC}(,{_CODEC})*|"{_CODEC}(, ?{_CODEC})*"))?$'
+MimeType = Annotated[str, StringConstraints(max_length=200, pattern=MIME_TYPE), AfterValidator(_allowed_mime_type)]
 
 
 class Body(BaseModel):
@@ -163,7 +161,7 @@ async def read(request: Request[State], model: type[B]) -> B:
     try:
         return model.model_validate_json(raw)
     except ValidationError as exc:
-        raise _refusal(exc.errors(include_url=False, include_input=False)) from exc
+        raise refusal_of(exc.errors(include_url=False, include_input=False)) from exc
 
 
 async def _bounded(request: Request[State]) -> bytes:
@@ -188,8 +186,6 @@ _RANGE_CODES = {
     "holding": "batch_size_out_of_range",
     "gone": "batch_size_out_of_range",
     "ranges": "range_malformed",
-    "recorder_id": "id_malformed",
-    "recording_id": "id_malformed",
 }
 _WRONG_TYPE = ("_type", "_parsing")
 _OWN_CODES = frozenset(
@@ -203,7 +199,8 @@ _OWN_CODES = frozenset(
 )
 
 
-def _refusal(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:
+def refusal_of(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:
+    """The refusal for what pydantic found wrong with a body."""
     if errors[0]["type"] == "json_invalid":
         return JsonMalformed(f"The body cannot be read: {errors[0]['msg']}.")
     named = [
@@ -224,6 +221,8 @@ def _code(error: ErrorDetails) -> str:
         return "member_missing"
     if kind.endswith(_WRONG_TYPE) and kind != "uuid_parsing":
         return "wrong_type"
+    if kind == "uuid_parsing":
+        return "id_malformed"
     name = next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
     return _RANGE_CODES.get(name, "value_out_of_range")
 

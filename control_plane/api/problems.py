@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 def problem_body(refusal: Refusal) -> dict[str, object]:
-    """The members of a problem document; `type` is a relative reference into the protocol's list of codes."""
+    """The members of a problem document; `type` is a name, not an address (RFC 9457, 3.1.1)."""
     return {
-        "type": f"/docs/problems#{refusal.code}",
+        "type": f"urn:safereel:problem:{refusal.code}",
         "title": refusal.title,
         "status": refusal.status,
         "code": refusal.code,
@@ -78,7 +78,7 @@ async def on_fault(request: Request, exc: Exception) -> Response:
     """A fault of ours: told to the log in full, and to the caller not at all."""
     _log.error("A request failed", exc_info=exc, extra={"path": request.url.path, "method": request.method})
     body = {
-        "type": "/docs/problems#internal",
+        "type": "urn:safereel:problem:internal",
         "title": "The control plane failed",
         "status": 500,
         "code": "internal",

@@ -12,7 +12,7 @@ import pwd
 import shutil
 import signal
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -23,8 +23,6 @@ from control_plane.embedded.folder import DataFolder
 
 ROLE = "safereel"
 DATABASE = "safereel"
-# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero.
-SOCKET_PATH_LIMIT = 103
 # Fast shutdown: open transactions are rolled back, nobody is waited for.
 STOP_SIGNAL = signal.SIGINT
 # Accounts that PostgreSQL runs under when we are root: it refuses root, and initdb wants one with a name.
@@ -52,7 +50,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """Where its data, socket and programs are; `start` makes the data if need be and answers when it takes queries."""
+    """Where its data and programs are; `start` makes the data if need be and answers when it takes queries."""
 
     def __init__(self, folder: DataFolder, *, port: int, password: str) -> None:
         self._folder = folder
@@ -60,7 +58,6 @@ class Postgres:
         self._port = port
         self._password = password
         self._programs = _programs()
-        self._sockets = folder.run / "postgres"
         self._pid_file = folder.run / "postgres.pid"
         self._fresh = folder.root / "postgres.new"
         self._initdb_pid_file = folder.run / "initdb.pid"
@@ -74,9 +71,6 @@ class Postgres:
         self._check_version()
         if not self._data.exists():
             await self._initialise(account)
-        self._sockets.mkdir(mode=0o700, exist_ok=True)
-        if account is not None:
-            os.chown(self._sockets, *account)
         child = await Child.start(self._command(account))
         try:
             await child.ready(self._answers)
@@ -92,21 +86,14 @@ class Postgres:
         return stop_orphan(self._pid_file, str(self._data), STOP_SIGNAL)
 
     def _url(self, database: str) -> str:
-        if self._has_socket():
-            query = urlencode({"host": str(self._sockets), "port": self._port})
-            return f"postgresql://{ROLE}@/{database}?{query}"
         return f"postgresql://{ROLE}:{quote(self._password, safe='')}@127.0.0.1:{self._port}/{database}"
-
-    def _has_socket(self) -> bool:
-        return len(os.fsencode(self._sockets / f".s.PGSQL.{self._port}")) <= SOCKET_PATH_LIMIT
 
     def _command(self, account: tuple[int, int] | None) -> Command:
         listening = {
             "port": str(self._port),
-            # A folder that only we can enter needs no password; where the path is too long for a socket,
-            # loopback and the password do.
-            "unix_socket_directories": str(self._sockets) if self._has_socket() else "",
-            "listen_addresses": "" if self._has_socket() else "127.0.0.1",
+            # Loopback and a password alone: an address that every tool understands, whatever the folder's path is.
+            "unix_socket_directories": "",
+            "listen_addresses": "127.0.0.1",
         }
         settings = [part for name, value in (SETTINGS | listening).items() for part in ("-c", f"{name}={value}")]
         return Command(

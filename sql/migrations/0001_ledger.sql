@@ -32,7 +32,7 @@ create table recordings (
     -- When meta/recordings/…/recording.json was written: before the first grant is answered.
     described_at    timestamptz,
     -- When a confirm sweep last looked: the longest not looked at goes first.
-    confirm_looked_at timestamptz not null default '-infinity'
+    confirm_looked_at timestamptz not null default to_timestamp(0)
 );
 create index recordings_newest on recordings (owner, created_at desc, id desc) where state <> 'deleted';
 create index recordings_by_shard on recordings (shard);
@@ -77,7 +77,7 @@ create index sweeps_newest on sweeps (started_at desc);
 -- The object key of a chunk, the same as domain/keys.py makes: the audit joins a listing against it.
 create function chunk_key(shard smallint, recording_id uuid, seq integer, segment integer, size bigint, sha256 bytea)
 returns text language sql immutable strict parallel safe as $$
-    select 'v1/' || lpad(to_hex(shard), 2, '0') || '/' || recording_id || '/' || lpad(seq::text, 8, '0')
+    select 'v1/' || lpad(to_hex(shard::integer), 2, '0') || '/' || recording_id || '/' || lpad(seq::text, 8, '0')
            || '-' || lpad(segment::text, 4, '0') || '-' || size || '-' || encode(sha256, 'hex')
 $$;
 
