@@ -17,8 +17,9 @@ import aiohttp
 from control_plane.embedded.child import START_S, Child, Command, stop_orphan
 from control_plane.embedded.errors import EmbeddedError
 from control_plane.embedded.folder import DataFolder
-from control_plane.embedded.postgres import SOCKET_PATH_LIMIT
 
+# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, with the closing zero.
+SOCKET_PATH_LIMIT = 103
 HOST = "127.0.0.1"
 STOP_SIGNAL = signal.SIGTERM
 REGION = "us-east-1"

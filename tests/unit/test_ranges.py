@@ -1,5 +1,7 @@
 """Ranges: the fewest that cover exactly the numbers."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ def test_ranges_cover_exactly_the_numbers(given_numbers: list[int]) -> None:
     ranges = to_ranges(given_numbers)
     assert {n for first, last in ranges for n in range(first, last + 1)} == set(given_numbers)
     assert length(ranges) == len(set(given_numbers))
-    assert all(later[0] > earlier[1] + 1 for earlier, later in zip(ranges, ranges[1:], strict=False))
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(ranges))
 
 
 @given(numbers, st.integers(0, 220))
