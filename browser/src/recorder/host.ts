@@ -220,8 +220,8 @@ export class Host {
       isLiveHere: (id: string) => this.#live.has(id),
       storage: () => this.#refreshStorage(),
       recovered: (recordingId: string, chunks: number, bytes: number) =>
-        this.#post({ type: 'recovered', recordingId, chunks, bytes }),
-      completed: (recordingId: string) => this.#post({ type: 'completed', recordingId }),
+        this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
+      completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
       problem: (problem: Problem, id?: string) => this.#problem(problem, id),
       limits: (id: string, bytes: number) => this.#live.get(id)?.recording.setMaxChunkBytes(bytes),
       freed: () => this.#onFreed(),
@@ -398,7 +398,7 @@ export class Host {
     for (const delta of message.recordings) {
       const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
       this.#inventory.applyRemote(delta, this.#live.has(delta.id));
-      if (delta.head?.complete && !wasComplete) this.#post({ type: 'completed', recordingId: delta.id });
+      if (delta.head?.complete && !wasComplete) this.#tell({ type: 'completed', recordingId: delta.id });
       released ||= delta.chunks.some(({ state }) => state === 'released');
     }
     if (released) this.#onFreed();
@@ -407,7 +407,13 @@ export class Host {
   }
 
   #problem(problem: Problem, recordingId?: string): void {
-    this.#post(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
+    this.#tell(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
+  }
+
+  /** Whoever hears of an event finds it in the snapshot already. */
+  #tell(message: FromWorker): void {
+    this.#update();
+    this.#post(message);
   }
 
   #updateSoon(): void {

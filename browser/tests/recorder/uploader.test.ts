@@ -1,0 +1,236 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { RecordingFacts, Seal } from '../../src/recorder/journal';
+import type { ChunkState, Problem } from '../../src/recorder/types';
+import { Uploader } from '../../src/recorder/uploader';
+import { FakeControlPlane, type Fault } from './support/fake-control-plane';
+
+const FACTS: RecordingFacts = {
+  id: 'r1',
+  owner: 'alice',
+  recorderId: 'd',
+  mimeType: 'video/webm',
+  title: '',
+  startedAt: 0,
+};
+
+const sealOf = (seq: number): Seal => ({
+  seq,
+  segment: 0,
+  size: 10 + seq,
+  sha256: `s${seq}`,
+  startMs: 0,
+  durationMs: 1,
+});
+
+let stop = new AbortController();
+afterEach(() => {
+  stop.abort();
+  stop = new AbortController();
+});
+
+function setUp(plane = new FakeControlPlane()) {
+  const states = new Map<number, ChunkState[]>();
+  const said: string[] = [];
+  const done = { completed: 0, deleted: 0 };
+  const events = {
+    chunk: (_id: string, seq: number, state: ChunkState) => states.set(seq, [...(states.get(seq) ?? []), state]),
+    acked: () => undefined,
+    completed: () => {
+      done.completed += 1;
+    },
+    deleted: () => {
+      done.deleted += 1;
+    },
+    limits: () => undefined,
+    interval: () => undefined,
+    stuck: (_id: string, problem: Problem) => said.push(`stuck ${problem.code}`),
+    trouble: (_id: string, problem: Problem | null) => said.push(problem ? problem.code : 'over'),
+    standing: () => undefined,
+    whileEnded: async (_id: string, work: () => Promise<void>) => {
+      await work();
+      return true;
+    },
+  };
+  const intact = { value: true };
+  const source = {
+    chunkFile: async (_id: string, { size }: Seal) => new Blob([new Uint8Array(size)]),
+    isIntact: async () => intact.value,
+  };
+  // Waits are as short as jitter allows: a thousandth of the full one.
+  const uploader = new Uploader(plane, source, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.001 });
+  return { plane, uploader, states, said, done, intact };
+}
+
+function send(uploader: Uploader, count: number, leftover = false) {
+  const shipment = uploader.open(FACTS, leftover);
+  const seals = Array.from({ length: count }, (_, seq) => sealOf(seq));
+  for (const seal of seals) uploader.add(FACTS.id, seal);
+  uploader.end(FACTS.id, { chunkCount: count, totalBytes: seals.reduce((sum, { size }) => sum + size, 0) });
+  return shipment;
+}
+
+test('a recording goes from start to complete', async () => {
+  const { plane, uploader, states, done } = setUp();
+  send(uploader, 5);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(states.get(4)).toEqual(['uploading', 'in_bucket', 'acked']);
+  expect(plane.objects.size).toBe(5);
+  expect(plane.calls.filter(({ call }) => call === 'start')).toHaveLength(1);
+});
+
+test('nothing is put twice and every chunk is acked, whatever answers get lost', async () => {
+  for (let seed = 0; seed < 25; seed += 1) {
+    const plane = new FakeControlPlane();
+    const faults: Fault[] = ['drop', 'lose', 503, null, null, 429, 403];
+    let n = seed;
+    plane.fault = (call) => {
+      n = (n * 1_103_515_245 + 12_345) % 2_147_483_648;
+      const fault = faults[(n >> 8) % faults.length] ?? null;
+      return fault === 403 && call !== 'put' ? null : fault;
+    };
+    const { uploader, done } = setUp(plane);
+    send(uploader, 7);
+    await vi.waitFor(() => expect(done.completed).toBe(1), 5_000);
+    expect(plane.objects.size).toBe(7);
+    stop.abort();
+    stop = new AbortController();
+  }
+});
+
+test('after a restart only what the control plane lacks is put', async () => {
+  const { plane, uploader, done } = setUp();
+  const before = setUp(plane);
+  const shipment = before.uploader.open(FACTS, false);
+  for (const seq of [0, 1, 2]) before.uploader.add(FACTS.id, sealOf(seq));
+  await vi.waitFor(() => expect(plane.objects.size).toBe(3));
+  await vi.waitFor(() => expect(shipment.waitsForRelease).toBe(true));
+  await vi.waitFor(() =>
+    expect(plane.calls.filter(({ call }) => call === 'acks').flatMap(({ seqs }) => seqs)).toHaveLength(3),
+  );
+  plane.calls.length = 0;
+  send(uploader, 5, true);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(plane.calls[0]?.call).toBe('status');
+  expect(plane.calls.filter(({ call }) => call === 'put')).toHaveLength(2);
+});
+
+test('412 goes on to the ack without an etag', async () => {
+  const plane = new FakeControlPlane();
+  const { uploader, done } = setUp(plane);
+  plane.objects.set('r1/0/s0', 10);
+  send(uploader, 1);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+});
+
+test('an object that the bucket lost before its ack is put again', async () => {
+  const plane = new FakeControlPlane();
+  const { uploader, done, states } = setUp(plane);
+  let lost = false;
+  plane.fault = (call) => {
+    if (call === 'acks' && !lost) {
+      lost = true;
+      plane.objects.clear();
+    }
+    return null;
+  };
+  send(uploader, 1);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(states.get(0)).toEqual(['uploading', 'in_bucket', 'on_disk', 'uploading', 'in_bucket', 'acked']);
+});
+
+test('a conflict is said, keeps the chunk, and does not hold up the others', async () => {
+  const { plane, uploader, said, states, done } = setUp();
+  plane.refusals.set(1, 'chunk_conflict');
+  const shipment = send(uploader, 3);
+  await vi.waitFor(() => expect(states.get(2)?.at(-1)).toBe('acked'));
+  expect(said).toContain('stuck chunk_conflict');
+  expect([...shipment.held()]).toEqual([0, 1, 2]);
+  expect(done.completed).toBe(0);
+  plane.refusals.clear();
+  uploader.wake(true);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+});
+
+test('a refusal that may pass is said and tried on', async () => {
+  const { plane, uploader, said, done } = setUp();
+  plane.refusals.set(0, 'quota_exceeded');
+  send(uploader, 1);
+  await vi.waitFor(() => expect(said).toContain('quota_exceeded'));
+  plane.refusals.clear();
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(said.at(-1)).toBe('over');
+});
+
+test('a recording that cannot be started is stuck until somebody asks again', async () => {
+  const { plane, uploader, said, done } = setUp();
+  plane.fault = (call) => (call === 'start' ? 409 : null);
+  send(uploader, 1);
+  await vi.waitFor(() => expect(said).toContain('stuck injected'));
+  plane.fault = () => null;
+  uploader.wake(false);
+  expect(done.completed).toBe(0);
+  uploader.wake(true);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+});
+
+test('a control plane that forgot the recording gets it again', async () => {
+  const { plane, uploader, done } = setUp();
+  let forgotten = false;
+  plane.fault = (call) => {
+    if (call === 'complete' && !forgotten) {
+      forgotten = true;
+      plane.recordings.clear();
+    }
+    return null;
+  };
+  send(uploader, 4);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(plane.recordings.get('r1')?.chunks.size).toBe(4);
+});
+
+test('a ticket is served with its own grant, before what is new', async () => {
+  const { plane, uploader, done, states } = setUp();
+  const shipment = send(uploader, 2);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  plane.objects.clear();
+  const ticket = {
+    id: 't',
+    recording_id: 'r1',
+    seq: 1,
+    sha256: 's1',
+    reason: 'missing',
+    put: { url: 'r1/1/s1', headers: {} },
+    expires_at: '2999-01-01T00:00:00Z',
+  };
+  expect(uploader.serve(ticket)).toBe(true);
+  await vi.waitFor(() => expect(plane.objects.has('r1/1/s1')).toBe(true));
+  await vi.waitFor(() => expect(states.get(1)?.slice(-3)).toEqual(['resending', 'in_bucket', 'acked']));
+  expect(uploader.serve({ ...ticket, sha256: 'other' })).toBe(false);
+  expect(uploader.serve({ ...ticket, recording_id: 'r2' })).toBe(false);
+  shipment.drop(1);
+  expect(uploader.serve(ticket)).toBe(false);
+});
+
+test('only what is held with an equal digest is released', () => {
+  const { uploader } = setUp();
+  const shipment = uploader.open(FACTS, false);
+  for (const seq of [0, 1]) shipment.add(sealOf(seq));
+  const released = shipment.releasable([
+    [0, 's0'],
+    [1, 'another'],
+    [2, 's2'],
+  ]);
+  expect(released.map(({ seq }) => seq)).toEqual([0]);
+});
+
+test('a damaged file is said and kept, and the rest goes on', async () => {
+  const plane = new FakeControlPlane();
+  const { uploader, said, states, intact } = setUp(plane);
+  intact.value = false;
+  const put = plane.put.bind(plane);
+  plane.put = async (grant, body) => (grant.url === 'r1/0/s0' ? { kind: 'rejected', status: 400 } : put(grant, body));
+  const shipment = send(uploader, 2);
+  await vi.waitFor(() => expect(said).toContain('stuck chunk_damaged'));
+  await vi.waitFor(() => expect(states.get(1)?.at(-1)).toBe('acked'));
+  expect([...shipment.held()]).toEqual([0, 1]);
+});
