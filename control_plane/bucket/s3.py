@@ -151,15 +151,17 @@ class S3Bucket:
         )
         answer = await self._send(GET, key, self._host_line, patience=patience)
         try:
-            if answer.status == 404 and await _error_code(answer) != "NoSuchBucket":
+            if answer.status == 200:
+                return await _body(answer, key, limit)
+            code = await _error_code(answer)
+            # A 404 of a proxy, or of a bucket that is gone, says nothing about the object.
+            if (answer.status, code) == (404, "NoSuchKey"):
                 return None
-            if answer.status != 200:
-                raise BucketUnreachable(f"GET {key}: status {answer.status} {await _error_code(answer)}")
-            return await _body(answer, key, limit)
+            raise BucketUnreachable(f"GET {key}: status {answer.status} {code}")
         except (aiohttp.ClientError, OSError) as exc:
             raise _unreachable("GET", key, exc) from _told(exc)
         finally:
-            answer.close() if answer.connection is not None else answer.release()
+            answer.release()  # closes the connection if the body was not read to its end
 
     async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
         checksum = b64encode(hashlib.sha256(body).digest()).decode()
@@ -175,6 +177,8 @@ class S3Bucket:
                 raise ObjectExists(key)
             if answer.status != 200:
                 raise BucketUnreachable(f"PUT {key}: status {answer.status} {await _error_code(answer)}")
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _unreachable("PUT", key, exc) from _told(exc)
         finally:
             answer.release()
 
