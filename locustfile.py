@@ -200,6 +200,7 @@ class Recorder(FastHttpUser):
         with self.client.post("/v1/session", name="POST /v1/session", catch_response=True) as answer:
             if answer.status_code != 200:
                 self._failed(answer, "no session here: set SAFEREEL_TOKEN")
+                self.environment.runner.quit()
                 raise StopUser
             return str(answer.json()["token"])
 
