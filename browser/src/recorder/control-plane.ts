@@ -206,7 +206,8 @@ export class HttpControlPlane implements ControlPlane {
         cache: 'no-store',
         signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
       });
-      await response.body?.cancel();
+      // Read to its end, not cancelled: cancelling would cost the connection. What it says does not matter.
+      await response.arrayBuffer().catch(() => undefined);
       return putOutcome(response.status, response.headers);
     } catch (error) {
       return { kind: 'unknown', reason: reasonOf(error) };

@@ -29,6 +29,9 @@ const DETAILS = {
   token_unavailable:
     'No valid token could be had, so nothing is sent for now. Recording goes on and everything is kept on this ' +
     'device. Sign in again.',
+  bucket_unreachable:
+    'The bucket does not take uploads from this page, though the control plane answers. Everything is kept on this ' +
+    'device and tried again. If it lasts, the operator should check the public address of the bucket and its CORS rules.',
   recording_not_resumable:
     'This recording cannot be resumed: it is not on this device, is being recorded elsewhere, or was already ended. ' +
     'Start a new one.',

@@ -89,6 +89,17 @@ export async function removeFile(directory: FileSystemDirectoryHandle, name: str
   if (await exists(directory, name)) throw new Error(`${name} is still there after its removal`);
 }
 
+/** Truncates a file to nothing, flushed: gives its space back on a disk that takes no more bytes. */
+export async function emptyFile(directory: FileSystemDirectoryHandle, name: string): Promise<void> {
+  const handle = await openHandle(directory, name, true);
+  try {
+    handle.truncate(0);
+    handle.flush();
+  } finally {
+    handle.close();
+  }
+}
+
 /** Removes a directory entry by entry: recursive removal has failed silently on some builds. */
 export async function removeDirectory(parent: FileSystemDirectoryHandle, name: string): Promise<void> {
   const directory = await directoryIn(parent, name);

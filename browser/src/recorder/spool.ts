@@ -9,7 +9,7 @@
  * deletion and never loses what a chunk was. Whoever writes to a recording holds its Web Lock (see `locks.ts`).
  */
 import { sha256Hex } from './digest';
-import { reasonOf, SafereelError } from './errors';
+import { isStorageFull, SafereelError } from './errors';
 import {
   type End,
   encodeLine,
@@ -26,6 +26,7 @@ import {
 } from './journal';
 import {
   directoryIn,
+  emptyFile,
   entriesOf,
   isNotFound,
   openHandle,
@@ -86,7 +87,7 @@ async function probe(root: FileSystemDirectoryHandle): Promise<void> {
   try {
     writeFlushed(handle, new Uint8Array([1]), 0);
   } catch (error) {
-    if (!/quota|no space/i.test(reasonOf(error))) throw error;
+    if (!isStorageFull(error)) throw error;
   } finally {
     handle.close();
   }
@@ -246,22 +247,30 @@ export class Spool {
   /** Notes that these chunks may go, flushed, and then deletes their files. */
   async release(id: string, seals: readonly Seal[]): Promise<void> {
     const directory = await this.#directory.getDirectoryHandle(id);
-    await appendLines(
-      directory,
-      RELEASES,
-      seals.map(({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256 })),
-    );
+    const records = seals.map(({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256 }));
+    try {
+      await appendLines(directory, RELEASES, records);
+    } catch (error) {
+      if (!isStorageFull(error)) throw error;
+      // A full disk takes no note, and without these deletions it stays full: an empty file is a note that needs no space.
+      for (const seal of seals) await emptyFile(directory, chunkName(seal.seq, seal.segment));
+      await appendLines(directory, RELEASES, records);
+    }
     for (const seal of seals) await removeFile(directory, chunkName(seal.seq, seal.segment));
   }
 
-  /** Deletes files whose release was noted and whose deletion a crash prevented. */
+  /** Deletes files whose release was noted, in the journal or by emptying them, and whose deletion a crash prevented. */
   async finishReleases(id: string, recording: SpooledRecording): Promise<void> {
-    const directory = await this.#directory.getDirectoryHandle(id);
-    for (const seq of recording.releases.released.keys()) {
-      const file = recording.files.get(seq);
-      if (!file) continue;
-      await removeFile(directory, file.name);
-      recording.files.delete(seq);
+    const { journal, releases, files } = recording;
+    const isEmptied = (seal: Seal) => files.get(seal.seq)?.size === 0 && !releases.released.has(seal.seq);
+    const due = journal.seals.filter(
+      (seal) => isEmptied(seal) || (releases.released.has(seal.seq) && files.has(seal.seq)),
+    );
+    if (due.length === 0) return;
+    await this.release(id, due);
+    for (const { seq, sha256 } of due) {
+      releases.released.set(seq, sha256);
+      files.delete(seq);
     }
   }
 

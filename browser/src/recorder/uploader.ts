@@ -3,8 +3,8 @@
  * what came of it. It never gives up; what differs is only how long it waits.
  */
 import { Gate } from './backoff';
-import { CallFailed, type ControlPlane, type Put, type Ticket } from './control-plane';
-import { asProblem, SafereelError } from './errors';
+import { CallFailed, type ControlPlane, type Put, type PutOutcome, type Ticket } from './control-plane';
+import { asProblem, problemOf, SafereelError } from './errors';
 import type { End, RecordingFacts, Seal } from './journal';
 import { consequenceOf, type Parcel, Shipment } from './shipment';
 import type { ChunkState, ConnectionState, Problem } from './types';
@@ -17,6 +17,9 @@ const RATE_WINDOW_MS = 10_000;
 
 /** After this many refusals of its body a chunk is read back and compared: a damaged file must not loop for ever. */
 const REJECTIONS_BEFORE_CHECK = 3;
+
+/** One PUT that fails is the network; this many in a row, while the control plane answers, is something to look into. */
+const PUT_FAILURES_BEFORE_WORD = 3;
 
 /** What the uploader needs of the spool. */
 export interface ChunkSource {
@@ -40,7 +43,7 @@ export interface UploaderEvents {
   whileEnded(id: string, work: () => Promise<void>): Promise<boolean>;
 }
 
-type Call = 'start' | 'grant' | 'ack' | 'complete';
+type Call = 'start' | 'grant' | 'put' | 'ack' | 'complete';
 
 /** A shipment and what its calls came to. */
 interface Consignment {
@@ -65,6 +68,7 @@ export class Uploader {
   readonly #control: Gate;
   readonly #bucket: Gate;
   #puts = 0;
+  #putFailures = 0;
   #sent: { at: number; bytes: number }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #serverAheadMs: number | null = null;
@@ -299,13 +303,30 @@ export class Uploader {
     const file = await this.#source.chunkFile(shipment.id, seal);
     const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
     const now = this.#now();
-    if (outcome.kind === 'busy') this.#bucket.fail(now, outcome.retryAfterMs);
-    else if (outcome.kind === 'unknown') this.#bucket.fail(now);
-    else this.#bucket.succeed();
+    this.#weigh(shipment, outcome, now);
     if (outcome.kind === 'stored') this.#sent.push({ at: now, bytes: seal.size });
     const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
     if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
     shipment.onPut(now, seal.seq, outcome);
+  }
+
+  /** Opens or closes the bucket's gate, and says aloud when the bucket keeps failing while the control plane answers. */
+  #weigh(shipment: Shipment, outcome: PutOutcome, now: number): void {
+    const failed = outcome.kind === 'busy' || outcome.kind === 'unknown' || outcome.kind === 'refused';
+    if (!failed) {
+      this.#putFailures = 0;
+      this.#bucket.succeed();
+      this.#over(shipment, 'put');
+      return;
+    }
+    this.#putFailures += 1;
+    if (outcome.kind !== 'refused') this.#bucket.fail(now, outcome.kind === 'busy' ? outcome.retryAfterMs : 0);
+    if (this.#putFailures < PUT_FAILURES_BEFORE_WORD || this.#control.failing) return;
+    this.#trouble(
+      shipment,
+      'put',
+      problemOf('bucket_unreachable', outcome.kind === 'unknown' ? outcome.reason : outcome.kind),
+    );
   }
 
   async #ack(shipment: Shipment, acks: { seq: number; etag?: string }[]): Promise<void> {
@@ -360,10 +381,15 @@ export class Uploader {
     const [first] = problems;
     if (first && shipment.hasRefused) this.#events.stuck(shipment.id, first);
     else if (first) this.#trouble(shipment, call, first);
-    else if (entry?.troubled === call) {
-      entry.troubled = null;
-      if (!shipment.hasRefused) this.#events.trouble(shipment.id, null);
-    }
+    else this.#over(shipment, call);
+  }
+
+  /** The call whose trouble was shown went well. */
+  #over(shipment: Shipment, call: Call): void {
+    const entry = this.#shipments.get(shipment.id);
+    if (entry?.troubled !== call) return;
+    entry.troubled = null;
+    if (!shipment.hasRefused) this.#events.trouble(shipment.id, null);
   }
 
   #onCallFailed(shipment: Shipment, call: Call, error: unknown): void {

@@ -38,6 +38,7 @@ export class Uploading {
   readonly #inventory: Inventory;
   readonly #host: UploadingHost;
   readonly #options: UploadingOptions;
+  #releasesFail = false;
 
   constructor(spool: Spool, inventory: Inventory, plane: ControlPlane, host: UploadingHost, options: UploadingOptions) {
     this.#spool = spool;
@@ -232,8 +233,11 @@ export class Uploading {
     for (const { seq } of seals) this.#inventory.move(id, seq, 'confirmed');
     try {
       await this.#spool.release(id, seals);
+      this.#releasesFail = false;
     } catch (error) {
-      this.#host.problem(asProblem(error, 'releases_failed'), id);
+      // Every heartbeat brings the release again; saying so once is enough.
+      if (!this.#releasesFail) this.#host.problem(asProblem(error, 'releases_failed'), id);
+      this.#releasesFail = true;
       return;
     }
     for (const { seq } of seals) {

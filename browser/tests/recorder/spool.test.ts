@@ -88,6 +88,34 @@ test('a release noted before a crash is finished at the next visit', async () =>
   expect((await spool.load(ID))?.files.size).toBe(0);
 });
 
+test('on a full disk a release still frees space', async () => {
+  const { disk, spool, writer } = await begin();
+  await writer.write(new Uint8Array(500), 0, 1);
+  const seal = (await writer.seal()) as Seal;
+  disk.free = 0;
+  await spool.release(ID, [seal]);
+  expect(disk.free).toBeGreaterThan(300);
+  expect((await spool.load(ID))?.releases.released.has(0)).toBe(true);
+});
+
+test('whatever moment the machine dies in a release: the chunk is whole, or known to be released', async () => {
+  for (let steps = 0; steps < 12; steps += 1) {
+    const { disk, spool, writer } = await begin();
+    await writer.write(new Uint8Array(500), 0, 1);
+    const seal = (await writer.seal()) as Seal;
+    disk.free = steps % 2 === 0 ? 0 : 10_000;
+    disk.stepsLeft = steps;
+    await spool.release(ID, [seal]).catch((error: unknown) => expect(error).toBeInstanceOf(Crash));
+    disk.reboot();
+    disk.free = 10_000;
+    const found = await spool.load(ID);
+    if (!found) throw new Error('the recording is gone');
+    await spool.finishReleases(ID, found);
+    const isReleased = found.releases.released.get(0) === seal.sha256;
+    expect([isReleased, found.files.get(0)?.size]).toEqual(isReleased ? [true, undefined] : [false, 500]);
+  }
+});
+
 test("another owner's chunks are counted and not touched", async () => {
   const { disk, writer } = await begin();
   await writer.write(bytesOf(1), 0, 1);
