@@ -10,6 +10,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 
+# What uvicorn itself takes.
+BACKLOG = 2048
+
+
 class PortTaken(Exception):
     """Another program listens there; the message says the way out."""
 
@@ -30,6 +34,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise PortTaken(
             f"Cannot listen on {host} port {port}: {exc.strerror}. Choose another address or port."
         ) from exc
+    # At once: whoever connects before uvicorn is ready waits instead of being refused.
+    listener.listen(BACKLOG)
     return listener
 
 

@@ -198,6 +198,19 @@ _OWN_CODES = frozenset(
     }
 )
 
+CODES = frozenset(
+    {
+        *_RANGE_CODES.values(),
+        *_OWN_CODES,
+        "unknown_member",
+        "member_missing",
+        "wrong_type",
+        "id_malformed",
+        "value_out_of_range",
+    }
+)
+"""Every code with which a body can be refused."""
+
 
 def refusal_of(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:
     """The refusal for what pydantic found wrong with a body."""

@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
-Equal byte for byte to what botocore makes (the tests say so), some seventy times faster: everything but key,
+Equal byte for byte to what botocore makes (the tests say so), some fifty times faster: everything but key,
 length, type and digest stays the same for a second or for a day, and is kept.
 
 What is signed cannot be changed by whoever holds the URL: method, key, expiry, and the headers named in
@@ -28,6 +28,9 @@ HMAC_BLOCK_BYTES = 64
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # What S3 takes as a host name: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+# Keys that look the same when escaped, such as all of ours: asking is twice as fast as escaping.
+PLAIN_KEY = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 class Addressing(StrEnum):
@@ -85,7 +88,7 @@ class Address:
         return cls(endpoint=endpoint, virtual=virtual, origin=origin, host=host, root=root)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: it is looked up for every signature
 class Form:
     """What requests of one kind have in common: method, names of the signed headers (sorted), seconds of validity."""
 
@@ -131,7 +134,7 @@ class Signer:
         epoch_s = int(now.timestamp())
         if stamp is None or stamp.epoch_s != epoch_s:
             stamp = self._stamps[form] = self._stamp(form, epoch_s)
-        path = self.address.root + quote(key, safe="/~")
+        path = self.address.root + (key if PLAIN_KEY.fullmatch(key) else quote(key, safe="/~"))
         canonical = f"{form.method}\n{path}\n{stamp.canonical_query}\n{header_lines}{stamp.canonical_end}"
         inner = stamp.inner.copy()
         inner.update(f"{stamp.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}".encode())

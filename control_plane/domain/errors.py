@@ -1,11 +1,11 @@
 """What the control plane refuses, each with a stable code and the HTTP status of its problem document.
 
     Refusal
-    ├── NotAllowed            401, 403
-    ├── Unknown               404
-    ├── Conflict              409, 410
-    ├── Invalid               400, 413, 415, 422
-    └── Unavailable           503
+    ├── Token…, ScopeMissing, OriginForbidden                 401, 403
+    ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
+    ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
+    ├── Body…, JsonMalformed, ContentTypeUnsupported          400, 413, 415, 422
+    └── StorageUnavailable, DatabaseUnavailable               503
 
 Codes never change their meaning; `docs/protocol.md` lists each with what the recorder and the operator do.
 """
@@ -88,10 +88,6 @@ class ChunkConflict(Refusal):
 
 class ChunkNotGranted(Refusal):
     status, code, title = 409, "chunk_not_granted", "The chunk was never granted"
-
-
-class Invalid(Refusal):
-    status, code, title = 422, "invalid", "The request is not valid"
 
 
 class BodyTooLarge(Refusal):

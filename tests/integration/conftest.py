@@ -1,0 +1,29 @@
+"""A control plane for each test, on a fresh copy of the schema and a bucket of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from control_plane.config import Settings
+from control_plane.embedded import EmbeddedStack
+from tests.support.plane import Running, fresh_bucket, fresh_database, make_template, running_plane, settings_for
+
+
+@pytest.fixture(scope="session")
+def template(stack: EmbeddedStack) -> None:
+    """The migrated database that others are copies of."""
+    make_template(stack)
+
+
+@pytest.fixture
+def settings(stack: EmbeddedStack, template: None) -> Iterator[Settings]:
+    """Settings on a database and a bucket of the test's own."""
+    with fresh_database(stack) as url, fresh_bucket(stack) as bucket:
+        yield settings_for(stack, url, bucket)
+
+
+@pytest.fixture
+async def running(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
+    """A served control plane."""
+    async with running_plane(stack, settings) as found:
+        yield found

@@ -1,0 +1,174 @@
+"""A control plane as production wires it, on a database and a bucket of its own, served on loopback."""
+
+import asyncio
+import base64
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, LiteralString
+
+import boto3
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from control_plane.app import create_app
+from control_plane.bucket.provision import provision
+from control_plane.config import Settings
+from control_plane.db.migrations import migrate
+from control_plane.embedded import EmbeddedStack
+from control_plane.serving import listen, serve
+from control_plane.wiring import ControlPlane, credentials, open_control_plane, token_issuer, utc_now
+from tests.support.recorder import Recorder
+
+TEMPLATE = "safereel_template"
+
+
+@contextmanager
+def admin_connection(stack: EmbeddedStack) -> Iterator[psycopg.Connection]:
+    """A connection that may create and drop databases."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        yield connection
+
+
+def make_template(stack: EmbeddedStack) -> None:
+    """A migrated database that each test gets a copy of: copying takes a tenth of migrating."""
+    with admin_connection(stack) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+    migrate(database_url(stack, TEMPLATE))
+
+
+def database_url(stack: EmbeddedStack, name: str) -> str:
+    """The stack's address with another database."""
+    return stack.database_url.rpartition("/")[0] + "/" + name
+
+
+@contextmanager
+def fresh_database(stack: EmbeddedStack) -> Iterator[str]:
+    """The URL of a migrated, empty database, dropped at the end."""
+    name = f"test_{secrets.token_hex(6)}"
+    with admin_connection(stack) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+        )
+        try:
+            yield database_url(stack, name)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object) -> Settings:
+    """Settings on these parts, with a settle time of nought: tests say themselves when time has passed."""
+    s3 = stack.s3
+    given: dict[str, Any] = {
+        "database_url": url,
+        "s3_endpoint": s3.endpoint,
+        "s3_access_key_id": s3.access_key,
+        "s3_secret_access_key": s3.secret_key,
+        "s3_bucket_name": bucket,
+        "s3_region": s3.region,
+        "safereel_token_secret": stack.token_secret,
+        "safereel_settle_ms": 0,
+        **changed,
+    }
+    return Settings(**given)
+
+
+@contextmanager
+def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
+    """The name of a provisioned, empty bucket, removed at the end with all it holds."""
+    name = f"test-{secrets.token_hex(6)}"
+    settings = settings_for(stack, stack.database_url, name)
+    provision(
+        endpoint=stack.s3.endpoint,
+        bucket=name,
+        region=stack.s3.region,
+        credentials=credentials(settings),
+        origins=["http://localhost"],
+    )
+    try:
+        yield name
+    finally:
+        client = s3_client(stack)
+        for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
+        client.delete_bucket(Bucket=name)
+
+
+def s3_client(stack: EmbeddedStack) -> Any:
+    """boto3, to do to the bucket what no part of ours would."""
+    s3 = stack.s3
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        region_name=s3.region,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A served control plane, and what a test does behind its back."""
+
+    endpoint: str
+    plane: ControlPlane
+    settings: Settings
+    s3: Any
+
+    def token(self, owner: str = "alice", *, scopes: Sequence[str] = ("record",)) -> str:
+        """A token for `owner`."""
+        secret = self.settings.safereel_token_secret.get_secret_value()
+        return token_issuer(secret).issue(owner, scopes, utc_now())[0]
+
+    def recorder(self, owner: str = "alice", **given: Any) -> Recorder:
+        """A scripted recorder of `owner`, to be entered."""
+        return Recorder(self.endpoint, self.token(owner), **given)
+
+    async def sql(self, statement: LiteralString, params: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """Rows of a statement run straight in the database."""
+        url = self.settings.database_url.get_secret_value()
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = await connection.execute(statement, params)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def key_of(self, recorder: Recorder, seq: int) -> str:
+        """The object key of a chunk."""
+        page = await recorder.call("GET", f"/v1/recordings/{recorder.recording_id}/chunks?after={seq - 1}&limit=1")
+        key: str = page["chunks"][0]["key"]
+        return key
+
+    async def delete_object(self, key: str) -> None:
+        """What a lifecycle rule, a colleague or a fault does to the bucket."""
+        await asyncio.to_thread(self.s3.delete_object, Bucket=self.settings.s3_bucket_name, Key=key)
+
+    async def put_object(self, key: str, body: bytes) -> None:
+        """Puts other bytes where a chunk was."""
+        await asyncio.to_thread(self.s3.put_object, Bucket=self.settings.s3_bucket_name, Key=key, Body=body)
+
+    async def put_object_with_digest(self, key: str, body: bytes) -> None:
+        """Stores bytes as a recorder's PUT does, with their SHA-256."""
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        await asyncio.to_thread(
+            self.s3.put_object, Bucket=self.settings.s3_bucket_name, Key=key, Body=body, ChecksumSHA256=digest
+        )
+
+
+@asynccontextmanager
+async def running_plane(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
+    """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps."""
+    listener = listen("127.0.0.1", 0)
+    host, port = listener.getsockname()
+    async with open_control_plane(settings, issues_tokens=True) as plane:
+        await plane.deployment.claim_bucket()
+        app = create_app(plane.services, page_dir=Path("no-page"), page_origins=[])
+        serving = asyncio.create_task(serve(app, listener, shutdown_s=5))
+        try:
+            yield Running(f"http://{host}:{port}", plane, settings, s3_client(stack))
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
