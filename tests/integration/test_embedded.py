@@ -22,7 +22,7 @@ from control_plane.bucket.provision import provision
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.embedded.child import stop_orphan
 from control_plane.embedded.seaweed import _program
-from tests.support.buckets import place_of
+from tests.support.buckets import place_of, send
 from tests.support.processes import is_running
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +122,14 @@ async def test_every_put_is_synced_before_it_is_answered(data_dir: Path) -> None
     (place,) = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])["locations"]
     assert place["locationPrefix"] == f"/buckets/{stack.s3.bucket}"
     assert place["fsync"] is True
+
+
+async def test_the_parts_behind_s3_take_nobody_without_a_token(stack: EmbeddedStack) -> None:
+    ports = stack.public()["ports"]
+    filer = f"http://127.0.0.1:{ports['filer']}"
+    for method, path in (("GET", "/etc/seaweedfs/filer.conf"), ("PUT", "/a"), ("DELETE", "/buckets")):
+        assert (await send(method, f"{filer}{path}")).status == 401
+    assert (await send("POST", f"http://127.0.0.1:{ports['volume']}/1,01637037d6")).status == 401
 
 
 async def configuration(stack: EmbeddedStack) -> str:
