@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from control_plane.bucket.presign import Addressing, Credentials
 
@@ -136,22 +136,20 @@ def _let_pages_in(client: "S3Client", bucket: str, origins: Sequence[str]) -> No
 
 
 def _attempt(what: str, bucket: str, endpoint: str, call: Callable[[], None]) -> None:
+    failed = f"Could not {what} the bucket {bucket} at {endpoint}:"
     try:
         call()
     except ClientError as exc:
-        code = exc.response.get("Error", {}).get("Code", "")
-        raise ProvisionError(f"Could not {what} the bucket {bucket} at {endpoint}: {_advice(exc, code)}") from exc
+        raise ProvisionError(f"{failed} {_advice(exc)}") from exc
+    except ParamValidationError as exc:
+        raise ProvisionError(f"{failed} {ADVICE['InvalidBucketName']}") from exc
     except BotoCoreError as exc:
-        raise ProvisionError(
-            f"Could not {what} the bucket {bucket} at {endpoint}: {exc} "
-            "Is S3_ENDPOINT right, and can this machine reach it?"
-        ) from exc
+        raise ProvisionError(f"{failed} {exc} Is S3_ENDPOINT right, and can this machine reach it?") from exc
 
 
-def _advice(exc: ClientError, code: str) -> str:
-    status = _status(exc)
-    said = f"{status} {code}"
-    return f"{said}. {ADVICE.get(code) or ADVICE.get(status, '')}".rstrip()
+def _advice(exc: ClientError) -> str:
+    status, code = _status(exc), exc.response.get("Error", {}).get("Code", "")
+    return f"{status} {code}. {ADVICE.get(code) or ADVICE.get(status, '')}".rstrip()
 
 
 def _status(exc: ClientError) -> int:
