@@ -11,6 +11,9 @@ const CALL_TIMEOUT_MS = 30_000;
 /** What even a bad mobile link carries; a PUT slower than this is tried again with twice the patience. */
 const SLOWEST_PUT_BYTES_PER_MS = 32;
 
+/** A server that asks for more is asked again after a day; timers take no more than 24 days. */
+const LONGEST_WAIT_MS = 86_400_000;
+
 export interface Limits {
   max_chunk_bytes: number;
   max_batch: number;
@@ -263,7 +266,7 @@ export function retryAfterMs(headers: Headers, now: number = Date.now()): number
   const value = headers.get('retry-after');
   if (!value) return 0;
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now;
-  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_WAIT_MS) : 0;
 }
 
 function unanswered(error: unknown): CallFailed {

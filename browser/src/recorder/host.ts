@@ -4,15 +4,8 @@ import { asProblem, problemOf, SafereelError } from './errors';
 import { FlushTimes } from './flush-times';
 import { Inventory, viewOf } from './inventory';
 import { LiveRecording } from './live';
-import {
-  type HeldLock,
-  holdLock,
-  lockNames,
-  TabChannel,
-  UPLOADER_ALIVE_MS,
-  UPLOADER_SILENT_MS,
-  underLock,
-} from './locks';
+import { type HeldLock, holdLock, lockNames, TabChannel, underLock } from './locks';
+import { UploaderRole } from './role';
 import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
 import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
@@ -23,9 +16,6 @@ import type { SpoolWriter } from './writer';
 
 /** Ten updates a second look continuous and cost nothing. */
 const UPDATE_MS = 100;
-
-/** How long a start waits for the uploading tab to say what it has: it is only for display. */
-const NEIGHBOUR_MS = 1_500;
 
 /** A just-killed writer's lock can outlive it for a moment. */
 const RESUME_PATIENCE_MS = 2_000;
@@ -46,9 +36,8 @@ export class Host {
   #spool: Spool | null = null;
   #tabs: TabChannel | null = null;
   #uploading: Uploading | null = null;
+  #role: UploaderRole | null = null;
   #neighbour: Standing | null = null;
-  #neighbourAt = 0;
-  #onNeighbour: () => void = () => undefined;
   #online = navigator.onLine;
   #storage: StorageReport = { persisted: null, usage: null, quota: null };
   #storageAt = Number.NEGATIVE_INFINITY;
@@ -125,7 +114,8 @@ export class Host {
       this.#foreignChunks = await spool.foreignChunks();
       this.#tabs = new TabChannel(owner, (message) => this.#onTabMessage(message));
       await this.#refreshStorage();
-      await this.#seekRole(owner);
+      this.#role = new UploaderRole(owner, this.#roleEvents(spool, options), this.#stop.signal);
+      await this.#role.seek();
       this.#update();
       this.#post({ type: 'ready', owner });
     } catch (error) {
@@ -147,67 +137,32 @@ export class Host {
     return last;
   }
 
-  /** One tab of an owner uploads. The others wait for that role, and meanwhile hear what the uploader does. */
-  async #seekRole(owner: string): Promise<void> {
-    const lock = await holdLock(lockNames.uploader(owner), { ifAvailable: true });
-    if (lock) return this.#takeRole(lock);
-    const heard = new Promise<void>((resolve) => {
-      this.#onNeighbour = resolve;
-    });
-    this.#tabs?.send({ type: 'who' });
-    this.#neighbourAt = Date.now();
-    const promoted = this.#awaitRole(owner);
-    await Promise.race([heard, promoted, new Promise((resolve) => setTimeout(resolve, NEIGHBOUR_MS))]);
-  }
-
-  async #awaitRole(owner: string): Promise<void> {
-    const waiting = new AbortController();
-    const signal = AbortSignal.any([waiting.signal, this.#stop.signal]);
-    const silence = setInterval(() => void this.#stealFromFrozen(owner, waiting), UPLOADER_ALIVE_MS);
-    try {
-      const lock = await holdLock(lockNames.uploader(owner), { signal });
-      if (lock) await this.#takeRole(lock);
-    } catch (error) {
-      if (!signal.aborted) this.#problem(asProblem(error, 'unexpected'));
-    } finally {
-      clearInterval(silence);
-    }
-  }
-
-  /** An uploader that says nothing for minutes, though asked, is frozen. Every step is idempotent, so two do no harm. */
-  async #stealFromFrozen(owner: string, waiting: AbortController): Promise<void> {
-    const silentMs = Date.now() - this.#neighbourAt;
-    if (silentMs < UPLOADER_SILENT_MS) {
-      if (silentMs > UPLOADER_SILENT_MS / 2) this.#tabs?.send({ type: 'who' });
-      return;
-    }
-    waiting.abort();
-    const lock = await holdLock(lockNames.uploader(owner), { steal: true });
-    if (lock) await this.#takeRole(lock);
-  }
-
-  async #takeRole(lock: HeldLock): Promise<void> {
-    const { spool, options } = this.#opened();
-    const role = new AbortController();
-    const signal = AbortSignal.any([role.signal, this.#stop.signal]);
+  #newUploading(spool: Spool, options: WorkerOptions, signal: AbortSignal): Uploading {
     const plane = new HttpControlPlane(options.endpoint, (refused) => this.#tokens.get(refused));
     const { parallelPuts, resumeWindowMs } = options;
-    const uploading = new Uploading(spool, this.#inventory, plane, this.#uploadingHost(), {
+    return new Uploading(spool, this.#inventory, plane, this.#uploadingHost(), {
       parallelPuts,
       resumeWindowMs,
       signal,
     });
-    this.#uploading = uploading;
-    const alive = setInterval(() => this.#update(true), UPLOADER_ALIVE_MS);
-    void lock.over.then(() => {
-      clearInterval(alive);
-      role.abort();
-      if (this.#uploading === uploading) this.#uploading = null;
-      if (!this.#stop.signal.aborted) void this.#awaitRole(spool.owner);
-    });
-    for (const { recording } of this.#live.values()) uploading.writing(recording.facts, recording.seals, true);
-    await uploading.start();
-    this.#tabs?.send({ type: 'who' });
+  }
+
+  #roleEvents(spool: Spool, options: WorkerOptions) {
+    return {
+      taken: async (signal: AbortSignal) => {
+        const uploading = this.#newUploading(spool, options, signal);
+        this.#uploading = uploading;
+        for (const { recording } of this.#live.values()) uploading.writing(recording.facts, recording.seals, true);
+        await uploading.start();
+        this.#tabs?.send({ type: 'who' });
+      },
+      lost: () => {
+        this.#uploading = null;
+      },
+      alive: () => this.#update(),
+      ask: () => this.#tabs?.send({ type: 'who' }),
+      failed: (error: unknown) => this.#problem(asProblem(error, 'unexpected')),
+    };
   }
 
   #opened(): { spool: Spool; options: WorkerOptions } {
@@ -273,7 +228,7 @@ export class Host {
     if (completing || complete) throw new SafereelError('recording_not_resumable');
     const writer = await spool.write(id);
     try {
-      await writer.sealLeftover();
+      await writer.sealLeftovers();
       return writer;
     } catch (error) {
       writer.close();
@@ -393,7 +348,7 @@ export class Host {
   #onNeighbourChanges(message: Extract<BetweenTabs, { type: 'changes' }>): void {
     if (this.#uploading) return;
     this.#neighbour = message.standing;
-    this.#neighbourAt = Date.now();
+    this.#role?.heard();
     let released = false;
     for (const delta of message.recordings) {
       const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
@@ -403,7 +358,6 @@ export class Host {
     }
     if (released) this.#onFreed();
     this.#updateSoon();
-    this.#onNeighbour();
   }
 
   #problem(problem: Problem, recordingId?: string): void {
@@ -421,14 +375,14 @@ export class Host {
   }
 
   /** Tells the page, and the other tabs when this one uploads, what changed. */
-  #update(always = false): void {
+  #update(): void {
     clearTimeout(this.#updateTimer);
     this.#updateTimer = undefined;
     if (!this.#spool || this.#stop.signal.aborted) return;
     const recordings = this.#inventory.takeDeltas();
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
-    if (this.#uploading || always) this.#tabs?.send({ type: 'changes', recordings, standing });
+    if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
     if (Date.now() - this.#storageAt > STORAGE_REPORT_MS) void this.#refreshStorage();
     if (standing.uploadRate !== null) this.#updateTimer ??= setTimeout(() => this.#update(), 10 * UPDATE_MS);
   }

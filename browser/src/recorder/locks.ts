@@ -1,12 +1,6 @@
 /** Web Locks and the channel between tabs: who writes, who uploads, and how the others hear of it. */
 import type { BetweenTabs } from './spool-protocol';
 
-/** A frozen tab keeps its lock: one that said nothing for this long and answers nothing is taken to be frozen. */
-export const UPLOADER_SILENT_MS = 120_000;
-
-/** How often the uploader says that it lives; hidden pages may be woken once a minute only. */
-export const UPLOADER_ALIVE_MS = 20_000;
-
 /** Names of the locks of one owner. */
 export const lockNames = {
   identity: (owner: string) => `safereel:${owner}:identity`,

@@ -1,6 +1,6 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
 import { Capture, defaultSliceMs, pickMimeType } from './capture';
-import { type asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
+import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
 import type { FromWorker, ToWorker } from './spool-protocol';
@@ -73,7 +73,7 @@ class PageRecorder implements Safereel {
     const id = options.resume ?? uuidv7();
     const known = this.#snapshot.recordings.find((view) => view.id === id);
     // A recording has one type for all of its segments.
-    const mimeType = pickMimeType(stream, options.mimeType ?? known?.mimeType);
+    const mimeType = pickMimeType(stream, known?.mimeType ?? options.mimeType);
     const recording = new PageRecording(id, this.#link(id), stream, {
       mimeType,
       sliceMs: this.#options.sliceMs ?? defaultSliceMs(),
@@ -125,7 +125,7 @@ class PageRecorder implements Safereel {
         this.#recordings.delete(id);
       },
       completed: (signal) => this.#completed(id, signal),
-      failed: (error) => this.#emitProblem(problemOf('capture_failed', error), id),
+      failed: (error) => this.#emitProblem(asProblem(error, 'capture_failed'), id),
     };
   }
 

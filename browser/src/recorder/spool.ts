@@ -61,6 +61,12 @@ export function chunkName(seq: number, segment: number): string {
   return `${String(seq).padStart(8, '0')}-${String(segment).padStart(4, '0')}`;
 }
 
+/** The numbers in the name of a chunk file; null for other files. */
+export function chunkNumbers(name: string): { seq: number; segment: number } | null {
+  const match = CHUNK_NAME.exec(name);
+  return match && { seq: Number(match[1]), segment: Number(match[2]) };
+}
+
 /** The name of an owner's directory: any string can be an owner, so its hash names the directory. */
 export async function ownerDirectoryName(owner: string): Promise<string> {
   return (await sha256Hex(new TextEncoder().encode(owner))).slice(0, 32);
@@ -214,6 +220,13 @@ export class Spool {
     return { facts: journal.facts, journal, releases, files };
   }
 
+  /** The chunk files of a recording whose journal cannot be read. */
+  async looseChunks(id: string): Promise<{ seq: number; segment: number; size: number }[]> {
+    const directory = await this.#directory.getDirectoryHandle(id);
+    const files = [...(await chunkFiles(directory))];
+    return files.map(([seq, { name, size }]) => ({ seq, segment: chunkNumbers(name)?.segment ?? 0, size }));
+  }
+
   /** What was released and completed of a recording. */
   async releases(id: string): Promise<ReleaseState> {
     const directory = await directoryIn(this.#directory, id);
@@ -290,7 +303,7 @@ export class Spool {
   async settle(id: string, end: boolean): Promise<{ seals: Seal[]; end: End | null }> {
     const writer = await this.write(id);
     try {
-      await writer.sealLeftover();
+      await writer.sealLeftovers();
       if (end && !writer.state.end) writer.end(endOf(writer.state.seals));
       return { seals: [...writer.state.seals], end: writer.state.end };
     } finally {
@@ -302,10 +315,10 @@ export class Spool {
 async function chunkFiles(directory: FileSystemDirectoryHandle): Promise<SpooledRecording['files']> {
   const files: SpooledRecording['files'] = new Map();
   for (const [name, handle] of await entriesOf(directory)) {
-    const match = CHUNK_NAME.exec(name);
-    if (!match || handle.kind !== 'file') continue;
+    const numbers = chunkNumbers(name);
+    if (!numbers || handle.kind !== 'file') continue;
     const { size } = await (handle as FileSystemFileHandle).getFile();
-    files.set(Number(match[1]), { name, size });
+    files.set(numbers.seq, { name, size });
   }
   return files;
 }

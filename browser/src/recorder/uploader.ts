@@ -3,7 +3,14 @@
  * what came of it. It never gives up; what differs is only how long it waits.
  */
 import { Gate } from './backoff';
-import { CallFailed, type ControlPlane, type Put, type PutOutcome, type Ticket } from './control-plane';
+import {
+  CallFailed,
+  type ControlPlane,
+  type Put,
+  type PutOutcome,
+  type RecordingStatus,
+  type Ticket,
+} from './control-plane';
 import { asProblem, problemOf, SafereelError } from './errors';
 import type { End, RecordingFacts, Seal } from './journal';
 import { consequenceOf, type Parcel, Shipment } from './shipment';
@@ -33,6 +40,8 @@ export interface UploaderEvents {
   acked(id: string): void;
   completed(id: string): void;
   deleted(id: string): void;
+  /** What the control plane has, asked after a start. */
+  status(id: string, status: RecordingStatus): void;
   limits(id: string, maxChunkBytes: number): void;
   interval(heartbeatMs: number): void;
   stuck(id: string, problem: Problem): void;
@@ -232,6 +241,7 @@ export class Uploader {
       this.#answered(shipment, 'start');
       if (status.state === 'deleting' || status.state === 'deleted') return this.#onDeleted(shipment);
       shipment.onStarted(status);
+      this.#events.status(shipment.id, status);
       this.#events.limits(shipment.id, status.limits.max_chunk_bytes);
       this.#events.interval(status.heartbeat_interval_ms);
       if (status.complete) this.#onCompleted(shipment);

@@ -1,12 +1,13 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
-import type { ControlPlane, HeartbeatAnswer, Holding } from './control-plane';
+import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus } from './control-plane';
 import { asProblem, problemOf } from './errors';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, viewOf } from './inventory';
-import { type End, type RecordingFacts, type Seal, sealedMs } from './journal';
+import type { End, RecordingFacts, Seal } from './journal';
 import { holdLock, lockNames } from './locks';
-import { toRanges } from './ranges';
-import type { Spool, SpooledRecording } from './spool';
+import { inRanges, toRanges } from './ranges';
+import { Recovery } from './recovery';
+import type { Spool } from './spool';
 import type { Problem, StorageReport } from './types';
 import { Uploader } from './uploader';
 
@@ -34,25 +35,26 @@ export interface UploadingOptions {
 export class Uploading {
   readonly uploader: Uploader;
   readonly #heartbeat: Heartbeat;
+  readonly #recovery: Recovery;
   readonly #spool: Spool;
   readonly #inventory: Inventory;
   readonly #host: UploadingHost;
-  readonly #options: UploadingOptions;
   #releasesFail = false;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(spool: Spool, inventory: Inventory, plane: ControlPlane, host: UploadingHost, options: UploadingOptions) {
     this.#spool = spool;
     this.#inventory = inventory;
     this.#host = host;
-    this.#options = options;
     this.uploader = new Uploader(plane, spool, this.#uploaderEvents(), options);
+    this.#recovery = new Recovery(spool, inventory, this.uploader, this.#recoveryEvents(), options);
     this.#heartbeat = new Heartbeat(plane, spool.recorderId, this.#duties(), options.signal);
   }
 
   /** Looks through the spool: leftovers are taken up, recordings of living tabs are waited for. */
   async start(): Promise<void> {
     for (const id of await this.#spool.recordingIds()) {
-      if (!this.#host.isLiveHere(id)) await this.#takeUp(id);
+      if (!this.#host.isLiveHere(id)) await this.#recovery.takeUp(id);
     }
     this.#heartbeat.soon();
   }
@@ -68,7 +70,7 @@ export class Uploading {
     const known = this.uploader.shipment(facts.id) !== undefined;
     this.uploader.open(facts, seals.length > 0).end = null;
     for (const seal of seals) this.sealed(facts.id, seal);
-    if (!here && !known) void this.#takeUpWhenFree(facts.id);
+    if (!here && !known) void this.#recovery.takeUpWhenFree(facts.id);
     this.#heartbeat.soon();
   }
 
@@ -82,115 +84,7 @@ export class Uploading {
   ended(id: string, end: End): void {
     this.#inventory.mark(id, { live: false, end });
     this.uploader.end(id, end);
-    void this.#finish(id);
-  }
-
-  /** Takes up a recording found on disk, unless a living tab writes it: then it waits for that tab's end. */
-  async #takeUp(id: string): Promise<void> {
-    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
-    if (!lock) {
-      void this.#takeUpWhenFree(id);
-      return;
-    }
-    try {
-      await this.#recover(id, false);
-    } catch (error) {
-      this.#host.problem(asProblem(error, 'recovery_failed'), id);
-    } finally {
-      lock.release();
-    }
-  }
-
-  /** The lock of a recording comes free when its writer ended it or died: the disk tells which. */
-  async #takeUpWhenFree(id: string): Promise<void> {
-    try {
-      const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { signal: this.#options.signal });
-      try {
-        await this.#recover(id, true);
-      } finally {
-        lock?.release();
-      }
-    } catch (error) {
-      if (!this.#options.signal.aborted) this.#host.problem(asProblem(error, 'recovery_failed'), id);
-    }
-  }
-
-  /** The caller holds the recording's lock. `wasLive`: a tab of this visit wrote it. */
-  async #recover(id: string, wasLive: boolean): Promise<void> {
-    const found = await this.#spool.load(id);
-    if (!found) {
-      if (!wasLive) await this.#spool.remove(id); // A start that a crash cut off before anything was recorded.
-      return;
-    }
-    await this.#spool.finishReleases(id, found);
-    const orphaned = found.journal.end === null;
-    const waits = orphaned && this.#options.resumeWindowMs > 0;
-    const settled = await this.#settle(id, found, orphaned, waits);
-    const lost = this.#show(found, settled, !wasLive || orphaned);
-    const shipment = this.uploader.open(found.facts, true);
-    shipment.completed ||= found.releases.complete;
-    for (const seal of settled.seals) if (found.files.has(seal.seq)) this.uploader.add(id, seal);
-    if (settled.end) this.uploader.end(id, settled.end);
-    if (waits) this.#endLater(id);
-    if (lost > 0) this.#host.problem(problemOf('chunk_vanished', `${lost} chunks`), id);
-    if (!wasLive || orphaned) this.#announce(id);
-    await this.#finish(id);
-  }
-
-  async #settle(id: string, found: SpooledRecording, orphaned: boolean, waits: boolean) {
-    if (!orphaned && !found.journal.open) return { seals: found.journal.seals, end: found.journal.end };
-    const settled = await this.#spool.settle(id, !waits);
-    for (const seal of settled.seals.slice(found.journal.seals.length)) {
-      found.files.set(seal.seq, { name: '', size: seal.size });
-    }
-    return settled;
-  }
-
-  /** Puts what was found into the inventory. Answers how many chunks are gone that nobody released. */
-  #show(found: SpooledRecording, settled: { seals: Seal[]; end: End | null }, recovered: boolean): number {
-    const { id } = found.facts;
-    const { complete, released } = found.releases;
-    const held = settled.seals.filter(({ seq }) => !released.has(seq)).length;
-    const marks = { live: false, end: settled.end, complete, recovered: recovered && (held > 0 || !complete) };
-    const entry = this.#inventory.open(found.facts, marks);
-    let lost = 0;
-    for (const seal of settled.seals) {
-      const view = entry.chunks.get(seal.seq);
-      const isReleased = released.has(seal.seq);
-      if (!isReleased && !found.files.has(seal.seq)) lost += 1;
-      if (!view || view.state === 'writing' || isReleased) {
-        this.#inventory.put(id, viewOf(seal, isReleased ? 'released' : 'on_disk', Date.now()));
-      }
-    }
-    this.#inventory.mark(id, { durationMs: sealedMs(settled.seals), paused: false });
-    return lost;
-  }
-
-  #announce(id: string): void {
-    const entry = this.#inventory.get(id);
-    const left = [...(entry?.chunks.values() ?? [])].filter(({ state }) => !isSafe(state));
-    const bytes = left.reduce((sum, { size }) => sum + size, 0);
-    if (left.length > 0 || !entry?.complete) this.#host.recovered(id, left.length, bytes);
-  }
-
-  /** A page may resume a recording for a while before it is ended with what it has. */
-  #endLater(id: string): void {
-    const timer = setTimeout(() => void this.#endNow(id), this.#options.resumeWindowMs);
-    this.#options.signal.addEventListener('abort', () => clearTimeout(timer));
-  }
-
-  async #endNow(id: string): Promise<void> {
-    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
-    if (!lock) return; // Resumed: its own writer ends it.
-    try {
-      const settled = await this.#spool.settle(id, true);
-      for (const seal of settled.seals) this.sealed(id, seal);
-      if (settled.end) this.ended(id, settled.end);
-    } catch (error) {
-      this.#host.problem(asProblem(error, 'recovery_failed'), id);
-    } finally {
-      lock.release();
-    }
+    void this.#inTurn(() => this.#finish(id));
   }
 
   #duties() {
@@ -213,13 +107,24 @@ export class Uploading {
     return holding;
   }
 
+  /** Releases, notes and removals of one recording share files and its directory: one at a time. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.then(
+      () => undefined,
+      () => undefined, // Whoever asked for the work hears of its failure.
+    );
+    return done;
+  }
+
   async #handle(answer: HeartbeatAnswer): Promise<void> {
     this.uploader.setServerTime(answer.server_time);
     for (const ticket of answer.tickets) {
       if (!this.uploader.serve(ticket)) this.#heartbeat.gone(ticket.id);
     }
-    for (const { recording_id, chunks } of answer.releases) await this.#release(recording_id, chunks);
-    for (const id of answer.discard) await this.#discard(id);
+    for (const { recording_id, chunks } of answer.releases)
+      await this.#inTurn(() => this.#release(recording_id, chunks));
+    for (const id of answer.discard) await this.#inTurn(() => this.#discard(id));
     for (const notice of answer.notices) {
       if (notice.code === 'recording_unknown' && notice.recording_id) this.uploader.restart(notice.recording_id);
     }
@@ -254,7 +159,7 @@ export class Uploading {
     const shipment = this.uploader.shipment(id);
     const entry = this.#inventory.get(id);
     if (!shipment?.finished || !entry || entry.live || this.#host.isLiveHere(id)) return;
-    if (![...entry.chunks.values()].every(({ state }) => state === 'released')) return;
+    if (![...entry.chunks.values()].every(({ state }) => isSafe(state))) return;
     this.#inventory.mark(id, { recovered: false });
     this.uploader.close(id);
     await this.#remove(id);
@@ -264,7 +169,10 @@ export class Uploading {
   async #discard(id: string): Promise<void> {
     const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
     if (!lock) {
-      this.#inventory.mark(id, { stuck: true, problem: problemOf('recording_deleted') });
+      // Still being written: what is on disk goes at the next visit, when the control plane says so again.
+      const problem = problemOf('recording_deleted');
+      if (this.#inventory.get(id)?.problem?.code !== problem.code) this.#host.problem(problem, id);
+      this.#inventory.mark(id, { stuck: true, problem });
       return;
     }
     try {
@@ -289,6 +197,16 @@ export class Uploading {
     }
   }
 
+  /** Chunks that are neither here nor released (the browser evicted them): the control plane may have them. */
+  #onStatus(id: string, status: RecordingStatus): void {
+    const shipment = this.uploader.shipment(id);
+    for (const { seq, state } of this.#inventory.get(id)?.chunks.values() ?? []) {
+      if (state !== 'on_disk' || shipment?.parcel(seq)) continue;
+      if (inRanges(status.confirmed, seq)) this.#inventory.move(id, seq, 'confirmed');
+      else if (inRanges(status.received, seq)) this.#inventory.move(id, seq, 'acked');
+    }
+  }
+
   async #onCompleted(id: string): Promise<void> {
     this.#inventory.mark(id, { complete: true, stuck: false, problem: undefined });
     this.#host.completed(id);
@@ -305,7 +223,7 @@ export class Uploading {
     const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
     if (!lock) return false;
     try {
-      await this.#spool.note(id, { t: 'completing' });
+      await this.#inTurn(() => this.#spool.note(id, { t: 'completing' }));
       await work();
       return true;
     } finally {
@@ -313,12 +231,21 @@ export class Uploading {
     }
   }
 
+  #recoveryEvents() {
+    return {
+      recovered: (id: string, chunks: number, bytes: number) => this.#host.recovered(id, chunks, bytes),
+      problem: (problem: Problem, id: string) => this.#host.problem(problem, id),
+      takenUp: (id: string) => this.#inTurn(() => this.#finish(id)),
+    };
+  }
+
   #uploaderEvents() {
     return {
       chunk: this.#inventory.move.bind(this.#inventory),
       acked: () => this.#heartbeat.soon(),
-      completed: (id: string) => void this.#onCompleted(id),
-      deleted: (id: string) => void this.#discard(id),
+      completed: (id: string) => void this.#inTurn(() => this.#onCompleted(id)),
+      deleted: (id: string) => void this.#inTurn(() => this.#discard(id)),
+      status: (id: string, status: RecordingStatus) => this.#onStatus(id, status),
       limits: (id: string, maxChunkBytes: number) => this.#host.limits(id, maxChunkBytes),
       interval: (ms: number) => {
         this.#heartbeat.setIntervalMs(ms);

@@ -14,9 +14,9 @@ import {
   type Seal,
   sealedMs,
 } from './journal';
-import { isNotFound, openHandle, readAll, removeFile, writeFlushed } from './opfs';
+import { entriesOf, isNotFound, openHandle, readAll, removeFile, writeFlushed } from './opfs';
 import { DEFAULT_CHUNK_MS } from './sealing';
-import { chunkName, JOURNAL } from './spool';
+import { chunkName, chunkNumbers, JOURNAL } from './spool';
 
 interface OpenFile extends OpenChunk {
   handle: FileSystemSyncAccessHandle;
@@ -142,12 +142,27 @@ export class SpoolWriter {
   }
 
   /**
-   * Seals the chunk that a dead writer left open, if it has bytes; without bytes its number stays free, since nothing
+   * Seals what a dead writer left open, if it has bytes; without bytes its number stays free, since nothing
    * was ever said about it. @throws DOMException when somebody else still holds its handle.
    */
-  async sealLeftover(): Promise<Seal | null> {
-    const left = this.state.open;
-    if (!left) return null;
+  async sealLeftovers(): Promise<void> {
+    if (this.state.open) await this.#sealLeftover(this.state.open);
+    // Files beyond the journal's valid prefix: their lines were lost, their names and bytes tell what they are.
+    for (;;) {
+      const stray = await this.#nextStray();
+      if (!stray || !(await this.#sealLeftover(stray))) return;
+    }
+  }
+
+  async #nextStray(): Promise<OpenChunk | null> {
+    for (const [name] of await entriesOf(this.#directory)) {
+      const chunk = chunkNumbers(name);
+      if (chunk?.seq === this.state.nextSeq) return { ...chunk, startMs: sealedMs(this.state.seals) };
+    }
+    return null;
+  }
+
+  async #sealLeftover(left: OpenChunk): Promise<Seal | null> {
     const name = chunkName(left.seq, left.segment);
     try {
       const endMs = await this.#leftoverEndMs(left, name);

@@ -38,6 +38,7 @@ function setUp(plane = new FakeControlPlane()) {
     completed: () => {
       done.completed += 1;
     },
+    status: () => undefined,
     deleted: () => {
       done.deleted += 1;
     },
