@@ -1,0 +1,144 @@
+import type { Problem } from '../recorder/types';
+import { NoToken, type Session } from './session';
+
+export type Ranges = readonly (readonly [number, number])[];
+
+/** What a list and a status have in common (docs/protocol.md). */
+interface StoredBase {
+  id: string;
+  state: 'open' | 'complete' | 'expired' | 'deleting' | 'deleted';
+  mime_type: string;
+  title: string | null;
+  recorder_id: string;
+  created_at: string;
+  completed_at: string | null;
+  received_chunks: number;
+  received_bytes: number;
+  confirmed_bytes: number;
+  chunk_count: number | null;
+  total_bytes: number | null;
+}
+
+/** A recording in a list. */
+export interface StoredRecording extends StoredBase {
+  confirmed_chunks: number;
+  missing_chunks: number;
+  lost_chunks: number;
+}
+
+/** A recording by itself, with its ranges. */
+export interface StoredStatus extends StoredBase {
+  complete: boolean;
+  received: Ranges;
+  confirmed: Ranges;
+  missing: Ranges;
+  lost: Ranges;
+  open_tickets: number;
+}
+
+/** A chunk as the ledger has it; `get` is null where the bucket does not hold it. */
+export interface StoredChunk {
+  seq: number;
+  segment: number;
+  size: number;
+  sha256: string;
+  state: 'granted' | 'acked' | 'confirmed' | 'missing' | 'lost';
+  key: string;
+  acked_at: string | null;
+  confirmed_at: string | null;
+  get: { url: string; expires_at: string } | null;
+}
+
+export interface RecordingPage {
+  recordings: readonly StoredRecording[];
+  next_cursor: string | null;
+}
+
+export interface ChunkPage {
+  chunks: readonly StoredChunk[];
+  next_after: number | null;
+}
+
+/** A call that was refused or not answered, as a problem document. */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
+/** What the page reads of the bucket, through the control plane. Every method rejects with `CallFailed`. */
+export interface BucketView {
+  recordings(cursor: string | null, signal?: AbortSignal): Promise<RecordingPage>;
+  recording(id: string, signal?: AbortSignal): Promise<StoredStatus>;
+  chunks(id: string, after: number, limit: number, signal?: AbortSignal): Promise<ChunkPage>;
+}
+
+export class HttpBucketView implements BucketView {
+  readonly #endpoint: string;
+  readonly #session: Session;
+
+  constructor(endpoint: string, session: Session) {
+    this.#endpoint = endpoint;
+    this.#session = session;
+  }
+
+  recordings(cursor: string | null, signal?: AbortSignal): Promise<RecordingPage> {
+    const after = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    return this.#get(`/v1/recordings?limit=50${after}`, signal);
+  }
+
+  recording(id: string, signal?: AbortSignal): Promise<StoredStatus> {
+    return this.#get(`/v1/recordings/${id}`, signal);
+  }
+
+  chunks(id: string, after: number, limit: number, signal?: AbortSignal): Promise<ChunkPage> {
+    return this.#get(`/v1/recordings/${id}/chunks?after=${after}&limit=${limit}`, signal);
+  }
+
+  async #get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    const first = await this.#call(path, signal);
+    // A token may have been refused for its age alone: one more try with a new one tells.
+    const answer = first.status === 401 ? await this.#call(path, signal) : first;
+    if (!answer.ok) throw new CallFailed(await problemIn(answer));
+    this.#session.accepted();
+    return (await answer.json()) as T;
+  }
+
+  async #call(path: string, signal?: AbortSignal): Promise<Response> {
+    try {
+      const token = await this.#session.token();
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await fetch(this.#endpoint + path, { headers, signal: signal ?? null });
+      if (answer.status === 401) this.#session.refused(token);
+      return answer;
+    } catch (error) {
+      if (error instanceof NoToken) throw new CallFailed(error.problem);
+      signal?.throwIfAborted();
+      throw new CallFailed({ code: 'network', detail: 'The server did not answer.' });
+    }
+  }
+}
+
+/** The problem of any thrown value; `null` for a call that was given up on purpose. */
+export function problemOfCall(error: unknown): Problem | null {
+  if (error instanceof CallFailed) return error.problem;
+  if (error instanceof DOMException && error.name === 'AbortError') return null;
+  return { code: 'unexpected', detail: error instanceof Error ? error.message : String(error) };
+}
+
+async function problemIn(answer: Response): Promise<Problem> {
+  const fallback = {
+    code: `http_${answer.status}`,
+    detail: 'The server refused without saying why.',
+    status: answer.status,
+  };
+  try {
+    return { ...fallback, ...((await answer.json()) as Partial<Problem>) };
+  } catch {
+    return fallback; // A proxy's own error page, most likely.
+  }
+}

@@ -1,0 +1,48 @@
+import { useEffect } from 'react';
+import { LibraryPage } from './library/library-page';
+import { type Parts, PartsProvider, useSnapshot } from './parts';
+import { RecordPage } from './record/record-page';
+import { RecordingPage } from './recording/recording-page';
+import { routeOf, usePath } from './route';
+import { Shell } from './shell/shell';
+import { UnknownPage } from './shell/unknown-page';
+
+/**
+ * The page of a Safereel: Record at `/`, the library at `/recordings`, one recording at `/recordings/{id}`.
+ *
+ * Tests may rely on these hooks: `<html data-ready="true">` once the recorder is ready; on the recorder's `<main>`
+ * `data-recording-id` and `data-recording-state`; and by `data-testid`:
+ *
+ * - `source-camera`, `source-microphone`, `source-screen` (labels), `title-input`, `start`, `pause` (also goes on),
+ *   `stop` (on every page while recording), `another` (after a stop: clears the table for the next);
+ * - `promise` (the sentence), `only-here` (`data-count`: chunks only on this device, `data-recording-count`: of the
+ *   recording in view);
+ * - `tape` (`data-chunks`) with cells that have `data-seq`, `data-last-seq` (the same but for groups) and `data-state`;
+ * - `recovered-notice` (`data-id`), `offline-banner` (`data-connection`), `retry-now`;
+ * - `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
+ */
+export function Console({ parts }: { parts: Parts }) {
+  return (
+    <PartsProvider parts={parts}>
+      <ReadyMark />
+      <Shell>
+        <Page />
+      </Shell>
+    </PartsProvider>
+  );
+}
+
+function Page() {
+  const route = routeOf(usePath());
+  if (route.page === 'record') return <RecordPage />;
+  if (route.page === 'library') return <LibraryPage />;
+  return route.page === 'recording' ? <RecordingPage key={route.id} id={route.id} /> : <UnknownPage />;
+}
+
+function ReadyMark() {
+  const { ready } = useSnapshot();
+  useEffect(() => {
+    document.documentElement.dataset.ready = String(ready);
+  }, [ready]);
+  return null;
+}

@@ -1,0 +1,109 @@
+import type { RecordingView } from '../recorder/types';
+import type { StoredRecording } from './bucket-view';
+import { counted } from './format';
+import { isAllSafe } from './promise';
+
+/** A recording's state in words, with the colour and the dot that go with them. */
+export interface RowState {
+  tone: 'safe' | 'hold' | 'alert' | 'plain';
+  words: string;
+  recording: boolean;
+}
+
+/** A recording as the library lists it, from what the bucket holds and what this device holds. */
+export interface LibraryRow {
+  id: string;
+  title: string;
+  startedAt: number;
+  /** Recorded time, where this device knows it. */
+  lengthMs: number | null;
+  bytes: number;
+  /** Shares of the bytes, 0 to 1. */
+  safe: number;
+  lost: number;
+  state: RowState;
+}
+
+/** The title, or what stands for it. */
+export function titleOf({ title }: { title: string | null }): string {
+  return title?.trim() || 'Untitled recording';
+}
+
+/** Both lists as one, newest first; where both know a recording, this device speaks for what is not in the bucket yet. */
+export function mergeRows(stored: readonly StoredRecording[], views: readonly RecordingView[]): LibraryRow[] {
+  const local = new Map(views.map((view) => [view.id, view]));
+  const rows = stored.map((one) => storedRow(one, local.get(one.id)));
+  const known = new Set(stored.map(({ id }) => id));
+  for (const view of views) if (!known.has(view.id)) rows.push(localRow(view));
+  return rows.sort((a, b) => b.startedAt - a.startedAt);
+}
+
+/** The state of a recording that the bucket has, and this device perhaps too. */
+export function stateOfStored(one: StoredRecording, view?: RecordingView): RowState {
+  if (one.state === 'deleting' || one.state === 'deleted')
+    return plain(one.state === 'deleting' ? 'Being deleted' : 'Deleted');
+  if (one.lost_chunks > 0) return alert(`${counted(one.lost_chunks, 'chunk')} lost`);
+  if (view && (view.chunksOnlyHere > 0 || isUnderWay(view))) return stateOfView(view);
+  if (one.missing_chunks > 0) return alert(`${counted(one.missing_chunks, 'chunk')} to be sent again`);
+  const unconfirmed = one.received_chunks - one.confirmed_chunks;
+  if (one.state === 'complete') {
+    return unconfirmed > 0
+      ? hold(`${counted(unconfirmed, 'chunk')} still to be confirmed`)
+      : { tone: 'safe', words: 'Safe', recording: false };
+  }
+  if (one.state === 'expired') return hold('Not ended: more may be on another device');
+  return hold(view ? 'Being closed' : 'Open on another device');
+}
+
+/** The state of a recording as this device has it. */
+export function stateOfView(view: RecordingView): RowState {
+  if (view.state === 'stuck') return alert('Needs attention');
+  if (view.state === 'recording') return { tone: 'alert', words: 'Recording', recording: true };
+  if (view.state === 'paused') return alert('Paused');
+  if (isAllSafe(view)) return { tone: 'safe', words: 'Safe', recording: false };
+  return hold(`${counted(view.chunksOnlyHere, 'chunk')} only on this device`);
+}
+
+function storedRow(one: StoredRecording, view: RecordingView | undefined): LibraryRow {
+  const bytes = Math.max(one.total_bytes ?? 0, one.received_bytes, view?.bytes ?? 0);
+  const chunks = Math.max(1, one.chunk_count ?? 0, one.received_chunks + one.missing_chunks + one.lost_chunks);
+  return {
+    id: one.id,
+    title: titleOf(one.title ? one : (view ?? one)),
+    startedAt: view?.startedAt ?? Date.parse(one.created_at),
+    lengthMs: view?.durationMs ?? null,
+    bytes,
+    safe: bytes === 0 ? 0 : Math.min(1, one.confirmed_bytes / bytes),
+    lost: one.lost_chunks / chunks,
+    state: stateOfStored(one, view),
+  };
+}
+
+function localRow(view: RecordingView): LibraryRow {
+  return {
+    id: view.id,
+    title: titleOf(view),
+    startedAt: view.startedAt,
+    lengthMs: view.durationMs,
+    bytes: view.bytes,
+    safe: view.bytes === 0 ? 0 : (view.bytes - view.bytesOnlyHere) / view.bytes,
+    lost: 0,
+    state: stateOfView(view),
+  };
+}
+
+function isUnderWay({ state }: RecordingView): boolean {
+  return state === 'recording' || state === 'paused' || state === 'stuck';
+}
+
+function hold(words: string): RowState {
+  return { tone: 'hold', words, recording: false };
+}
+
+function alert(words: string): RowState {
+  return { tone: 'alert', words, recording: false };
+}
+
+function plain(words: string): RowState {
+  return { tone: 'plain', words, recording: false };
+}

@@ -1,0 +1,143 @@
+import { Disc3, Plus } from 'lucide-react';
+import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+import { mergeRows } from '../library-rows';
+import { useParts, useSnapshot, useStudio } from '../parts';
+import { problemWords } from '../problem-words';
+import { Main } from '../shell/main';
+import { Notices } from '../shell/notices';
+import { useNow } from '../ticking';
+import { Button } from '../ui/button';
+import { Link } from '../ui/link';
+import { Note } from '../ui/note';
+import { Skeleton } from '../ui/skeleton';
+import { COLUMNS, RecordingRow } from './recording-row';
+import { useRecordings } from './use-recordings';
+
+const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
+
+/** All recordings: those in the bucket, and those that so far are only on this device. */
+export function LibraryPage() {
+  const { bucket } = useParts();
+  const { recordings: views } = useSnapshot();
+  const { recordingId } = useStudio();
+  const listing = useRecordings(bucket);
+  const rows = useMemo(() => mergeRows(listing.recordings, views), [listing.recordings, views]);
+  const now = useNow(60_000);
+  useEffect(() => {
+    document.title = 'Recordings · Safereel';
+  }, []);
+  const first = listing.status === 'loading' && listing.recordings.length === 0;
+
+  return (
+    <Main>
+      <div className="flex min-h-10 items-center justify-between gap-4">
+        <h1 className="font-semibold text-[22px] tracking-[-0.01em]">Recordings</h1>
+        <Button asChild look="main">
+          <Link href="/">
+            <Plus aria-hidden="true" className="size-4" />
+            New recording
+          </Link>
+        </Button>
+      </div>
+      <Notices current={recordingId} />
+      {listing.problem ? (
+        <Note
+          tone="alert"
+          role="alert"
+          className="mt-4"
+          heading="The list of your bucket could not be read"
+          code={listing.problem.code}
+          actions={
+            <Button size="small" onClick={() => void listing.again()}>
+              Try again
+            </Button>
+          }
+        >
+          {problemWords(listing.problem).heading}: {listing.problem.detail} Nothing is changed by this; what this device
+          holds is listed all the same.
+        </Note>
+      ) : null}
+      {rows.length > 0 || first ? (
+        <Sheet busy={first}>
+          {rows.map((row) => (
+            <RecordingRow key={row.id} row={row} now={now} />
+          ))}
+          {first ? <Shapes count={rows.length > 0 ? 2 : 6} /> : null}
+        </Sheet>
+      ) : null}
+      {rows.length === 0 && listing.status === 'ready' ? <Empty /> : null}
+      {listing.cursor !== null && listing.status !== 'failed' ? (
+        <More key={listing.cursor} onMore={() => void listing.more()} busy={listing.status === 'loading'} />
+      ) : null}
+    </Main>
+  );
+}
+
+function Sheet({ busy, children }: { busy: boolean; children: ReactNode }) {
+  return (
+    <div className="mt-4 overflow-hidden rounded-[14px] border border-line bg-panel shadow-shade">
+      <div
+        aria-hidden="true"
+        className={`hidden border-line border-b px-4 py-2.5 font-medium text-[12.5px] text-soft ${COLUMNS}`}
+      >
+        {HEADS.map((head) => (
+          <span key={head} className={head === 'Length' || head === 'Size' ? 'text-right' : ''}>
+            {head}
+          </span>
+        ))}
+      </div>
+      <ul aria-label="Recordings" aria-busy={busy}>
+        {children}
+      </ul>
+    </div>
+  );
+}
+
+/** Rows that are still coming, in the shape they will have. */
+function Shapes({ count }: { count: number }) {
+  return Array.from({ length: count }, (_, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: shapes have nothing else to be told apart by.
+    <li key={index} className={`border-line border-b px-4 py-[19px] last:border-b-0 md:items-center ${COLUMNS}`}>
+      <Skeleton className={['h-4 w-2/3', 'h-4 w-1/2', 'h-4 w-3/5'][index % 3] ?? ''} />
+      <Skeleton className="h-3.5 w-20 max-md:mt-2" />
+      <Skeleton className="h-3.5 max-md:hidden" />
+      <Skeleton className="h-3.5 max-md:hidden" />
+      <Skeleton className="h-2 max-md:mt-2" />
+      <Skeleton className="h-6 w-24 rounded-full max-md:mt-2" />
+    </li>
+  ));
+}
+
+function Empty() {
+  return (
+    <div className="mt-4 flex flex-col items-center rounded-[14px] border border-faint border-dashed px-6 py-14 text-center">
+      <Disc3 aria-hidden="true" className="mb-3 size-9 text-safe" strokeWidth={1.5} />
+      <h2 className="font-semibold text-[17px]">Nothing recorded yet</h2>
+      <p className="mt-1 mb-5 max-w-[46ch] text-pretty text-soft">
+        A recording appears here with its first second, and says at any time how much of it is safe in your bucket.
+      </p>
+      <Button asChild look="main">
+        <Link href="/">Make the first one</Link>
+      </Button>
+    </div>
+  );
+}
+
+/** Asks for the next page as its end comes into view; a button for those who do not scroll. */
+function More({ onMore, busy }: { onMore: () => void; busy: boolean }) {
+  const end = useRef<HTMLDivElement>(null);
+  const ask = useRef(onMore);
+  ask.current = onMore;
+  useEffect(() => {
+    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && ask.current(), { rootMargin: '600px' });
+    if (end.current) seen.observe(end.current);
+    return () => seen.disconnect();
+  }, []);
+  return (
+    <div ref={end} className="mt-4 flex justify-center">
+      <Button disabled={busy} onClick={onMore}>
+        {busy ? 'Reading more' : 'Show older ones'}
+      </Button>
+    </div>
+  );
+}

@@ -1,0 +1,56 @@
+import { createContext, type ReactNode, useContext, useSyncExternalStore } from 'react';
+import type { Safereel, Snapshot } from '../recorder/types';
+import type { BucketView } from './bucket-view';
+import type { Happenings, HappeningsState } from './happenings';
+import type { Session, SessionState } from './session';
+import type { Studio, StudioState } from './studio';
+
+/** What the page is made of; built once, before anything is drawn. */
+export interface Parts {
+  safereel: Safereel;
+  session: Session;
+  bucket: BucketView;
+  studio: Studio;
+  happenings: Happenings;
+}
+
+const PartsContext = createContext<Parts | null>(null);
+
+/** Hands the parts to everything below. */
+export function PartsProvider({ parts, children }: { parts: Parts; children: ReactNode }) {
+  return <PartsContext value={parts}>{children}</PartsContext>;
+}
+
+/** The parts. @throws Error outside `PartsProvider`. */
+export function useParts(): Parts {
+  const parts = useContext(PartsContext);
+  if (!parts) throw new Error('useParts outside PartsProvider');
+  return parts;
+}
+
+/** The recorder's present snapshot. */
+export function useSnapshot(): Snapshot {
+  const { safereel } = useParts();
+  return useSyncExternalStore(
+    (listener) => safereel.subscribe((event) => event.type === 'snapshot' && listener()),
+    () => safereel.snapshot(),
+  );
+}
+
+/** What this tab captures at present. */
+export function useStudio(): StudioState {
+  const { studio } = useParts();
+  return useSyncExternalStore(studio.state.subscribe, studio.state.get);
+}
+
+/** Whether somebody is signed in. */
+export function useSession(): SessionState {
+  const { session } = useParts();
+  return useSyncExternalStore(session.state.subscribe, session.state.get);
+}
+
+/** What the recorder told since this page was opened. */
+export function useHappenings(): HappeningsState {
+  const { happenings } = useParts();
+  return useSyncExternalStore(happenings.state.subscribe, happenings.state.get);
+}

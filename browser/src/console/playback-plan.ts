@@ -1,0 +1,56 @@
+import type { StoredChunk } from './bucket-view';
+
+/** A chunk that can be fetched. */
+export interface Playable extends StoredChunk {
+  get: { url: string; expires_at: string };
+}
+
+/** Chunks that cannot be played, between some that can: what is named and leapt over. */
+export interface Gap {
+  first: number;
+  last: number;
+  /** `waiting`: may still come. `lost`: not known to be anywhere. */
+  cause: 'waiting' | 'lost';
+}
+
+/** The chunks that the bucket holds, in order. */
+export function playableOf(chunks: readonly StoredChunk[]): Playable[] {
+  return chunks.filter((chunk): chunk is Playable => chunk.get !== null);
+}
+
+/** Where something is missing before the last playable chunk. */
+export function gapsIn(chunks: readonly StoredChunk[]): Gap[] {
+  const lost = new Set(chunks.filter(({ state }) => state === 'lost').map(({ seq }) => seq));
+  const gaps: Gap[] = [];
+  let expected = 0;
+  for (const { seq } of playableOf(chunks)) {
+    if (seq > expected)
+      gaps.push({ first: expected, last: seq - 1, cause: isAllIn(lost, expected, seq) ? 'lost' : 'waiting' });
+    expected = seq + 1;
+  }
+  return gaps;
+}
+
+/** The next chunk to append after `seq`; gaps are leapt over. */
+export function nextAfter(playable: readonly Playable[], seq: number): Playable | null {
+  return playable.find((chunk) => chunk.seq > seq) ?? null;
+}
+
+/** Segments whose first chunk is not there: nothing of them can be played, for it carries the header. */
+export function headlessSegments(chunks: readonly StoredChunk[]): Set<number> {
+  const headless = new Set<number>();
+  let previous: StoredChunk | undefined;
+  for (const chunk of chunks) {
+    const opens = chunk.segment !== previous?.segment;
+    // A hole before the first known chunk of a segment may have held its header.
+    const hole = opens && chunk.seq !== (previous ? previous.seq + 1 : 0);
+    if (opens && (hole || chunk.get === null)) headless.add(chunk.segment);
+    previous = chunk;
+  }
+  return headless;
+}
+
+function isAllIn(set: ReadonlySet<number>, from: number, to: number): boolean {
+  for (let seq = from; seq < to; seq += 1) if (!set.has(seq)) return false;
+  return true;
+}

@@ -1,0 +1,50 @@
+import type { Problem } from '../recorder/types';
+
+/** A problem as the page shows it: a heading in plain words; `fatal` where recording cannot begin at all. */
+export interface ProblemWords {
+  heading: string;
+  fatal: boolean;
+}
+
+const HEADINGS: Record<string, string> = {
+  opfs_unavailable: 'This browser cannot keep recordings safe',
+  storage_full: 'The space for recordings is used up',
+  write_failed: 'The disk did not take a piece of the recording',
+  worker_failed: 'The recorder stopped working',
+  no_supported_type: 'This browser cannot record this source',
+  capture_failed: 'The browser stopped capturing',
+  owner_unknown: 'Nobody is signed in',
+  owner_changed: 'Somebody else signed in',
+  token_unavailable: 'Signed out: nothing is being sent',
+  token_missing: 'The server did not take the sign-in',
+  token_invalid: 'The server did not take the sign-in',
+  token_expired: 'The sign-in has expired',
+  scope_missing: 'This sign-in may not send recordings',
+  quota_exceeded: 'The space in the bucket is used up',
+  chunk_damaged: 'A piece on this device is damaged',
+  chunk_vanished: 'A piece is no longer on this device',
+  journal_damaged: 'A recording on this device cannot be read',
+  releases_failed: 'This device could not free space',
+  recovery_failed: 'A recording left here could not be opened',
+  recording_deleted: 'The recording was deleted',
+  recording_unknown: 'There is no such recording',
+  recording_conflict: 'The server has another recording of this name',
+  permission_denied: 'The browser did not allow it',
+  share_cancelled: 'No screen was chosen',
+  no_device: 'No device was found',
+  device_busy: 'The device could not be opened',
+  source_unsupported: 'This source cannot be recorded here',
+  source_ended: 'The recording was ended',
+  source_failed: 'The source could not be opened',
+  network: 'The server did not answer',
+  storage_unavailable: 'The bucket does not answer',
+  database_unavailable: 'The server cannot look it up now',
+};
+
+/** Without these, nothing can be recorded safely in this browser. */
+const FATAL = new Set(['opfs_unavailable', 'worker_failed', 'owner_unknown']);
+
+/** The heading for a problem; codes this page does not know get a plain one, and their own detail. */
+export function problemWords({ code }: Problem): ProblemWords {
+  return { heading: HEADINGS[code] ?? 'Something needs attention', fatal: FATAL.has(code) };
+}

@@ -1,0 +1,62 @@
+import type { RecordingView, Snapshot } from '../recorder/types';
+import type { StoredStatus } from './bucket-view';
+import { clock, counted, rangeList } from './format';
+import type { RowState } from './library-rows';
+import { stateOfStored, stateOfView } from './library-rows';
+import { promiseOf, promiseSentence } from './promise';
+import type { TapeChunk } from './tape-cells';
+
+/** The recording's state in words, from whoever knows it best. */
+export function stateOf(status: StoredStatus | null, view: RecordingView | undefined): RowState | null {
+  if (!status) return view ? stateOfView(view) : null;
+  return stateOfStored(
+    {
+      ...status,
+      confirmed_chunks: lengthOf(status.confirmed),
+      missing_chunks: lengthOf(status.missing),
+      lost_chunks: lengthOf(status.lost),
+    },
+    view,
+  );
+}
+
+/** What is safe of it, in one sentence. */
+export function summaryOf(status: StoredStatus | null, view: RecordingView | undefined, snapshot: Snapshot): string {
+  if (view && (view.state !== 'complete' || view.chunksOnlyHere > 0)) return promiseSentence(promiseOf(view, snapshot));
+  if (!status) return '';
+  const total = Math.max(status.chunk_count ?? 0, status.received_chunks);
+  const confirmed = lengthOf(status.confirmed);
+  if (lengthOf(status.lost) > 0)
+    return `${counted(lengthOf(status.lost), 'chunk')} of ${total} ${lengthOf(status.lost) === 1 ? 'is' : 'are'} lost; the others are safe in your bucket.`;
+  if (status.complete && confirmed === total)
+    return `Safe: ${total === 1 ? 'the one chunk is' : `all ${counted(total, 'chunk')} are`} in your bucket.`;
+  return `${counted(confirmed, 'chunk')} of ${total}${status.complete ? '' : ' so far'} ${confirmed === 1 ? 'is' : 'are'} confirmed in your bucket.`;
+}
+
+/** What is wrong with it, as text; empty where nothing is. */
+export function problemsOf(status: StoredStatus | null, tape: readonly TapeChunk[]): string[] {
+  if (!status) return [];
+  const said: string[] = [];
+  if (status.lost.length > 0)
+    said.push(`Lost: ${namedRanges(status.lost, tape)}. Neither the bucket nor any known device has them.`);
+  if (status.missing.length > 0)
+    said.push(
+      `Gone from the bucket: ${namedRanges(status.missing, tape)}. The device that holds them was asked to send them again.`,
+    );
+  if (status.state === 'expired')
+    said.push(
+      'It was never ended, and its device has not been heard of for a long time. If that device comes back, it goes on by itself.',
+    );
+  return said;
+}
+
+function namedRanges(ranges: StoredStatus['lost'], tape: readonly TapeChunk[]): string {
+  const first = tape[ranges[0]?.[0] ?? -1];
+  const where = first && first.durationMs > 0 ? ` at ${clock(first.startMs)}` : '';
+  return `${lengthOf(ranges) === 1 ? 'chunk' : 'chunks'} ${rangeList(ranges)}${where}`;
+}
+
+/** How many numbers inclusive ranges cover. */
+export function lengthOf(ranges: StoredStatus['lost']): number {
+  return ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}

@@ -1,0 +1,203 @@
+import { ArrowLeft } from 'lucide-react';
+import { type ReactNode, useEffect, useMemo } from 'react';
+import { bytes, clock, counted, moment, rangeList } from '../format';
+import { titleOf } from '../library-rows';
+import { useParts, useSnapshot, useStudio } from '../parts';
+import { problemWords } from '../problem-words';
+import { lengthOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
+import { Main } from '../shell/main';
+import { Notices } from '../shell/notices';
+import { storedTape } from '../stored-tape';
+import { Tape } from '../tape/tape';
+import { useNow } from '../ticking';
+import { Button } from '../ui/button';
+import { Card, CardHead } from '../ui/card';
+import { Link } from '../ui/link';
+import { Note } from '../ui/note';
+import { Pill } from '../ui/pill';
+import { Skeleton } from '../ui/skeleton';
+import { Digests } from './digests';
+import { Player } from './player';
+import { type Stored, useStored } from './use-stored';
+
+/** One recording: played from the bucket, with its tape as the timeline and all that is known of it. */
+export function RecordingPage({ id }: { id: string }) {
+  const { bucket } = useParts();
+  const snapshot = useSnapshot();
+  const { recordingId } = useStudio();
+  const view = snapshot.recordings.find((one) => one.id === id);
+  const stored = useStored(bucket, id);
+  const { status, chunks, problem, loading } = stored;
+  const tape = useMemo(
+    () => storedTape(chunks, view?.chunks ?? [], status?.chunk_count ?? null),
+    [chunks, view?.chunks, status?.chunk_count],
+  );
+  const title = titleOf({ title: status?.title || view?.title || null });
+  const unknown = problem?.status === 404 && !view;
+  useEffect(() => {
+    document.title = `${title} · Safereel`;
+  }, [title]);
+
+  const state = stateOf(status, view);
+  return (
+    <Main data-recording-id={id} data-recording-state={view?.state ?? status?.state ?? ''}>
+      <Link
+        href="/recordings"
+        className="-ml-1 inline-flex items-center gap-1.5 rounded px-1 text-[13.5px] text-soft hover:text-ink"
+      >
+        <ArrowLeft aria-hidden="true" className="size-3.5" />
+        Recordings
+      </Link>
+      <div className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-1.5">
+        {loading && !view ? (
+          <>
+            <h1 className="sr-only">Recording</h1>
+            <Skeleton className="my-1 h-6 w-64" />
+          </>
+        ) : (
+          <h1 className="min-w-0 break-words font-semibold text-[22px] tracking-[-0.01em]">
+            {unknown ? 'There is no such recording' : title}
+          </h1>
+        )}
+        {state ? (
+          <Pill tone={state.tone} dot={state.recording ? 'recording' : 'still'}>
+            {state.words}
+          </Pill>
+        ) : null}
+      </div>
+      <Notices current={recordingId} />
+      {unknown ? (
+        <p className="mt-2 text-soft">
+          It may belong to somebody else, or its owner deleted it. Nothing else is affected.
+        </p>
+      ) : (
+        <>
+          <p className="mt-2 text-pretty text-[17px]">{summaryOf(status, view, snapshot)}</p>
+          <LookFailed stored={stored} again={stored.again} />
+          {problemsOf(status, tape).map((text) => (
+            <Note key={text} tone="alert" className="mt-3">
+              {text}
+            </Note>
+          ))}
+          {loading && !view ? (
+            <Shapes />
+          ) : (
+            <div className="mt-5 grid gap-[18px] min-[861px]:grid-cols-[1.7fr_1fr]">
+              <Player
+                id={id}
+                title={title}
+                mimeType={status?.mime_type ?? view?.mimeType ?? ''}
+                chunks={chunks}
+                complete={status?.complete ?? false}
+              />
+              <Facts
+                stored={stored}
+                lengthMs={view?.durationMs ?? null}
+                startedAt={view?.startedAt ?? null}
+                onlyHere={view?.chunksOnlyHere ?? 0}
+              />
+            </div>
+          )}
+          {tape.length > 0 ? (
+            <>
+              <Card aria-labelledby="tape-head" className="mt-[18px]">
+                <CardHead id="tape-head" title="Chunks" aside={tapeWords(tape)} />
+                <Tape chunks={tape} recordingId={id} />
+              </Card>
+              <Card aria-label="Digests" className="mt-[18px] overflow-x-auto">
+                <Digests chunks={tape} />
+              </Card>
+            </>
+          ) : null}
+        </>
+      )}
+    </Main>
+  );
+}
+
+function LookFailed({ stored: { problem }, again }: { stored: Stored; again: () => void }) {
+  if (!problem) return null;
+  return (
+    <Note
+      tone="hold"
+      role="status"
+      className="mt-4"
+      heading={problemWords(problem).heading}
+      code={problem.code}
+      actions={
+        <Button size="small" onClick={again}>
+          Try again
+        </Button>
+      }
+    >
+      {problem.detail} What is shown may be older than what is true; it is looked up again by itself.
+    </Note>
+  );
+}
+
+interface FactsProps {
+  stored: Stored;
+  lengthMs: number | null;
+  startedAt: number | null;
+  onlyHere: number;
+}
+
+function Facts({ stored: { status }, lengthMs, startedAt, onlyHere }: FactsProps) {
+  const now = useNow(60_000);
+  return (
+    <Card aria-labelledby="facts-head">
+      <CardHead id="facts-head" title="Facts" />
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-5 gap-y-2 text-[14px]">
+        <Fact name="Started">
+          {startedAt ? moment(startedAt, now) : status ? moment(Date.parse(status.created_at), now) : '–'}
+        </Fact>
+        {lengthMs === null ? null : <Fact name="Length">{clock(lengthMs)}</Fact>}
+        {status ? (
+          <>
+            <Fact name="In the bucket">
+              {counted(status.received_chunks, 'chunk')}, {bytes(status.received_bytes)}
+            </Fact>
+            <Fact name="Acknowledged">{rangeList(status.received) || 'none yet'}</Fact>
+            <Fact name="Confirmed">
+              {rangeList(status.confirmed) || 'none yet'}{' '}
+              <span className="text-soft">({bytes(status.confirmed_bytes)})</span>
+            </Fact>
+            {lengthOf(status.missing) > 0 ? <Fact name="To be sent again">{rangeList(status.missing)}</Fact> : null}
+            {lengthOf(status.lost) > 0 ? <Fact name="Lost">{rangeList(status.lost)}</Fact> : null}
+            {status.chunk_count === null ? null : <Fact name="In all">{counted(status.chunk_count, 'chunk')}</Fact>}
+            {status.completed_at ? <Fact name="Complete">{moment(Date.parse(status.completed_at), now)}</Fact> : null}
+          </>
+        ) : null}
+        {onlyHere > 0 ? <Fact name="Only on this device">{counted(onlyHere, 'chunk')}</Fact> : null}
+        <Fact name="Type">{status?.mime_type ?? '–'}</Fact>
+        <Fact name="Id">
+          <code className="select-all break-all font-mono text-[12px]">{status?.id ?? '–'}</code>
+        </Fact>
+      </dl>
+    </Card>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <>
+      <dt className="text-soft">{name}</dt>
+      <dd className="min-w-0 break-words">{children}</dd>
+    </>
+  );
+}
+
+function Shapes() {
+  return (
+    <div className="mt-5 grid gap-[18px] min-[861px]:grid-cols-[1.7fr_1fr]">
+      <Skeleton className="aspect-video rounded-[14px]" />
+      <Skeleton className="rounded-[14px] max-[860px]:h-40" />
+    </div>
+  );
+}
+
+function tapeWords(tape: readonly { size: number; segment: number }[]): string {
+  const parts = new Set(tape.map(({ segment }) => segment)).size;
+  const size = bytes(tape.reduce((sum, chunk) => sum + chunk.size, 0));
+  return `${counted(tape.length, 'chunk')} · ${size}${parts > 1 ? ` · ${counted(parts, 'part')}` : ''}`;
+}

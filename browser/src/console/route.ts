@@ -1,0 +1,30 @@
+import { useSyncExternalStore } from 'react';
+
+export type Route = { page: 'record' } | { page: 'library' } | { page: 'recording'; id: string } | { page: 'unknown' };
+
+/** Which page a path names. Ids are lower-case UUIDs; any other path is `unknown`. */
+export function routeOf(path: string): Route {
+  const parts = path.split('/').filter(Boolean);
+  if (parts.length === 0) return { page: 'record' };
+  if (parts[0] !== 'recordings' || parts.length > 2) return { page: 'unknown' };
+  const id = parts[1];
+  if (id === undefined) return { page: 'library' };
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? { page: 'recording', id } : { page: 'unknown' };
+}
+
+/** Goes to a path of this page without loading it anew: recording and sending go on. */
+export function go(path: string): void {
+  if (path !== location.pathname) history.pushState(null, '', path);
+  dispatchEvent(new PopStateEvent('popstate'));
+  scrollTo(0, 0);
+}
+
+/** The present path; renders again whenever it changes. */
+export function usePath(): string {
+  return useSyncExternalStore(onMove, () => location.pathname);
+}
+
+function onMove(listener: () => void): () => void {
+  addEventListener('popstate', listener);
+  return () => removeEventListener('popstate', listener);
+}

@@ -1,0 +1,198 @@
+import type { ReactNode } from 'react';
+import type { Problem, RecordingView, Snapshot } from '../../recorder/types';
+import { bytes, counted, roughly, whole } from '../format';
+import type { Recovered } from '../happenings';
+import { titleOf } from '../library-rows';
+import { isRoomLow, recordedRate, roomMs } from '../line-pace';
+import { useHappenings, useParts, useSession, useSnapshot } from '../parts';
+import { problemWords } from '../problem-words';
+import { useLasting, useNow } from '../ticking';
+import { Button } from '../ui/button';
+import { Link } from '../ui/link';
+import { Note } from '../ui/note';
+import { TokenForm } from './token-form';
+
+/** A try that fails and succeeds within this time is not worth a word. */
+const RETRY_NOTICE_MS = 2_500;
+
+/** Codes that a notice of their own already tells. */
+const TOLD_ELSEWHERE = new Set(['token_unavailable', 'network']);
+
+/** All that stands above a page: who is signed in, the line, the space, what was recovered, what needs attention. */
+export function Notices({ current }: { current: string | null }) {
+  const snapshot = useSnapshot();
+  const { recovered, problems } = useHappenings();
+  const stuck = snapshot.recordings.filter(({ state }) => state === 'stuck');
+  return (
+    <div className="mt-4 grid gap-2.5 empty:hidden">
+      <SignInNotice />
+      <LineNotice snapshot={snapshot} />
+      <RoomNotice snapshot={snapshot} current={current} />
+      {problems
+        .filter(({ code }) => !TOLD_ELSEWHERE.has(code))
+        .map((problem) => (
+          <ProblemNotice key={problem.code} problem={problem} />
+        ))}
+      {stuck.map((view) => (
+        <StuckNotice key={view.id} view={view} />
+      ))}
+      {recovered.map((one) => (
+        <RecoveredNotice
+          key={one.recordingId}
+          recovered={one}
+          view={snapshot.recordings.find(({ id }) => id === one.recordingId)}
+        />
+      ))}
+    </div>
+  );
+}
+
+function SignInNotice() {
+  const session = useSession();
+  const { ready } = useSnapshot();
+  if (session === 'unreachable') {
+    return (
+      <Note tone="hold" heading="The server cannot be reached" role="status">
+        {ready
+          ? 'You can record: everything is kept on this device and sent as soon as the server answers.'
+          : 'Nobody has recorded on this device before, so it is not known whose recording it would be. The page has to reach the server once.'}
+      </Note>
+    );
+  }
+  if (session !== 'signed_out' && session !== 'refused') return null;
+  return (
+    <Note
+      tone={session === 'refused' ? 'alert' : 'hold'}
+      heading={session === 'refused' ? 'The token was not accepted' : 'Signed out'}
+    >
+      {session === 'refused'
+        ? 'It may have expired. What is on this device stays here and is not sent until a good token is given.'
+        : 'What is on this device stays here and is not sent. To sign in, paste a token from your service.'}
+      <TokenForm />
+    </Note>
+  );
+}
+
+function LineNotice({ snapshot }: { snapshot: Snapshot }) {
+  const { safereel } = useParts();
+  const { connection, chunksOnlyHere, bytesOnlyHere, retryAt } = snapshot;
+  const retrying = useLasting(connection === 'retrying', RETRY_NOTICE_MS);
+  if (connection !== 'offline' && !retrying) return null;
+  const held =
+    chunksOnlyHere === 0
+      ? 'Nothing is waiting. What you record is kept here until the line is back.'
+      : `${counted(chunksOnlyHere, 'chunk')} (${bytes(bytesOnlyHere)}) ${chunksOnlyHere === 1 ? 'is' : 'are'} kept here and sent by themselves. What is in your bucket is safe.`;
+  return (
+    <Note
+      tone="hold"
+      role="status"
+      data-testid="offline-banner"
+      data-connection={connection}
+      heading={connection === 'offline' ? 'This device is offline' : 'The server or the bucket does not answer'}
+      actions={
+        <>
+          <NextTry at={retryAt} />
+          <Button size="small" data-testid="retry-now" onClick={() => safereel.retryNow()}>
+            Try now
+          </Button>
+        </>
+      }
+    >
+      {held} Recording works as always.
+    </Note>
+  );
+}
+
+/** Counts down without being read out every second. */
+function NextTry({ at }: { at: number | null }) {
+  const now = useNow(1000, at !== null);
+  if (at === null) return <span className="text-[13px]">Sent when the line is back</span>;
+  const seconds = Math.ceil((at - now) / 1000);
+  return (
+    <span aria-live="off" className="text-[13px]">
+      {seconds > 0 ? `next try in ${seconds} s` : 'trying'}
+    </span>
+  );
+}
+
+function RoomNotice({ snapshot, current }: { snapshot: Snapshot; current: string | null }) {
+  const view = snapshot.recordings.find(({ id }) => id === current);
+  const recorded = recordedRate(view);
+  if (!isRoomLow(snapshot, recorded)) return null;
+  const { usage, quota } = snapshot.storage;
+  const left = Math.max(0, (quota ?? 0) - (usage ?? 0));
+  const room = roomMs(snapshot, recorded);
+  return (
+    <Note tone="alert" role="status" heading="This device is nearly full">
+      {bytes(left)} left for recordings
+      {room === null ? '' : `, about ${roughly(room)} at the present rate if nothing is sent`}. Space comes free by
+      itself as chunks are confirmed in your bucket. Stay online, or free space on this device.
+    </Note>
+  );
+}
+
+function ProblemNotice({ problem }: { problem: Problem }) {
+  const { happenings } = useParts();
+  const { heading, fatal } = problemWords(problem);
+  return (
+    <Note
+      tone="alert"
+      role="alert"
+      heading={heading}
+      code={problem.code}
+      actions={fatal ? <Reload /> : <Dismiss onClick={() => happenings.dismissProblem(problem.code)} />}
+    >
+      {problem.detail}
+    </Note>
+  );
+}
+
+function Reload() {
+  return (
+    <Button size="small" onClick={() => location.reload()}>
+      Reload the page
+    </Button>
+  );
+}
+
+function Dismiss({ onClick }: { onClick: () => void }) {
+  return (
+    <Button size="small" look="quiet" onClick={onClick}>
+      Got it
+    </Button>
+  );
+}
+
+function StuckNotice({ view }: { view: RecordingView }) {
+  const { chunksOnlyHere: held, problem } = view;
+  return (
+    <Note tone="alert" heading={`“${titleOf(view)}” cannot be sent on`} code={problem?.code}>
+      {problem?.detail ?? 'The server refuses it.'}{' '}
+      {held > 0 ? `${counted(held, 'chunk')} stay on this device and are not deleted.` : ''}{' '}
+      <Link href={`/recordings/${view.id}`} className="underline underline-offset-2">
+        See the recording
+      </Link>
+    </Note>
+  );
+}
+
+function RecoveredNotice({ recovered, view }: { recovered: Recovered; view: RecordingView | undefined }): ReactNode {
+  const { happenings } = useParts();
+  const left = view?.chunksOnlyHere ?? 0;
+  const one = recovered.chunks === 1;
+  const title = view ? `“${titleOf(view)}”` : 'a recording';
+  return (
+    <Note
+      tone={left > 0 ? 'hold' : 'safe'}
+      role="status"
+      data-testid="recovered-notice"
+      data-id={recovered.recordingId}
+      actions={left > 0 ? null : <Dismiss onClick={() => happenings.dismissRecovered(recovered.recordingId)} />}
+    >
+      Recovered: {counted(recovered.chunks, 'chunk')} of {title} {one ? 'was' : 'were'} found on this device after the
+      browser closed.{' '}
+      {left > 0 ? `${one ? 'It is' : 'They are'} being sent.` : `${one ? 'It is' : 'All are'} safe in your bucket now.`}
+      {left > 0 && left !== recovered.chunks ? ` ${whole(left)} to go.` : ''}
+    </Note>
+  );
+}
