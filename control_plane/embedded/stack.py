@@ -128,7 +128,8 @@ async def _start_all(postgres: Postgres, seaweed: SeaweedFS, reporter: Reporter)
         children = list(await asyncio.gather(*starts))
     except BaseException:
         for start in starts:
-            start.cancel()
+            if not start.cancelling():  # a second time would cut short the stop that the first one set off
+                start.cancel()
         ended = await asyncio.gather(*starts, return_exceptions=True)
         await asyncio.shield(_stop_all([end for end in ended if isinstance(end, Child)]))
         raise

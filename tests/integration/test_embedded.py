@@ -246,6 +246,26 @@ async def test_cancelling_stops_the_children(data_dir: Path) -> None:
     assert not any(is_running(pid) for pid in children)
 
 
+async def test_cancelling_a_start_leaves_nothing_behind(data_dir: Path) -> None:
+    async def run() -> None:
+        async with EmbeddedStack.open(data_dir):
+            pass
+
+    task = asyncio.create_task(run())
+    pid_file = data_dir / "run" / "seaweedfs.pid"
+    async with asyncio.timeout(DEADLINE_S):
+        while not pid_file.exists() or not pid_file.read_text():
+            await asyncio.sleep(0)
+    pid = int(pid_file.read_text())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not is_running(pid)
+    async with EmbeddedStack.open(data_dir):
+        pass
+
+
 async def test_a_long_path_is_served_over_loopback_with_a_password(data_dir: Path) -> None:
     deep = data_dir / ("deep" * 20)
     async with EmbeddedStack.open(deep) as stack:
