@@ -92,6 +92,7 @@ export function errorFromProblem(problem: Problem): SafereelError {
 
 /** One line for a person about any thrown value. */
 export function reasonOf(cause: unknown): string {
+  if (cause instanceof SafereelError) return cause.cause === undefined ? cause.code : reasonOf(cause.cause);
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
 }
 
