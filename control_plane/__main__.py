@@ -1,4 +1,4 @@
-"""`python -m control_plane` is `safereel`: for images, where the package is not installed but lies beside its SQL."""
+"""`python -m control_plane` is `safereel`."""
 
 import sys
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.applications import Starlette
 
-
 # What uvicorn itself takes.
 BACKLOG = 2048
 
@@ -54,6 +53,7 @@ async def serve(app: Starlette, listener: socket.socket, *, shutdown_s: float) -
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here looks at the client's address
         timeout_graceful_shutdown=max(1, round(shutdown_s)),
         lifespan="on",
     )

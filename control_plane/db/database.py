@@ -79,10 +79,12 @@ class Database:
 
     async def rows(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Sequence[Row]:
         """All rows of a named statement, on `on` (a transaction under way) or a connection of its own."""
-        if on is not None:
-            return await (await on.execute(self._queries[name], params)).fetchall()
-        async with self.connection() as connection:
-            return await (await connection.execute(self._queries[name], params)).fetchall()
+        if on is None:
+            async with self.connection() as connection:
+                return await self.rows(name, params, on=connection)
+        async with on.cursor(binary=True) as cursor:  # binary: times and digests need no parsing
+            await cursor.execute(self._queries[name], params)
+            return await cursor.fetchall()
 
     async def row(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Row | None:
         """The first row of a named statement, or None."""
@@ -91,10 +93,10 @@ class Database:
 
     async def execute(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> int:
         """Runs a named statement that answers no rows; how many it touched."""
-        if on is not None:
-            return (await on.execute(self._queries[name], params)).rowcount
-        async with self.connection() as connection:
-            return (await connection.execute(self._queries[name], params)).rowcount
+        if on is None:
+            async with self.connection() as connection:
+                return await self.execute(name, params, on=connection)
+        return (await on.execute(self._queries[name], params)).rowcount
 
     async def ping(self) -> None:
         """Returns if the database answers."""

@@ -169,6 +169,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """A grant's row as far as it matters for signing: from when until when, and whether it may overwrite."""
+
+    overwrite: bool
+    granted_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenAck:
     """An ack that a HEAD has proven: the only thing that can make a chunk `acked`."""
 

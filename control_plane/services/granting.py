@@ -16,7 +16,7 @@ from control_plane.domain.errors import (
     Refusal,
 )
 from control_plane.domain.keys import chunk_key
-from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, Recording, RecordingState
+from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, Permit, Recording, RecordingState
 from control_plane.services.describing import DescriptionService
 
 
@@ -86,11 +86,12 @@ class GrantService:
         self,
         recording: Recording,
         claim: ChunkClaim,
-        granted: Mapping[int, Chunk],
+        granted: Mapping[int, Permit],
         known: Mapping[int, Chunk],
     ) -> GrantAnswer:
-        if (chunk := granted.get(claim.seq)) is not None:
-            return Granted(claim.seq, put_for(self._presigner, chunk, recording.mime_type), chunk.expires_at)
+        if (permit := granted.get(claim.seq)) is not None:
+            put = put_for(self._presigner, recording.id, claim, recording.mime_type, permit)
+            return Granted(claim.seq, put, permit.expires_at)
         if (chunk := known.get(claim.seq)) is None:
             # Not granted and not known: its recording takes no new chunks.
             return Refused(claim.seq, RecordingComplete("A complete recording takes no further chunks."))
@@ -109,13 +110,15 @@ def same_content(chunk: Chunk, claim: ChunkClaim) -> bool:
     return (chunk.segment, chunk.size, chunk.sha256) == (claim.segment, claim.size, claim.sha256)
 
 
-def put_for(presigner: Presigner, chunk: Chunk, mime_type: str) -> PresignedRequest:
-    """A PUT of exactly this chunk, valid from its grant on; it overwrites only where something else is in the way."""
+def put_for(
+    presigner: Presigner, recording_id: UUID, content: Chunk | ChunkClaim, mime_type: str, permit: Permit
+) -> PresignedRequest:
+    """A PUT of exactly this content, valid from its grant on; it overwrites only where something else is in the way."""
     return presigner.put(
-        chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256),
-        size=chunk.size,
-        sha256=chunk.sha256,
+        chunk_key(recording_id, content.seq, content.segment, content.size, content.sha256),
+        size=content.size,
+        sha256=content.sha256,
         content_type=mime_type,
-        overwrite=chunk.overwrite,
-        now=chunk.granted_at,
+        overwrite=permit.overwrite,
+        now=permit.granted_at,
     )

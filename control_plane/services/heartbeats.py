@@ -8,7 +8,7 @@ from uuid import UUID
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.domain.bucket import PresignedRequest, Presigner
 from control_plane.domain.limits import MAX_RELEASES, MAX_TICKETS
-from control_plane.domain.models import Beat, Chunk, Release, Ticket, Verdict
+from control_plane.domain.models import Beat, Chunk, Permit, Release, Ticket, Verdict
 from control_plane.services.granting import put_for
 
 
@@ -67,12 +67,13 @@ class HeartbeatService:
         ]
 
     def _served(self, ticket: Ticket, chunk: Chunk) -> ServedTicket:
+        permit = Permit(chunk.overwrite, chunk.granted_at, chunk.expires_at)
         return ServedTicket(
             id=ticket.id,
             recording_id=chunk.recording_id,
             seq=chunk.seq,
             sha256=chunk.sha256,
             reason=ticket.reason,
-            put=put_for(self._presigner, chunk, ticket.mime_type),
+            put=put_for(self._presigner, chunk.recording_id, chunk, ticket.mime_type, permit),
             expires_at=chunk.expires_at,
         )

@@ -2,7 +2,7 @@
 -- One statement for a batch. The recording's row is locked against its deletion; a chunk that is known keeps what it was
 -- first granted for, and only a live one (granted, missing, lost) of the same content gets a new term.
 with claim as (
-    select * from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[])
+    select * from unnest(%(seqs)b::int[], %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
                as c (seq, segment, size, sha256)
 ), recording as (
     select id, state from recordings
@@ -13,20 +13,28 @@ with claim as (
     select r.id, claim.seq, claim.segment, claim.size, claim.sha256, now() + %(ttl)s::interval
       from claim cross join recording r
      where r.state <> 'complete'
-        or exists (select from chunks k where k.recording_id = r.id and k.seq = claim.seq)
      order by claim.seq
         on conflict (recording_id, seq) do update
        set granted_at = now(), expires_at = excluded.expires_at
      where c.state in ('granted', 'missing', 'lost')
        and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
-    returning c.*
+    returning c.seq, c.overwrite, c.granted_at, c.expires_at
+), granted_again as (
+    -- A complete recording takes no new chunks, but still takes bytes for those it has.
+    update chunks c set granted_at = now(), expires_at = now() + %(ttl)s::interval
+      from claim cross join recording r
+     where r.state = 'complete'
+       and (c.recording_id, c.seq) = (r.id, claim.seq)
+       and c.state in ('granted', 'missing', 'lost')
+       and (c.segment, c.size, c.sha256) = (claim.segment, claim.size, claim.sha256)
+    returning c.seq, c.overwrite, c.granted_at, c.expires_at
 )
-select * from granted
+select * from granted union all select * from granted_again
 
 -- name: chunks_claimed
 -- The chunks that several requests speak of, each within its own owner's recordings.
 with claim as (
-    select * from unnest(%(owners)s::text[], %(recording_ids)s::uuid[], %(seqs)s::int[]) as c (owner, recording_id, seq)
+    select * from unnest(%(owners)s::text[], %(recording_ids)b::uuid[], %(seqs)b::int[]) as c (owner, recording_id, seq)
 )
 select c.*, r.owner
   from claim
@@ -44,11 +52,11 @@ select c.* from chunks c join recordings r on r.id = c.recording_id
 -- never wait for each other in a circle. A chunk that was already acked keeps its state and time (repeating changes
 -- nothing), but its generation rises: a sweep that listed before this ack must not write over it.
 with claim as (
-    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(digests)s::bytea[], %(etags)s::text[])
+    select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[], %(digests)b::bytea[], %(etags)s::text[])
                as c (recording_id, seq, sha256, etag)
 ), recording as (
     select id from recordings
-     where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
+     where id = any (%(recording_ids)b) and state in ('open', 'expired', 'complete')
      order by id
        for share
 ), held as (

@@ -1,16 +1,18 @@
 """Health names the part that does not answer, and the process lives on without it."""
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from control_plane.config import Settings
 from control_plane.domain.bucket import BucketUnreachable
-from control_plane.services.health import HealthService
 from control_plane.wiring import open_control_plane
 from tests.support.plane import Running
+
+if TYPE_CHECKING:
+    from control_plane.services.health import HealthService
 
 pytestmark = pytest.mark.anyio
 
