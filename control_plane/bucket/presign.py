@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
-Equal byte for byte to what botocore makes (the tests say so), some fifty times faster: everything but key,
+Equal byte for byte to what botocore makes (the tests say so), some forty times faster: everything but key,
 length, type and digest stays the same for a second or for a day, and is kept.
 
 What is signed cannot be changed by whoever holds the URL: method, key, expiry, and the headers named in
