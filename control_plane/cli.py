@@ -72,7 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="safereel", description="Recordings that cannot get lost: the control plane.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"))
+    return parser
+
+
+def command_names() -> Sequence[str]:
+    """The commands there are."""
+    commands = argparse.ArgumentParser().add_subparsers()
+    _add_commands(commands)
+    return list(commands.choices)
+
+
+def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     up = commands.add_parser("up", help="run everything on this machine: database, bucket, control plane, page")
     up.add_argument("--port", type=int, default=8000, help="where API and page are served (8000)")
     up.add_argument("--data-dir", type=Path, default=DATA_DIR, help="where everything is kept (.safereel)")
@@ -97,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
     )
     sweep.set_defaults(command=_sweep)
-    return parser
 
 
 def _up(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     s3_endpoint: str = Field(description="The bucket's server as the control plane reaches it")
     s3_public_endpoint: str = Field(default="", description="The same as browsers reach it; empty: the same address")
     s3_access_key_id: str = Field(description="Credentials that may GET, PUT, HEAD and list the bucket")
-    s3_secret_access_key: SecretStr = Field(description="")
+    s3_secret_access_key: SecretStr = Field(description="Their secret half; never logged")
     s3_bucket_name: str = Field(description="The bucket")
     s3_region: str = Field(default="us-east-1", description="What most S3-compatible servers take")
     s3_addressing: str = Field(default="path", pattern="^(path|virtual)$", description="path suits every server")
@@ -25,7 +25,7 @@ class Settings(BaseSettings):
         description="Signs bearer tokens (HS256); at least 32 bytes", min_length=32
     )
     safereel_host: str = Field(default="127.0.0.1", description="Loopback, until somebody decides otherwise")
-    safereel_port: int = Field(default=8000, ge=1, le=65535, description="")
+    safereel_port: int = Field(default=8000, ge=1, le=65535, description="What `safereel up` takes too")
     safereel_page_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Origins of pages that embed the recorder, by commas: allowed by CORS of API and bucket",
