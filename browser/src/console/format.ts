@@ -84,7 +84,8 @@ function scaled(value: number, units: readonly string[]): string {
     unit += 1;
   }
   const digits = unit === 0 || amount >= 99.95 ? 0 : 1;
-  return `${amount.toFixed(digits)} ${units[unit]}`;
+  const figure = amount.toFixed(digits);
+  return `${amount >= 10 ? figure.replace('.0', '') : figure} ${units[unit]}`;
 }
 
 function midnight(epochMs: number): number {

@@ -37,7 +37,10 @@ function idlePromise(snapshot: Snapshot): SafetyPromise {
   if (snapshot.chunksOnlyHere === 0) {
     return {
       tone: 'safe',
-      before: 'Nothing is only on this device.',
+      before:
+        snapshot.recordings.length > 0
+          ? 'All that was recorded here is safe in your bucket.'
+          : 'Ready. Nothing waits on this device to be sent.',
       at: null,
       after: '',
       rest: 'What you record is written to this device as it happens, then sent to your bucket. A closed tab, a lost line or a crash costs nothing that was written.',

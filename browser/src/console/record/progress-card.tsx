@@ -1,5 +1,5 @@
 import type { RecordingView } from '../../recorder/types';
-import { bytes, clock, counted, moment } from '../format';
+import { bytes, clock, moment, whole } from '../format';
 import { useNow, useRecordedMs } from '../ticking';
 import { Button } from '../ui/button';
 import { Card } from '../ui/card';
@@ -19,8 +19,8 @@ export function ProgressCard({ view, hints }: { view: RecordingView; hints: bool
       <p className="mt-2 text-soft">{stateWords(view)}</p>
       <dl className="mt-5 grid grid-cols-2 gap-x-4 gap-y-3 text-[13px]">
         <Fact name="started" value={moment(view.startedAt, now)} />
-        <Fact name="so far" value={bytes(view.bytes)} />
-        <Fact name="chunks" value={counted(view.chunks.length, 'chunk')} />
+        <Fact name="recorded" value={bytes(view.bytes)} />
+        <Fact name="chunks" value={whole(view.chunks.length)} />
         <Fact name="only here" value={bytes(view.bytesOnlyHere)} />
       </dl>
       <div className="mt-auto pt-5">

@@ -39,7 +39,7 @@ export function RecordPage() {
       className="max-[860px]:pb-28"
     >
       <div
-        className={`flex items-center justify-between gap-4 ${running ? 'sticky top-0 z-20 -mx-9 bg-paper/95 px-9 py-3 max-[860px]:static max-[860px]:mx-0 max-[860px]:p-0' : 'min-h-10'}`}
+        className={`flex items-center justify-between gap-4 ${running ? 'sticky top-0 z-20 -mx-9 -my-3 bg-paper/95 px-9 py-3 max-[860px]:static max-[860px]:m-0 max-[860px]:p-0' : 'min-h-10'}`}
       >
         <h1 className="min-w-0 truncate font-semibold text-[22px] tracking-[-0.01em]">
           {view ? titleOf(view) : 'New recording'}
@@ -108,7 +108,7 @@ function ThumbDeck({ recordingId }: { recordingId: string | null }) {
   const view = useSnapshot().recordings.find(({ id }) => id === recordingId);
   const recordedMs = useRecordedMs(view);
   return (
-    <div className="fixed inset-x-0 bottom-0 z-20 border-line border-t bg-panel/97 px-4 pt-3 pb-[max(12px,env(safe-area-inset-bottom))]">
+    <div className="fixed inset-x-0 bottom-0 z-20 border-line border-t bg-panel px-4 pt-3 pb-[max(12px,env(safe-area-inset-bottom))]">
       {view && view.state !== 'complete' ? (
         <p aria-hidden="true" className="mb-2 flex justify-between text-[13px] text-soft">
           <span className="font-semibold text-ink">{clock(recordedMs)}</span>

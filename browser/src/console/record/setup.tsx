@@ -95,7 +95,7 @@ function SourceCard({ source, name, note, Icon, chosen, onChoose }: SourceCardPr
       <input type="radio" name="source" className="absolute opacity-0" checked={chosen} onChange={onChoose} />
       <Icon aria-hidden="true" className="mb-2 size-5" strokeWidth={1.8} />
       <span className="font-semibold">{name}</span>
-      <span className="text-[12.5px] opacity-80">{note}</span>
+      <span className="text-[12.5px] opacity-80 max-sm:hidden">{note}</span>
     </label>
   );
 }

@@ -18,7 +18,7 @@ export function Stage({ view }: { view: RecordingView | undefined }) {
   return (
     <section
       aria-label="Preview"
-      className="relative aspect-video overflow-hidden rounded-[14px] bg-[linear-gradient(140deg,#2b3a42,#12181b_60%,#23313a)] text-white"
+      className="relative aspect-video overflow-hidden min-[861px]:aspect-auto min-[861px]:min-h-[340px] rounded-[14px] bg-[linear-gradient(140deg,#2b3a42,#12181b_60%,#23313a)] text-white"
     >
       {stream && sight ? <Sight stream={stream} /> : null}
       {stream && !sight ? <Waveform stream={stream} paused={view?.state === 'paused'} /> : null}
@@ -100,7 +100,7 @@ function Sight({ stream }: { stream: MediaStream }) {
       muted
       playsInline
       aria-label="Preview of the picture"
-      className="size-full object-contain"
+      className="absolute inset-0 size-full object-contain"
     />
   );
 }

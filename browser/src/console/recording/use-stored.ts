@@ -18,7 +18,7 @@ export interface Stored {
 /** What the bucket has of a recording; looked at again and again until all of it is confirmed. */
 export function useStored(bucket: BucketView, id: string): Stored & { again: () => void } {
   const [stored, setStored] = useState<Stored>({ status: null, chunks: [], problem: null, loading: true });
-  const lookNow = useRef(() => undefined as void);
+  const lookNow = useRef<() => void>(() => undefined);
   useEffect(() => {
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,0 +1,80 @@
+import type {
+  BucketView,
+  ChunkPage,
+  RecordingPage,
+  StoredChunk,
+  StoredRecording,
+  StoredStatus,
+} from '../../../src/console/bucket-view';
+import { CallFailed } from '../../../src/console/bucket-view';
+import type { Problem, Safereel, Snapshot } from '../../../src/recorder/types';
+import { idOf } from './snapshots';
+
+/** A recorder that shows one snapshot and does nothing. */
+export function stillSafereel(snapshot: Snapshot): Safereel {
+  return {
+    snapshot: () => snapshot,
+    subscribe: () => () => undefined,
+    ready: () => Promise.resolve(),
+    record: () => Promise.reject(new Error('nothing is recorded in the gallery')),
+    retryNow: () => undefined,
+    close: () => Promise.resolve(),
+  };
+}
+
+export function stored(index: number, part: Partial<StoredRecording> = {}): StoredRecording {
+  return {
+    id: idOf(`a${index}`),
+    state: 'complete',
+    mime_type: 'video/webm;codecs=vp8,opus',
+    title:
+      ['Interview 12, participant 7', 'Exam hall B, camera 2', 'Lecture 3', 'Consultation, line dropped'][index % 4] ??
+      '',
+    recorder_id: idOf('1'),
+    created_at: new Date(Date.now() - index * 7_700_000 - 3_600_000).toISOString(),
+    completed_at: new Date().toISOString(),
+    received_chunks: 120,
+    received_bytes: 822_000_000 + index * 31_000_000,
+    confirmed_bytes: 822_000_000 + index * 31_000_000,
+    chunk_count: 120,
+    total_bytes: 822_000_000 + index * 31_000_000,
+    confirmed_chunks: 120,
+    missing_chunks: 0,
+    lost_chunks: 0,
+    ...part,
+  };
+}
+
+export class FakeBucket implements BucketView {
+  list: readonly StoredRecording[] = [];
+  status: StoredStatus | null = null;
+  chunkList: readonly StoredChunk[] = [];
+  problem: Problem | null = null;
+  never = false;
+
+  async recordings(cursor: string | null): Promise<RecordingPage> {
+    await this.#gate();
+    const from = Number(cursor ?? 0);
+    return {
+      recordings: this.list.slice(from, from + 50),
+      next_cursor: from + 50 < this.list.length ? String(from + 50) : null,
+    };
+  }
+
+  async recording(): Promise<StoredStatus> {
+    await this.#gate();
+    if (!this.status) throw new CallFailed({ code: 'recording_unknown', detail: 'No such recording.', status: 404 });
+    return this.status;
+  }
+
+  async chunks(_id: string, after: number, limit: number): Promise<ChunkPage> {
+    await this.#gate();
+    const rest = this.chunkList.filter(({ seq }) => seq > after);
+    return { chunks: rest.slice(0, limit), next_after: rest.length > limit ? (rest[limit - 1]?.seq ?? null) : null };
+  }
+
+  async #gate(): Promise<void> {
+    if (this.never) await new Promise(() => undefined);
+    if (this.problem) throw new CallFailed(this.problem);
+  }
+}

@@ -1,0 +1,23 @@
+import { createRoot } from 'react-dom/client';
+import { Console } from '../../../src/console/console';
+import '../../../src/console/console.css';
+import { partsOf, SCENES } from './scenes';
+
+/** Draws one scene: `?scene=offline`; without a name, links to all. Never part of the built page. */
+const name = new URLSearchParams(location.search).get('scene');
+const scene = name ? SCENES[name]?.() : undefined;
+const root = document.getElementById('root');
+if (root && scene) {
+  history.replaceState(null, '', scene.path);
+  createRoot(root).render(<Console parts={partsOf(scene)} />);
+} else if (root) {
+  createRoot(root).render(
+    <ul>
+      {Object.keys(SCENES).map((one) => (
+        <li key={one}>
+          <a href={`?scene=${one}`}>{one}</a>
+        </li>
+      ))}
+    </ul>,
+  );
+}

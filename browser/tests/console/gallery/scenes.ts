@@ -1,0 +1,278 @@
+import type { StoredChunk, StoredStatus } from '../../../src/console/bucket-view';
+import { Happenings, type HappeningsState } from '../../../src/console/happenings';
+import type { Parts } from '../../../src/console/parts';
+import { Session, type SessionState } from '../../../src/console/session';
+import { Studio, type StudioState } from '../../../src/console/studio';
+import { asProblem, problemOf } from '../../../src/recorder/errors';
+import type { ChunkView, Snapshot } from '../../../src/recorder/types';
+import { FakeBucket, stillSafereel, stored } from './fakes';
+import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
+import { makeStream } from './streams';
+
+export interface Scene {
+  path: string;
+  snapshot: Snapshot;
+  bucket?: (bucket: FakeBucket) => void;
+  studio?: Partial<StudioState>;
+  happenings?: Partial<HappeningsState>;
+  session?: SessionState;
+}
+
+const HOUR = 3_600_000;
+const now = chunks(153, USUAL_TAIL, Date.now() - 765_000).slice(0, 153);
+const short = chunks(38, USUAL_TAIL, Date.now() - 190_000);
+const offlineTail = [...USUAL_TAIL.slice(0, 6), ...Array(24).fill('on_disk'), 'writing'] as const;
+const recordingNow = (): Partial<StudioState> => ({
+  phase: 'recording',
+  recordingId: idOf('1'),
+  stream: makeStream('video'),
+});
+const held = (view: ReturnType<typeof recording>) => ({ ...view });
+
+/** Every state the page is designed for, by name. */
+export const SCENES: Record<string, () => Scene> = {
+  first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
+  starting: () => ({
+    path: '/',
+    snapshot: snapshot([], { ready: false, storage: { persisted: null, usage: null, quota: null } }),
+  }),
+  preview: () => ({
+    path: '/',
+    snapshot: snapshot([]),
+    studio: { phase: 'preview', stream: makeStream('video'), title: 'Deposition, room 4' },
+  }),
+  sound: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short, { title: 'Interview 12', mimeType: 'audio/webm;codecs=opus' })]),
+    studio: {
+      ...recordingNow(),
+      stream: makeStream('audio'),
+      choice: { source: 'microphone', cameraId: '', microphoneId: '', withMicrophone: true },
+    },
+  }),
+  recording: () => ({ path: '/', snapshot: snapshot([recording('1', short)]), studio: recordingNow() }),
+  'recording-12min': () => ({ path: '/', snapshot: snapshot([recording('1', now)]), studio: recordingNow() }),
+  paused: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short, { state: 'paused' })]),
+    studio: recordingNow(),
+  }),
+  long: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', chunks(3000, USUAL_TAIL, Date.now() - 15_000_000))]),
+    studio: recordingNow(),
+  }),
+  offline: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', chunks(80, offlineTail, Date.now() - 400_000))], {
+      connection: 'offline',
+      retryAt: Date.now() + 14_000,
+      uploadingNow: 0,
+      uploadRate: 0,
+    }),
+    studio: recordingNow(),
+  }),
+  recovered: () => {
+    const view = recording('2', chunks(38, ['confirmed', 'uploading', 'on_disk', 'on_disk'], Date.now() - HOUR), {
+      state: 'sending',
+      recovered: true,
+    });
+    return {
+      path: '/',
+      snapshot: snapshot([held(view)]),
+      happenings: { recovered: [{ recordingId: view.id, chunks: 3, bytes: view.bytesOnlyHere }] },
+    };
+  },
+  sending: () => ({
+    path: '/',
+    snapshot: snapshot([
+      recording('1', chunks(38, ['acked', 'acked', 'in_bucket', 'uploading', 'on_disk'], Date.now() - 190_000), {
+        state: 'sending',
+      }),
+      recording('3', chunks(80, offlineTail.slice(0, 20), Date.now() - HOUR), {
+        state: 'sending',
+        title: 'Interview 11',
+        startedAt: Date.now() - HOUR,
+      }),
+    ]),
+    studio: { recordingId: idOf('1') },
+  }),
+  safe: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', chunks(38, ['confirmed'], Date.now() - 190_000), { state: 'complete' })]),
+    studio: { recordingId: idOf('1') },
+  }),
+  stuck: () => ({
+    path: '/',
+    snapshot: snapshot([
+      recording('1', chunks(38, ['on_disk', 'on_disk'], Date.now() - 190_000), {
+        state: 'stuck',
+        problem: { code: 'recording_deleted', detail: 'The owner deleted this recording elsewhere.' },
+      }),
+    ]),
+    studio: { recordingId: idOf('1') },
+  }),
+  full: () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short)], { storage: { persisted: false, usage: 37.4e9, quota: 38e9 } }),
+    studio: recordingNow(),
+  }),
+  denied: () => ({
+    path: '/',
+    snapshot: snapshot([]),
+    studio: {
+      problem: {
+        code: 'permission_denied',
+        detail:
+          'Nothing is being recorded. Allow the camera or microphone for this page in the address bar of the browser, then press Start again.',
+      },
+    },
+  }),
+  cancelled: () => ({
+    path: '/',
+    snapshot: snapshot([]),
+    studio: {
+      choice: { source: 'screen', cameraId: '', microphoneId: '', withMicrophone: true },
+      problem: {
+        code: 'share_cancelled',
+        detail: 'Nothing is being recorded. Press Start and choose a screen, a window or a tab.',
+      },
+    },
+  }),
+  unsupported: () => ({
+    path: '/',
+    snapshot: snapshot([], { ready: false, storage: { persisted: null, usage: null, quota: null } }),
+    happenings: { problems: [problemOf('opfs_unavailable')] },
+  }),
+  unreachable: () => ({ path: '/', snapshot: snapshot([]), session: 'unreachable' }),
+  'signed-out': () => ({
+    path: '/',
+    snapshot: snapshot([], { ready: false }),
+    session: 'signed_out',
+    happenings: { problems: [asProblem(new Error(), 'owner_unknown')] },
+  }),
+  refused: () => ({ path: '/', snapshot: snapshot([recording('1', short, { state: 'sending' })]), session: 'refused' }),
+  foreign: () => ({ path: '/', snapshot: snapshot([], { foreignChunks: 12 }) }),
+  'library-empty': () => ({ path: '/recordings', snapshot: snapshot([]) }),
+  'library-loading': () => ({
+    path: '/recordings',
+    snapshot: snapshot([]),
+    bucket: (bucket) => Object.assign(bucket, { never: true }),
+  }),
+  'library-error': () => ({
+    path: '/recordings',
+    snapshot: snapshot([recording('1', short, { state: 'sending' })]),
+    bucket: (bucket) =>
+      Object.assign(bucket, {
+        problem: { code: 'database_unavailable', detail: 'Repeat the call: nothing is done twice.', status: 503 },
+      }),
+  }),
+  library: () => ({
+    path: '/recordings',
+    snapshot: snapshot([recording('1', short)]),
+    studio: recordingNow(),
+    bucket: (bucket) => Object.assign(bucket, { list: someStored(5) }),
+  }),
+  'library-long': () => ({
+    path: '/recordings',
+    snapshot: snapshot([]),
+    bucket: (bucket) => Object.assign(bucket, { list: someStored(4000) }),
+  }),
+  'one-loading': () => ({
+    path: `/recordings/${idOf('a1')}`,
+    snapshot: snapshot([]),
+    bucket: (bucket) => Object.assign(bucket, { never: true }),
+  }),
+  'one-unknown': () => ({ path: `/recordings/${idOf('a9')}`, snapshot: snapshot([]) }),
+  'one-lost': () => ({
+    path: `/recordings/${idOf('a1')}`,
+    snapshot: snapshot([]),
+    bucket: (bucket) => {
+      const list = storedChunks(chunks(60, [], Date.now() - HOUR)).map((chunk) =>
+        chunk.seq === 20 || chunk.seq === 21 ? { ...chunk, state: 'lost' as const, get: null } : chunk,
+      );
+      Object.assign(bucket, { chunkList: list, status: statusOf(list, [[20, 21]]) });
+    },
+  }),
+  'one-long': () => ({
+    path: `/recordings/${idOf('a1')}`,
+    snapshot: snapshot([]),
+    bucket: (bucket) => {
+      const list = storedChunks(chunks(8640, [], Date.now() - 12 * HOUR));
+      Object.assign(bucket, { chunkList: list, status: statusOf(list, []) });
+    },
+  }),
+};
+
+/** The page's parts for a scene. */
+export function partsOf(scene: Scene): Parts {
+  const safereel = stillSafereel(scene.snapshot);
+  const session = new Session('');
+  if (scene.session) session.state.set(scene.session);
+  const bucket = new FakeBucket();
+  scene.bucket?.(bucket);
+  return {
+    safereel,
+    session,
+    bucket,
+    studio: new Studio(safereel, scene.studio),
+    happenings: new Happenings(safereel, scene.happenings),
+  };
+}
+
+function someStored(count: number) {
+  return Array.from({ length: count }, (_, index) => {
+    if (index % 7 === 1)
+      return stored(index, {
+        state: 'open',
+        confirmed_bytes: 540_000_000,
+        confirmed_chunks: 80,
+        chunk_count: null,
+        total_bytes: null,
+      });
+    if (index % 7 === 3)
+      return stored(index, { lost_chunks: 2, confirmed_chunks: 118, confirmed_bytes: 880_000_000, chunk_count: 120 });
+    if (index % 7 === 4) return stored(index, { missing_chunks: 3, confirmed_chunks: 117 });
+    return stored(index);
+  });
+}
+
+function storedChunks(list: readonly ChunkView[]): StoredChunk[] {
+  return list.map(({ seq, segment, size, sha256 }) => ({
+    seq,
+    segment,
+    size,
+    sha256,
+    state: 'confirmed',
+    key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}-0000-${size}-${sha256}`,
+    acked_at: new Date().toISOString(),
+    confirmed_at: new Date().toISOString(),
+    get: { url: '/nothing', expires_at: new Date(Date.now() + HOUR).toISOString() },
+  }));
+}
+
+function statusOf(list: readonly StoredChunk[], lost: readonly (readonly [number, number])[]): StoredStatus {
+  const bytes = list.reduce((sum, { size }) => sum + size, 0);
+  const { confirmed_chunks: _, missing_chunks: __, lost_chunks: ___, ...base } = stored(1);
+  const ranges =
+    lost.length > 0
+      ? [
+          [0, (lost[0]?.[0] ?? 1) - 1],
+          [(lost.at(-1)?.[1] ?? 0) + 1, list.length - 1],
+        ]
+      : [[0, list.length - 1]];
+  return {
+    ...base,
+    complete: true,
+    received: ranges as [number, number][],
+    confirmed: ranges as [number, number][],
+    missing: [],
+    lost,
+    open_tickets: 0,
+    received_chunks: list.length,
+    received_bytes: bytes,
+    confirmed_bytes: bytes,
+    chunk_count: list.length,
+    total_bytes: bytes,
+  };
+}

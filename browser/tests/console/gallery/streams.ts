@@ -1,0 +1,47 @@
+/** A stream that needs no device: a drawn picture, and a tone that swells like speech. */
+export function makeStream(kind: 'audio' | 'video'): MediaStream {
+  const tracks: MediaStreamTrack[] = tone().getAudioTracks();
+  if (kind === 'video') tracks.push(...picture().getVideoTracks());
+  return new MediaStream(tracks);
+}
+
+function picture(): MediaStream {
+  const canvas = document.createElement('canvas');
+  canvas.width = 640;
+  canvas.height = 360;
+  const pen = canvas.getContext('2d');
+  let frame = 0;
+  setInterval(() => {
+    if (!pen) return;
+    frame += 1;
+    const ground = pen.createLinearGradient(0, 0, 640, 360);
+    ground.addColorStop(0, '#31424a');
+    ground.addColorStop(1, '#10171a');
+    pen.fillStyle = ground;
+    pen.fillRect(0, 0, 640, 360);
+    pen.fillStyle = '#c9b79c';
+    pen.beginPath();
+    pen.arc(320 + Math.sin(frame / 20) * 8, 150, 62, 0, 7);
+    pen.fill();
+    pen.fillStyle = '#46606b';
+    pen.beginPath();
+    pen.ellipse(320, 345, 150, 120, 0, 0, 7);
+    pen.fill();
+  }, 40);
+  return canvas.captureStream(25);
+}
+
+function tone(): MediaStream {
+  const context = new AudioContext();
+  const out = context.createMediaStreamDestination();
+  const voice = context.createOscillator();
+  const loud = context.createGain();
+  const swell = context.createOscillator();
+  swell.frequency.value = 1.7;
+  swell.connect(loud.gain);
+  loud.gain.value = 0.1;
+  voice.connect(loud).connect(out);
+  voice.start();
+  swell.start();
+  return out.stream;
+}
