@@ -33,6 +33,8 @@ from control_plane.services.sweeping import SweepRunner
 POOL_TIMEOUT_S = 5.0
 # The page asks again shortly before: short enough that a leaked one is soon worthless.
 TOKEN_TTL = timedelta(hours=1)
+# Of the HEADs that acks may have under way, a sweep may add this part.
+SWEEPS_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def _build(
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once)
+    # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
+    sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)
     runner = SweepRunner(sweeps, deployment)
     discrepancies = DiscrepancyService(sweeps)
@@ -123,6 +127,6 @@ def _build(
     return ControlPlane(
         services=services,
         deployment=deployment,
-        confirm=ConfirmService(runner, sweeps, discrepancies, opened, looker, settle=settings.settle),
-        audit=AuditService(runner, sweeps, discrepancies, opened, looker, settle=settings.settle),
+        confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
+        audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
     )
