@@ -227,6 +227,10 @@ class Page:
         """Runs `source` before any script of each document this tab loads from now on."""
         self._call("evaluate_on_new_document", source=source)
 
+    def mirror(self, name: str, file: Path) -> None:
+        """Makes `globalThis[name](line)` append a line to `file` and resolve once it is there, in every document."""
+        self._call("mirror", name=name, file=str(file))
+
     def wait_for(self, expression: str, *, timeout: float = TIMEOUT_S) -> Any:
         """The first truthy value of `expression`; raises with the last one seen."""
         return self._call("wait_for", timeout, expression=expression)
@@ -261,9 +265,7 @@ class Page:
         reduced_motion: bool = False,
     ) -> None:
         """Sets size, device scale, colour scheme and the preference for motion."""
-        self._call(
-            "viewport", width=width, height=height, scheme=scheme, scale=scale, reduced_motion=reduced_motion
-        )
+        self._call("viewport", width=width, height=height, scheme=scheme, scale=scale, reduced_motion=reduced_motion)
 
     def screenshot(self, path: Path, *, full_page: bool = False) -> None:
         """Writes a PNG."""

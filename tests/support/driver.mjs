@@ -5,7 +5,7 @@
  * Out: `{"id": 1, "result": …}` or `{"id": 1, "error": "…"}`. When stdin ends, the browser is closed: no test that dies
  * leaves one behind. `browser.py` is the other end.
  */
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -96,6 +96,11 @@ const methods = {
   },
   async evaluate_on_new_document(params) {
     await pageOf(params).page.evaluateOnNewDocument(params.source);
+    return null;
+  },
+  /** `globalThis[name](line)` in the page resolves once the line is in the file, which outlives page and browser. */
+  async mirror(params) {
+    await pageOf(params).page.exposeFunction(params.name, (line) => appendFileSync(params.file, `${line}\n`));
     return null;
   },
   /** Not puppeteer's waitForFunction: that needs `eval`, which the page's content security policy forbids. */

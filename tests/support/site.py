@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -23,7 +25,28 @@ def serve_pages(pages: Mapping[str, str]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Tests look at what the browser saw."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _serving(Handler) as origin:
+        yield origin
+
+
+@contextmanager
+def serve_folder(folder: Path) -> Iterator[str]:
+    """Serves the files of `folder` on 127.0.0.1; yields the origin."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *_: object) -> None:
+            """Tests look at what the browser saw."""
+
+    with _serving(Handler) as origin:
+        yield origin
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

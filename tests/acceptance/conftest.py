@@ -1,0 +1,69 @@
+"""The live system, shared by tests that leave it whole: each uses a browser profile, and so a recorder, of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import Browser
+from tests.support.live import System, up
+from tests.support.recorder_pages import ConsolePage, EmbeddedPage, build_embedding_page
+from tests.support.site import serve_folder
+from tests.support.witness import Witness
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The origin of a page that embeds the SDK."""
+    with serve_folder(build_embedding_page(tmp_path_factory.mktemp("site"))) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[System]:
+    """`safereel up`."""
+    with up(tmp_path_factory.mktemp("up"), origins=[site]) as system:
+        yield system
+
+
+@pytest.fixture
+def system(everything: System) -> Iterator[System]:
+    """The same, with no fault left by the test before."""
+    everything.heal()
+    yield everything
+    everything.heal()
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    """An empty log of what is recorded."""
+    return Witness(tmp_path / "witness.jsonl")
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    """The folder of a browser profile that can be launched again after a kill."""
+    return tmp_path / "profile"
+
+
+@pytest.fixture
+def browser(profile: Path) -> Iterator[Browser]:
+    """A browser on that profile."""
+    with Browser.launch(profile) as browser:
+        yield browser
+
+
+@pytest.fixture
+def console(browser: Browser, system: System, witness: Witness) -> ConsolePage:
+    """The shipped page."""
+    return ConsolePage.open(browser, system, witness)
+
+
+@pytest.fixture
+def embed(browser: Browser, system: System, site: str, witness: Witness) -> Callable[..., EmbeddedPage]:
+    """Opens the page that embeds the SDK, with options of `createSafereel`."""
+
+    def open_page(**options: object) -> EmbeddedPage:
+        return EmbeddedPage.open(browser, site, system, witness, options=options)
+
+    return open_page

@@ -1,0 +1,148 @@
+"""The two kinds of pages that record: the one that is shipped, and one of somebody else's that embeds the SDK."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.support import parts
+from tests.support.browser import Browser, Page
+from tests.support.live import PAGE_OWNER, System
+from tests.support.witness import Witness
+
+EMBEDDING = Path(__file__).parent / "embedding"
+OPFS = Path(__file__).with_name("opfs.js").read_text(encoding="utf-8")
+# The page's own default is to seal a chunk every five seconds; on a busy machine, take it by the minute.
+SLOW_S = 60.0
+
+
+class RecorderPage:
+    """What both kinds have in common: a tab with a witness."""
+
+    def __init__(self, page: Page, system: System, witness: Witness) -> None:
+        self.page = page
+        self.system = system
+        self.witness = witness
+
+    def files(self) -> list[tuple[str, int]]:
+        """Path and size of every file in this origin's private file system."""
+        return [(path, size) for path, size in self.page.evaluate(OPFS)]
+
+    def chunk_files(self) -> list[tuple[str, int]]:
+        """Those that hold recorded bytes: all but journals and identities."""
+        notes = {"journal", "releases", "identity", "last-owner"}
+        return [(path, size) for path, size in self.files() if path.rpartition("/")[2] not in notes]
+
+
+class ConsolePage(RecorderPage):
+    """The shipped page."""
+
+    @classmethod
+    def open(cls, browser: Browser, system: System, witness: Witness, *, token: str | None = None) -> "ConsolePage":
+        """Opens it in a new tab, signed in with `token` where the system itself gives none out."""
+        page = browser.new_page()
+        witness.attach(page)
+        if token is not None:
+            page.evaluate_on_new_document(f"sessionStorage.setItem('safereel.token', {json.dumps(token)})")
+        page.goto(f"{system.api.url}/")
+        page.wait_for("document.documentElement.dataset.ready === 'true'")
+        return cls(page, system, witness)
+
+    def start(self, source: Literal["camera", "microphone"] = "camera") -> str:
+        """Presses Start; the id of the recording."""
+        self.page.click(f"[data-testid=source-{source}]")
+        self.page.click("[data-testid=start]")
+        return self.until_state("recording", "paused")
+
+    def stop(self) -> None:
+        """Presses Stop."""
+        self.page.click("[data-testid=stop]")
+
+    def until_state(self, *states: str, timeout: float = SLOW_S) -> str:
+        """The id of the recording in view once it is in one of these states."""
+        main = "document.querySelector('main')?.dataset"
+        shown: str = self.page.wait_for(
+            f"{json.dumps(states)}.includes({main}?.recordingState) && {main}.recordingId", timeout=timeout
+        )
+        return shown
+
+    def only_here(self) -> int:
+        """How many chunks the page says are only on this device."""
+        return int(self.page.evaluate("document.querySelector('[data-testid=only-here]')?.dataset.count ?? '-1'"))
+
+    def wait_only_here(self, condition: str, *, timeout: float = SLOW_S) -> int:
+        """The number shown once it fulfils a comparison such as `>= 3`."""
+        shown = "Number(document.querySelector('[data-testid=only-here]')?.dataset.count ?? NaN)"
+        return int(self.page.wait_for(f"({shown} {condition}) && String({shown})", timeout=timeout))
+
+    def cells(self) -> dict[int, str]:
+        """The tape: each chunk's number and state as shown."""
+        cells = "[...document.querySelectorAll('[data-testid=tape] [data-seq]')]"
+        return {
+            int(seq): state
+            for seq, state in self.page.evaluate(f"{cells}.map((c) => [c.dataset.seq, c.dataset.state])")
+        }
+
+    def wait_cells(self, count: int, states: Sequence[str], *, timeout: float = SLOW_S) -> None:
+        """Returns once at least `count` chunks are shown in one of these states."""
+        cells = "[...document.querySelectorAll('[data-testid=tape] [data-seq]')]"
+        self.page.wait_for(
+            f"{cells}.filter((c) => {json.dumps(list(states))}.includes(c.dataset.state)).length >= {count}",
+            timeout=timeout,
+        )
+
+
+class EmbeddedPage(RecorderPage):
+    """A page on another origin that uses the SDK, with chunks of a second."""
+
+    @classmethod
+    def open(
+        cls,
+        browser: Browser,
+        site: str,
+        system: System,
+        witness: Witness,
+        *,
+        owner: str = PAGE_OWNER,
+        options: Mapping[str, object] | None = None,
+    ) -> "EmbeddedPage":
+        """Opens it in a new tab and starts the SDK for `owner`; `options` are those of `createSafereel`."""
+        page = browser.new_page()
+        witness.attach(page)
+        page.goto(f"{site}/")
+        page.wait_for("document.documentElement.dataset.ready === 'true'")
+        given = {"endpoint": system.api.url, "chunkMs": 1000, "sliceMs": 250, **(options or {})}
+        page.evaluate(f"embed({json.dumps(given)}, {json.dumps(system.token(owner))})")
+        return cls(page, system, witness)
+
+    def record(self, **options: Any) -> str:
+        """Begins a recording of the fake camera; its id."""
+        recording_id: str = self.page.evaluate(f"record({json.dumps(options)})")
+        return recording_id
+
+    def stop(self) -> None:
+        """Ends it; returns once all of it is on disk."""
+        self.page.evaluate("recording.stop()")
+
+    def view(self, recording_id: str) -> dict[str, Any]:
+        """The recording as the SDK's snapshot shows it."""
+        shown: dict[str, Any] = self.page.evaluate(f"view({json.dumps(recording_id)})")
+        return shown
+
+    def wait_view(self, recording_id: str, condition: str, *, timeout: float = SLOW_S) -> None:
+        """Returns once `condition`, an expression over `view` and `chunks`, holds."""
+        body = f"(({{ view, chunks }}) => {condition})({{ view: v, chunks: v.chunks }})"
+        self.page.wait_for(f"((v) => v && {body})(view({json.dumps(recording_id)}))", timeout=timeout)
+
+
+def build_embedding_page(folder: Path) -> Path:
+    """The page that embeds the SDK, bundled as an integrator would; the folder to serve."""
+    browser = parts.ROOT / "browser"
+    vite = browser / "node_modules" / ".bin" / "vite"
+    command = [str(vite), "build", str(EMBEDDING), "--config", "vite.config.ts", "--outDir", str(folder)]
+    done = subprocess.run(
+        [*command, "--emptyOutDir", "--logLevel", "warn"], cwd=browser, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"vite cannot build the page: {done.stdout}{done.stderr}"
+    return folder
