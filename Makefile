@@ -53,7 +53,13 @@ check: $(INSTALLED) $(NODE_MODULES) ## Runs linters, formatters, type checkers a
 	.venv/bin/zizmor --offline --quiet .github/workflows
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measures the running system: recorders against HOST (http://localhost:PORT)
+bench: $(INSTALLED) ## Measures signer, bucket and control plane, each beside a baseline of the same run
+	@.venv/bin/python -m tests.load.bench_presign
+	@.venv/bin/python -m tests.load.bench_bucket
+	@.venv/bin/python -m tests.load.bench_control_plane
+
+.PHONY: load
+load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system on HOST (http://localhost:PORT)
 	@.venv/bin/locust --headless --only-summary --host "$(or $(HOST),http://localhost:$(PORT))" \
 		--users $(or $(USERS),20) --spawn-rate $(or $(USERS),20) --run-time $(or $(TIME),60s) --stop-timeout 60
 
