@@ -96,7 +96,9 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     env = commands.add_parser("env", help="print the addresses and keys of a running stack, for other tools")
     env.add_argument("--data-dir", type=Path, default=DATA_DIR)
     env.set_defaults(command=_env)
-    token = commands.add_parser("token", help="print a token of the embedded issuer")
+    token = commands.add_parser(
+        "token", help="print a token of the embedded issuer, or signed with SAFEREEL_TOKEN_SECRET"
+    )
     token.add_argument("--owner", required=True, help="whom it speaks for")
     token.add_argument("--admin", action="store_true", help="with the scope admin as well")
     token.add_argument("--data-dir", type=Path, default=DATA_DIR)
@@ -145,7 +147,7 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _token(arguments: argparse.Namespace) -> int:
-    secret = read_running_stack(arguments.data_dir)["token_secret"]
+    secret = os.environ.get("SAFEREEL_TOKEN_SECRET") or read_running_stack(arguments.data_dir)["token_secret"]
     scopes = ["record", "admin"] if arguments.admin else ["record"]
     try:
         token, _ = token_issuer(secret).issue(arguments.owner, scopes, utc_now())
@@ -224,8 +226,17 @@ def _run(run: Callable[[], Awaitable[None]]) -> int:
     async def until_signal() -> None:
         task = asyncio.ensure_future(run())
         loop = asyncio.get_running_loop()
+        stopping = False
+
+        def stop() -> None:
+            # make and a terminal send it twice; stopping is under way by then, and every step of it is bounded.
+            nonlocal stopping
+            if not stopping:
+                stopping = True
+                task.cancel()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, stop)
         with suppress(asyncio.CancelledError):
             await task
 

@@ -33,5 +33,5 @@ def page_routes(folder: Path) -> Sequence[BaseRoute]:
 
     return [
         *(Route(address, page, methods=["GET"]) for address in ADDRESSES),
-        Mount("/assets", _Immutable(directory=folder / "assets")),
+        Mount("/assets", _Immutable(directory=folder / "assets", check_dir=False)),
     ]
