@@ -2,6 +2,7 @@ import { createContext, type ReactNode, useContext, useSyncExternalStore } from 
 import type { Safereel, Snapshot } from '../recorder/types';
 import type { BucketView } from './bucket-view';
 import type { Happenings, HappeningsState } from './happenings';
+import { problemWords } from './problem-words';
 import type { Session, SessionState } from './session';
 import type { Studio, StudioState } from './studio';
 
@@ -47,6 +48,11 @@ export function useStudio(): StudioState {
 export function useSession(): SessionState {
   const { session } = useParts();
   return useSyncExternalStore(session.state.subscribe, session.state.get);
+}
+
+/** True when the recorder told that it cannot record in this browser, or for nobody. */
+export function useBarred(): boolean {
+  return useHappenings().problems.some((problem) => problemWords(problem).fatal);
 }
 
 /** What the recorder told since this page was opened. */

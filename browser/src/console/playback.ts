@@ -35,6 +35,10 @@ const SEEK_LOOKS = 8;
 /** Two buffered ranges closer than this are one to the eye. */
 const SEAM_S = 0.15;
 const RETRY_MS = 3_000;
+/** One track can end this much before the other where chunks are missing. */
+const STALL_S = 1.5;
+/** A wait shorter than this is the decoder's, not a gap. */
+const STALL_MS = 400;
 
 interface Segment {
   number: number;
@@ -121,6 +125,7 @@ export class Playback {
     const { signal } = this.#abort;
     for (const name of ['timeupdate', 'waiting', 'play', 'pause'])
       this.#video.addEventListener(name, () => this.#onTime(), { signal });
+    this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal });
     this.#video.addEventListener('seeking', () => this.#onSeeking(), { signal });
     this.state.patch({ phase: 'ready' });
     return true;
@@ -292,10 +297,10 @@ export class Playback {
   }
 
   /** Over missing chunks the picture would stop for ever: goes on where there is something again. */
-  #leap(): void {
+  #leap(slack = SEAM_S): void {
     const { buffered } = this.#opened().buffer;
     const now = this.#video.currentTime;
-    if (this.#video.paused || this.#seekTo !== null || isIn(buffered, now + SEAM_S)) return;
+    if (this.#video.paused || this.#seekTo !== null || isIn(buffered, now + slack)) return;
     for (let index = 0; index < buffered.length; index += 1) {
       const start = buffered.start(index);
       if (start <= now) continue;
@@ -303,6 +308,14 @@ export class Playback {
       this.#video.currentTime = start + 0.001;
       return;
     }
+  }
+
+  /** Picture and sound end at different times before a gap: what stands still near an end is leapt as well. */
+  #onWaiting(): void {
+    const at = this.#video.currentTime;
+    setTimeout(() => {
+      if (!this.#abort.signal.aborted && this.#video.currentTime === at) this.#leap(STALL_S);
+    }, STALL_MS);
   }
 
   /** Goes to a place that is not buffered: finds the chunk that covers it, and appends from the cluster there. */

@@ -14,13 +14,34 @@ export interface SafetyPromise {
   rest: string;
 }
 
-/** The promise for the recording in view, or for this device where none is: never says more than was confirmed. */
-export function promiseOf(view: RecordingView | undefined, snapshot: Snapshot): SafetyPromise {
+/**
+ * The promise for the recording in view, or for this device where none is: never says more than was confirmed. `barred`:
+ * the recorder could not begin at all.
+ */
+export function promiseOf(view: RecordingView | undefined, snapshot: Snapshot, barred = false): SafetyPromise {
+  if (barred && !snapshot.ready) return BARRED;
+  if (!snapshot.ready && snapshot.recordings.length === 0) return STARTING;
   if (!view) return idlePromise(snapshot);
   if (view.state === 'stuck') return { ...upTo(view), tone: 'alert', rest: stuckRest(view) };
   if (view.state === 'sending' || view.state === 'complete') return endedPromise(view, snapshot);
   return { ...upTo(view), tone: 'hold', rest: underWayRest(view, snapshot) };
 }
+
+const STARTING: SafetyPromise = {
+  tone: 'hold',
+  before: 'Looking at what this device holds.',
+  at: null,
+  after: '',
+  rest: 'Anything left from an earlier visit is found and sent by itself.',
+};
+
+const BARRED: SafetyPromise = {
+  tone: 'alert',
+  before: 'Nothing can be recorded here at present.',
+  at: null,
+  after: '',
+  rest: 'What is in your bucket is safe, and nothing on this device was changed.',
+};
 
 /** The promise as one sentence, for a screen reader. */
 export function promiseSentence(promise: SafetyPromise): string {
@@ -94,7 +115,7 @@ function endedPromise(view: RecordingView, snapshot: Snapshot): SafetyPromise {
 }
 
 function stuckRest(view: RecordingView): string {
-  return `The rest stays on this device: ${counted(view.chunksOnlyHere, 'chunk')} that the server does not take. ${view.problem?.detail ?? ''}`.trim();
+  return `The rest stays on this device: ${counted(view.chunksOnlyHere, 'chunk')} that the server does not take.`;
 }
 
 function sentenceStart(text: string): string {

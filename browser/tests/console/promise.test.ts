@@ -42,12 +42,17 @@ describe('the promise', () => {
     expect(said(view(some, 38)).tone).toBe('hold');
   });
 
-  it('says that a refused recording stays, and why', () => {
+  it('says that a refused recording stays', () => {
     const one = view(some, 34, { state: 'stuck', problem: { code: 'x', detail: 'It was deleted.' } });
     expect(said(one)).toMatchObject({
       tone: 'alert',
-      rest: 'The rest stays on this device: 4 chunks that the server does not take. It was deleted.',
+      rest: 'The rest stays on this device: 4 chunks that the server does not take.',
     });
+  });
+
+  it('promises nothing before it was looked, or where nothing can be recorded', () => {
+    expect(said(undefined, { ready: false }).tone).toBe('hold');
+    expect(promiseOf(undefined, snapshotOf([], { ready: false }), true).tone).toBe('alert');
   });
 
   it('speaks of the whole device while nothing is recorded', () => {

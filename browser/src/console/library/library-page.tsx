@@ -19,7 +19,8 @@ const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 export function LibraryPage() {
   const { bucket } = useParts();
   const { recordings: views } = useSnapshot();
-  const { recordingId } = useStudio();
+  const { recordingId, phase } = useStudio();
+  const running = phase === 'recording' || phase === 'stopping';
   const listing = useRecordings(bucket);
   const rows = useMemo(() => mergeRows(listing.recordings, views), [listing.recordings, views]);
   const now = useNow(60_000);
@@ -32,12 +33,14 @@ export function LibraryPage() {
     <Main>
       <div className="flex min-h-10 items-center justify-between gap-4">
         <h1 className="font-semibold text-[22px] tracking-[-0.01em]">Recordings</h1>
-        <Button asChild look="main">
-          <Link href="/">
-            <Plus aria-hidden="true" className="size-4" />
-            New recording
-          </Link>
-        </Button>
+        {running ? null : (
+          <Button asChild look="main">
+            <Link href="/">
+              <Plus aria-hidden="true" className="size-4" />
+              New recording
+            </Link>
+          </Button>
+        )}
       </div>
       <Notices current={recordingId} />
       {listing.problem ? (

@@ -6,7 +6,7 @@ import { Pill } from '../ui/pill';
 import { SafeBar } from './safe-bar';
 
 /** The columns of the list, shared by its head and its rows. */
-export const COLUMNS = 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_120px_minmax(0,220px)] md:gap-x-5';
+export const COLUMNS = 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_110px_minmax(0,248px)] md:gap-x-5';
 
 /** One recording; the whole row leads to it. */
 export const RecordingRow = memo(function RecordingRow({ row, now }: { row: LibraryRow; now: number }) {

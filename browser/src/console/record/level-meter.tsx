@@ -14,7 +14,7 @@ export function LevelMeter({ stream }: { stream: MediaStream }) {
   if (stream.getAudioTracks().length === 0) return null;
   return (
     <div aria-hidden="true" className="absolute inset-x-3.5 bottom-3.5 h-[5px] overflow-hidden rounded bg-white/25">
-      <div ref={bar} className="h-full origin-left scale-x-0 rounded bg-white" />
+      <div ref={bar} className="h-full origin-left rounded bg-white" style={{ transform: 'scaleX(0)' }} />
     </div>
   );
 }

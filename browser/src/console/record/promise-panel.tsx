@@ -1,6 +1,7 @@
 import type { RecordingView, Snapshot } from '../../recorder/types';
 import { counted } from '../format';
 import { paceOf } from '../line-pace';
+import { useBarred } from '../parts';
 import { promiseOf, promiseSentence } from '../promise';
 import { classNames } from '../ui/class-names';
 import { Pill } from '../ui/pill';
@@ -8,7 +9,8 @@ import { Announced } from './announced';
 
 /** The page's first duty: what is safe in the bucket, and beside it, in numbers, what is only here. */
 export function PromisePanel({ view, snapshot }: { view: RecordingView | undefined; snapshot: Snapshot }) {
-  const promise = promiseOf(view, snapshot);
+  const barred = useBarred();
+  const promise = promiseOf(view, snapshot, barred);
   const allSafe = promise.tone === 'safe';
   return (
     <section aria-label="What is safe">
@@ -61,9 +63,11 @@ function OnlyHere({ snapshot, view }: { snapshot: Snapshot; view: RecordingView 
       data-testid="only-here"
       data-count={count}
       data-recording-count={view?.chunksOnlyHere ?? 0}
-      tone={count === 0 ? 'safe' : 'hold'}
+      tone={count > 0 ? 'hold' : snapshot.ready ? 'safe' : 'plain'}
     >
-      {counted(count, 'chunk')} only on this device
+      {snapshot.ready || count > 0
+        ? `${counted(count, 'chunk')} only on this device`
+        : 'Not known yet what is only on this device'}
       {others > 0 ? `, ${others} of other recordings` : ''}
     </Pill>
   );

@@ -61,7 +61,7 @@ export function RecordPage() {
           {problem.detail}
         </Note>
       ) : null}
-      <div className="mt-5">
+      <div className="mt-6">
         <PromisePanel view={view} snapshot={snapshot} />
       </div>
       <div className="mt-5 grid gap-[18px] min-[861px]:grid-cols-[1.45fr_1fr]">

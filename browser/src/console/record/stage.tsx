@@ -2,7 +2,7 @@ import { Camera, Mic, MonitorUp } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
 import type { RecordingView } from '../../recorder/types';
 import { clock } from '../format';
-import { useParts, useStudio } from '../parts';
+import { useBarred, useParts, useStudio } from '../parts';
 import type { Source } from '../sources';
 import { Button } from '../ui/button';
 import { Pill } from '../ui/pill';
@@ -53,6 +53,7 @@ function StagePill({ phase, view }: { phase: string; view: RecordingView | undef
 
 function Off({ source, phase, view }: { source: Source; phase: string; view: RecordingView | undefined }) {
   const { studio } = useParts();
+  const barred = useBarred();
   const Icon = ICONS[source];
   if (phase === 'asking') {
     return <Centre>The browser is asking whether this page may use your {source}. Answer there.</Centre>;
@@ -65,6 +66,7 @@ function Off({ source, phase, view }: { source: Source; phase: string; view: Rec
           : `Recorded ${clock(view.durationMs)}. The ${source} is off.`}
       </Centre>
     );
+  if (barred) return <Centre>The {source} stays off.</Centre>;
   return (
     <Centre>
       <Icon aria-hidden="true" className="size-9 opacity-80" strokeWidth={1.5} />

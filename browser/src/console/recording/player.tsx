@@ -68,8 +68,15 @@ export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
       </p>
       {unsupported ? <WholeFile video={video} chunks={playableOf(chunks)} source={source} mimeType={mimeType} /> : null}
       {state.phase === 'failed' ? (
-        <Note tone="alert" role="alert" heading="This browser could not play on" className="mt-3">
-          {state.problem} The chunks in the bucket are not touched by this.
+        <Note
+          tone="alert"
+          role="alert"
+          heading="This browser could not play on"
+          code={state.problem ?? undefined}
+          className="mt-3"
+        >
+          Its decoder stopped after chunk {whole(Math.max(0, state.appendedSeq))}. The chunks in the bucket are not
+          touched by this. Reload the page to try again.
         </Note>
       ) : null}
       <Gaps gaps={gapsIn(chunks)} />

@@ -145,7 +145,7 @@ interface FactsProps {
 function Facts({ stored: { status }, lengthMs, startedAt, onlyHere }: FactsProps) {
   const now = useNow(60_000);
   return (
-    <Card aria-labelledby="facts-head">
+    <Card aria-labelledby="facts-head" className="self-start">
       <CardHead id="facts-head" title="Facts" />
       <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-5 gap-y-2 text-[14px]">
         <Fact name="Started">
@@ -169,7 +169,9 @@ function Facts({ stored: { status }, lengthMs, startedAt, onlyHere }: FactsProps
           </>
         ) : null}
         {onlyHere > 0 ? <Fact name="Only on this device">{counted(onlyHere, 'chunk')}</Fact> : null}
-        <Fact name="Type">{status?.mime_type ?? '–'}</Fact>
+        <Fact name="Type">
+          <code className="break-all font-mono text-[12px]">{status?.mime_type ?? '–'}</code>
+        </Fact>
         <Fact name="Id">
           <code className="select-all break-all font-mono text-[12px]">{status?.id ?? '–'}</code>
         </Fact>

@@ -22,6 +22,8 @@ const TOLD_ELSEWHERE = new Set(['token_unavailable', 'network']);
 export function Notices({ current }: { current: string | null }) {
   const snapshot = useSnapshot();
   const { recovered, problems } = useHappenings();
+  const session = useSession();
+  const signIn = session === 'signed_out' || session === 'refused' || session === 'unreachable';
   const stuck = snapshot.recordings.filter(({ state }) => state === 'stuck');
   return (
     <div className="mt-4 grid gap-2.5 empty:hidden">
@@ -29,7 +31,7 @@ export function Notices({ current }: { current: string | null }) {
       <LineNotice snapshot={snapshot} />
       <RoomNotice snapshot={snapshot} current={current} />
       {problems
-        .filter(({ code }) => !TOLD_ELSEWHERE.has(code))
+        .filter(({ code }) => !TOLD_ELSEWHERE.has(code) && !(signIn && code === 'owner_unknown'))
         .map((problem) => (
           <ProblemNotice key={problem.code} problem={problem} />
         ))}
@@ -67,7 +69,7 @@ function SignInNotice() {
     >
       {session === 'refused'
         ? 'It may have expired. What is on this device stays here and is not sent until a good token is given.'
-        : 'What is on this device stays here and is not sent. To sign in, paste a token from your service.'}
+        : 'To record and to send, paste a token from your service. What is on this device stays here meanwhile.'}
       <TokenForm />
     </Note>
   );

@@ -36,7 +36,7 @@ export function Tape({ chunks, recordingId }: { chunks: readonly TapeChunk[]; re
               openSeq={opened?.[0] ?? null}
               onOpen={open}
             />
-            <p className="mt-3 mb-1.5 text-[13px] text-soft">
+            <p className="mt-3 -mb-0.5 text-[13px] text-soft">
               The latest {counted(layout.latest.length, 'chunk')}, one to a cell
             </p>
           </div>

@@ -40,8 +40,8 @@ export function Note({ tone, heading, code, actions, className, children, ...res
       <Icon aria-hidden="true" className={classNames('mt-[3px] size-[17px] shrink-0', INKS[tone])} strokeWidth={2.2} />
       <div className="min-w-0 flex-1 basis-[200px]">
         {heading ? <p className="font-semibold">{heading}</p> : null}
-        <div className="text-pretty">{children}</div>
-        {code ? <p className={classNames('mt-0.5 font-mono text-[12px]', INKS[tone])}>{code}</p> : null}
+        <div className="wrap-anywhere text-pretty">{children}</div>
+        {code ? <p className={classNames('mt-0.5 font-mono text-[12px] wrap-anywhere', INKS[tone])}>{code}</p> : null}
       </div>
       {actions ? <div className="flex shrink-0 items-center gap-2 self-center max-sm:w-full">{actions}</div> : null}
     </div>

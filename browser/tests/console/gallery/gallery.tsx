@@ -5,7 +5,7 @@ import { partsOf, SCENES } from './scenes';
 
 /** Draws one scene: `?scene=offline`; without a name, links to all. Never part of the built page. */
 const name = new URLSearchParams(location.search).get('scene');
-const scene = name ? SCENES[name]?.() : undefined;
+const scene = name ? await SCENES[name]?.() : undefined;
 const root = document.getElementById('root');
 if (root && scene) {
   history.replaceState(null, '', scene.path);

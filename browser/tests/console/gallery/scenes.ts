@@ -7,7 +7,7 @@ import { asProblem, problemOf } from '../../../src/recorder/errors';
 import type { ChunkView, Snapshot } from '../../../src/recorder/types';
 import { FakeBucket, stillSafereel, stored } from './fakes';
 import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
-import { makeStream } from './streams';
+import { makeStream, recordRun } from './streams';
 
 export interface Scene {
   path: string;
@@ -30,7 +30,7 @@ const recordingNow = (): Partial<StudioState> => ({
 const held = (view: ReturnType<typeof recording>) => ({ ...view });
 
 /** Every state the page is designed for, by name. */
-export const SCENES: Record<string, () => Scene> = {
+export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
   starting: () => ({
     path: '/',
@@ -194,6 +194,16 @@ export const SCENES: Record<string, () => Scene> = {
       Object.assign(bucket, { chunkList: list, status: statusOf(list, [[20, 21]]) });
     },
   }),
+  'one-playing': async () => {
+    const list = await recordedChunks();
+    const lost = list.length - 4;
+    const held = list.map((chunk) => (chunk.seq === lost ? { ...chunk, state: 'lost' as const, get: null } : chunk));
+    return {
+      path: `/recordings/${idOf('a1')}`,
+      snapshot: snapshot([]),
+      bucket: (bucket) => Object.assign(bucket, { chunkList: held, status: statusOf(held, [[lost, lost]]) }),
+    };
+  },
   'one-long': () => ({
     path: `/recordings/${idOf('a1')}`,
     snapshot: snapshot([]),
@@ -247,8 +257,26 @@ function storedChunks(list: readonly ChunkView[]): StoredChunk[] {
     key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}-0000-${size}-${sha256}`,
     acked_at: new Date().toISOString(),
     confirmed_at: new Date().toISOString(),
-    get: { url: '/nothing', expires_at: new Date(Date.now() + HOUR).toISOString() },
+    get: { url: 'data:,', expires_at: new Date(Date.now() + HOUR).toISOString() },
   }));
+}
+
+/** Two runs of a real recorder, as the bucket would hand them out. */
+async function recordedChunks(): Promise<StoredChunk[]> {
+  const runs = [await recordRun(3_600), await recordRun(3_600)];
+  return runs
+    .flatMap((blobs, segment) => blobs.map((blob) => ({ blob, segment })))
+    .map(({ blob, segment }, seq) => ({
+      seq,
+      segment,
+      size: blob.size,
+      sha256: 'c0ffee'.repeat(11).slice(0, 64),
+      state: 'confirmed',
+      key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}`,
+      acked_at: new Date().toISOString(),
+      confirmed_at: new Date().toISOString(),
+      get: { url: URL.createObjectURL(blob), expires_at: new Date(Date.now() + HOUR).toISOString() },
+    }));
 }
 
 function statusOf(list: readonly StoredChunk[], lost: readonly (readonly [number, number])[]): StoredStatus {

@@ -45,3 +45,15 @@ function tone(): MediaStream {
   swell.start();
   return out.stream;
 }
+
+/** What one run of MediaRecorder brings, in pieces of about 0.6 s. */
+export function recordRun(ms: number): Promise<Blob[]> {
+  const recorder = new MediaRecorder(makeStream('video'), { mimeType: 'video/webm;codecs=vp8,opus' });
+  const blobs: Blob[] = [];
+  recorder.ondataavailable = ({ data }) => data.size > 0 && blobs.push(data);
+  recorder.start(600);
+  return new Promise((resolve) => {
+    recorder.onstop = () => resolve(blobs);
+    setTimeout(() => recorder.stop(), ms);
+  });
+}
