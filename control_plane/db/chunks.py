@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.coalescing import Coalescer
 from control_plane.db.database import Database
 from control_plane.db.rows import chunk_of
-from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, Permit, ProvenAck
+from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, GrantedBatch, Permit, ProvenAck
 
 ChunkId = tuple[UUID, int]
 """Recording id and seq."""
@@ -23,11 +23,11 @@ class ChunkStore:
 
     async def grant(
         self, owner: str, recording_id: UUID, claims: Sequence[ChunkClaim], ttl: timedelta
-    ) -> Mapping[int, Permit]:
-        """Permits for the chunks now granted until `ttl` from now, by seq: one statement for the batch.
+    ) -> GrantedBatch | None:
+        """The chunks now granted until `ttl` from now, by seq: one statement for the batch.
 
-        A claim is absent from the answer where the chunk is acked or confirmed, bound to other content, unknown to a
-        recording that is complete, or where there is no such recording.
+        None where nothing was granted. A claim is absent from the answer where the chunk is acked or confirmed, bound to
+        other content, unknown to a recording that is complete, or where there is no such recording.
         """
         rows = await self._database.rows(
             "chunks_grant",
@@ -41,7 +41,10 @@ class ChunkStore:
                 "ttl": ttl,
             },
         )
-        return {row["seq"]: Permit(row["overwrite"], row["granted_at"], row["expires_at"]) for row in rows}
+        if not rows:
+            return None
+        permits = {row["seq"]: Permit(row["overwrite"], row["granted_at"], row["expires_at"]) for row in rows}
+        return GrantedBatch(rows[0]["mime_type"], rows[0]["described"], permits)
 
     async def claimed(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> Mapping[int, Chunk]:
         """The owner's chunks of these numbers, by seq; read together with what others ask at the moment."""

@@ -4,7 +4,7 @@ Chunk states: `granted → acked → confirmed`; from either of the last two to 
 `acked`, or to `lost`. Recording states: `open → complete`, `open → expired → open`, any of them `→ deleting → deleted`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -175,6 +175,15 @@ class Permit:
     overwrite: bool
     granted_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedBatch:
+    """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is."""
+
+    mime_type: str
+    described: bool
+    permits: Mapping[int, Permit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Grants: permission to PUT one chunk to one key, in batches. The URL is bound to key, length, type and SHA-256."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -71,38 +71,40 @@ class GrantService:
 
         Raises `RecordingUnknown`, `RecordingDeleted`, `StorageUnavailable`.
         """
+        batch = await self._chunks.grant(owner, recording_id, claims, self._grant_ttl)
+        if batch is None or not batch.described:
+            # Nothing new, or the first grants of this recording: what is usual needs no second look.
+            await self._descriptions.ensure(await self._recording(owner, recording_id))
+        permits = batch.permits if batch else {}
+        others = [claim.seq for claim in claims if claim.seq not in permits]
+        known = await self._chunks.claimed(owner, recording_id, others) if others else {}
+        return [
+            self._granted(recording_id, claim, batch.mime_type, batch.permits[claim.seq])
+            if batch and claim.seq in batch.permits
+            else _not_granted(claim, known.get(claim.seq))
+            for claim in claims
+        ]
+
+    async def _recording(self, owner: str, recording_id: UUID) -> Recording:
         recording = await self._recordings.get(owner, recording_id)
         if recording is None:
             raise RecordingUnknown("There is no such recording among yours. Start it, then ask again.")
         if recording.state is RecordingState.DELETING:
             raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
-        await self._descriptions.ensure(recording)
-        granted = await self._chunks.grant(owner, recording_id, claims, self._grant_ttl)
-        others = [claim.seq for claim in claims if claim.seq not in granted]
-        known = await self._chunks.claimed(owner, recording_id, others) if others else {}
-        return [self._answer(recording, claim, granted, known) for claim in claims]
+        return recording
 
-    def _answer(
-        self,
-        recording: Recording,
-        claim: ChunkClaim,
-        granted: Mapping[int, Permit],
-        known: Mapping[int, Chunk],
-    ) -> GrantAnswer:
-        if (permit := granted.get(claim.seq)) is not None:
-            put = put_for(self._presigner, recording.id, claim, recording.mime_type, permit)
-            return Granted(claim.seq, put, permit.expires_at)
-        if (chunk := known.get(claim.seq)) is None:
-            # Not granted and not known: its recording takes no new chunks.
-            return Refused(claim.seq, RecordingComplete("A complete recording takes no further chunks."))
-        if not same_content(chunk, claim):
-            return Refused(
-                claim.seq,
-                ChunkConflict(
-                    f"Number {claim.seq} was first granted for other bytes. File this chunk under a new recording.",
-                ),
-            )
-        return AlreadyHeld(claim.seq, chunk.state)
+    def _granted(self, recording_id: UUID, claim: ChunkClaim, mime_type: str, permit: Permit) -> Granted:
+        return Granted(claim.seq, put_for(self._presigner, recording_id, claim, mime_type, permit), permit.expires_at)
+
+
+def _not_granted(claim: ChunkClaim, chunk: Chunk | None) -> AlreadyHeld | Refused:
+    if chunk is None:
+        # Not granted and not known: its recording takes no new chunks.
+        return Refused(claim.seq, RecordingComplete("A complete recording takes no further chunks."))
+    if not same_content(chunk, claim):
+        detail = f"Number {claim.seq} was first granted for other bytes. File this chunk under a new recording."
+        return Refused(claim.seq, ChunkConflict(detail))
+    return AlreadyHeld(claim.seq, chunk.state)
 
 
 def same_content(chunk: Chunk, claim: ChunkClaim) -> bool:

@@ -5,7 +5,7 @@ with claim as (
     select * from unnest(%(seqs)b::int[], %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
                as c (seq, segment, size, sha256)
 ), recording as (
-    select id, state from recordings
+    select id, state, mime_type, described_at is not null as described from recordings
      where id = %(recording_id)s and owner = %(owner)s and state in ('open', 'expired', 'complete')
        for share
 ), granted as (
@@ -29,7 +29,8 @@ with claim as (
        and (c.segment, c.size, c.sha256) = (claim.segment, claim.size, claim.sha256)
     returning c.seq, c.overwrite, c.granted_at, c.expires_at
 )
-select * from granted union all select * from granted_again
+select g.*, r.mime_type, r.described
+  from (select * from granted union all select * from granted_again) g cross join recording r
 
 -- name: chunks_claimed
 -- The chunks that several requests speak of, each within its own owner's recordings.
