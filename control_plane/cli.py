@@ -134,6 +134,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
 def _provision(_: argparse.Namespace) -> int:
     settings = _settings_from_environment()
+    migrate(settings.database_url.get_secret_value())  # the marker carries the id that the database gives
     _make_bucket_fit(settings, settings.safereel_page_origins)
     asyncio.run(_claim(settings))
     print(f"Bucket {settings.s3_bucket_name} is ready.")
