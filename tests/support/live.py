@@ -322,8 +322,7 @@ def served(folder: Path, stack: EmbeddedStack, *, origins: Sequence[str] = (), *
 
         def start(env: Mapping[str, str]) -> Program:
             whole = {**parts_env, **env}
-            for command in ("migrate", "provision"):
-                run(command, env=whole)
+            run("provision", env=whole)
             return Program(["serve"], env=whole, log=folder / "serve.log")
 
         with _running(start, port, lambda: parts_env, origins, changed) as system:

@@ -1,0 +1,150 @@
+"""`safereel up` and `safereel serve` as programs: they stop what they started, and say what is wrong."""
+
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from control_plane.embedded import EmbeddedStack, read_running_stack
+from tests.support.live import Program, environment_of, free_port, get, run, until
+from tests.support.processes import is_running
+
+ENDED_S = 20.0
+
+
+class Up:
+    """A `safereel up` of a test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.data_dir = folder / "data"
+        self.program = Program(
+            ["up", "--port", str(self.port), "--data-dir", str(self.data_dir)], env={}, log=folder / "up.log"
+        )
+
+    def until_healthy(self) -> None:
+        self.program.until_healthy(f"http://127.0.0.1:{self.port}")
+
+    def children(self) -> dict[str, int]:
+        """The ids of the parts that it started, by name."""
+        told: dict[str, int] = read_running_stack(self.data_dir)["children"]
+        return told
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Up]:
+    """One that is healthy."""
+    up = Up(tmp_path)
+    try:
+        up.until_healthy()
+        yield up
+    finally:
+        up.program.stop()
+
+
+def assert_gone(children: dict[str, int]) -> None:
+    assert len(children) == 2
+    until("children gone", lambda: not any(is_running(pid) for pid in children.values()), timeout=ENDED_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_in_good_order(started: Up, number: signal.Signals) -> None:
+    children = started.children()
+    started.program.signal(number)
+    assert started.program.wait(ENDED_S) == 0
+    assert not any(is_running(pid) for pid in children.values())
+    assert "Traceback" not in started.program.said()
+
+
+@pytest.mark.parametrize("name", ["SeaweedFS", "PostgreSQL"])
+def test_a_part_that_dies_stops_everything_and_is_named(started: Up, name: str) -> None:
+    children = started.children()
+    os.kill(children[name], signal.SIGKILL)
+    assert started.program.wait(ENDED_S) == 1
+    assert_gone(children)
+    said = started.program.said()
+    assert f"safereel: {name} was ended by signal 9" in said
+    assert "logs" in said
+    assert "Traceback" not in said
+
+
+def test_killed_itself_it_leaves_nobody_behind_and_starts_again(started: Up) -> None:
+    children = started.children()
+    started.program.kill()
+    assert_gone(children)
+    again = Up(started.data_dir.parent)
+    try:
+        again.until_healthy()
+        assert "Traceback" not in again.program.said()
+    finally:
+        again.program.stop()
+
+
+def test_a_taken_port_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = Program(
+            ["up", "--port", str(port), "--data-dir", str(tmp_path / "data")], env={}, log=tmp_path / "up.log"
+        )
+        assert program.wait(ENDED_S) == 1
+    assert f"Port {port} is taken" in program.said()
+    assert f"--port {port + 1}" in program.said()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_data_folder_in_use_is_refused_and_its_user_goes_on(started: Up, tmp_path: Path) -> None:
+    second = Program(
+        ["up", "--port", str(free_port()), "--data-dir", str(started.data_dir)], env={}, log=tmp_path / "second.log"
+    )
+    assert second.wait(ENDED_S) == 1
+    assert f"in use by process {started.program.pid}" in second.said()
+    assert get(f"http://127.0.0.1:{started.port}/health")[0] == 200
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    program = Program(
+        ["up", "--port", str(free_port()), "--data-dir", str(tmp_path / "data")], env={}, log=tmp_path / "up.log"
+    )
+    assert program.wait(ENDED_S) == 1
+    assert "cannot be written" in program.said()
+    assert "Traceback" not in program.said()
+
+
+@pytest.fixture
+def own_parts() -> Iterator[EmbeddedStack]:
+    """A database server and a bucket server that a test may kill."""
+    with (
+        tempfile.TemporaryDirectory(prefix="safereel-") as folder,
+        start_blocking_portal(backend="asyncio") as portal,
+        portal.wrap_async_context_manager(EmbeddedStack.open(Path(folder))) as running,
+    ):
+        yield running
+
+
+def test_health_names_the_part_that_was_killed(own_parts: EmbeddedStack, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {**environment_of(own_parts.data_dir), "SAFEREEL_PORT": str(port)}
+    children = own_parts.public()["children"]
+    run("provision", env=env)
+    program = Program(["serve"], env=env, log=tmp_path / "serve.log")
+    try:
+        program.until_healthy(url)
+        assert get(f"{url}/health/ready")[0] == 200
+        os.kill(children["SeaweedFS"], signal.SIGKILL)
+        without_bucket = {"status": "unhealthy", "checks": {"storage": "unreachable", "database": "ok"}}
+        until("storage named", lambda: get(f"{url}/health") == (503, without_bucket))
+        os.kill(children["PostgreSQL"], signal.SIGKILL)
+        without_both = {"status": "unhealthy", "checks": {"storage": "unreachable", "database": "unreachable"}}
+        until("database named", lambda: get(f"{url}/health") == (503, without_both))
+        assert get(f"{url}/health/ready")[0] == 503
+        assert get(f"{url}/health/live")[0] == 200
+    finally:
+        program.stop()
+    assert program.wait() == 0
