@@ -8,6 +8,7 @@ Keys are made here from validated numbers and digests alone; nothing that a clie
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 MAX_SEQ = 99_999_999  # eight digits in the key keep a listing in order of seq
@@ -15,6 +16,7 @@ MAX_SEGMENT = 9_999  # four digits in the key
 SHARDS = 256  # two hex digits: spreads S3's per-prefix request limits, and is the unit of audit work
 DEPLOYMENT_KEY = "meta/deployment.json"
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK_KEY = re.compile(
     r"v1/(?P<shard>[0-9a-f]{2})/(?P<recording>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"/(?P<seq>[0-9]{8})-(?P<segment>[0-9]{4})-(?P<size>[1-9][0-9]{0,18})-(?P<sha256>[0-9a-f]{64})"
@@ -44,6 +46,7 @@ def shard_prefix(shard: int) -> str:
     return f"v1/{shard:02x}/"
 
 
+@lru_cache(maxsize=4_096)  # asked for once a chunk, the same for all chunks of a recording
 def recording_prefix(recording_id: UUID) -> str:
     """Where all chunks of one recording lie. Ends with `/`."""
     return f"{shard_prefix(shard_of(recording_id))}{recording_id}/"
@@ -56,10 +59,9 @@ def before_seq(recording_id: UUID, seq: int) -> str:
 
 def chunk_key(recording_id: UUID, seq: int, segment: int, size: int, sha256: str) -> str:
     """The key of a chunk. Raises ValueError for anything that could not be parsed back."""
-    key = f"{recording_prefix(recording_id)}{seq:08d}-{segment:04d}-{size}-{sha256}"
-    if not _CHUNK_KEY.fullmatch(key):
-        raise ValueError(f"not a chunk key: {key!r}")
-    return key
+    if not (0 <= seq <= MAX_SEQ and 0 <= segment <= MAX_SEGMENT and size > 0 and _DIGEST.fullmatch(sha256)):
+        raise ValueError(f"no chunk has seq {seq}, segment {segment}, size {size} and SHA-256 {sha256!r}")
+    return f"{recording_prefix(recording_id)}{seq:08d}-{segment:04d}-{size}-{sha256}"
 
 
 def parse_chunk_key(key: str) -> ChunkKey | None:
