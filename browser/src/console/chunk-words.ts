@@ -33,6 +33,18 @@ export const STATE_WORDS: Record<CellState, string> = {
   lost: 'lost',
 };
 
+/** When a state was reached, as a label before its time. */
+export const TIME_WORDS: Record<ChunkState, string> = {
+  writing: 'Begun',
+  on_disk: 'On this device',
+  uploading: 'Sent',
+  in_bucket: 'In the bucket',
+  acked: 'Acknowledged',
+  confirmed: 'Confirmed',
+  released: 'Released here',
+  resending: 'Sent again',
+};
+
 /** What the state means for whoever made the recording. */
 export const STATE_MEANING: Record<CellState, string> = {
   writing: 'Slices are being written to this device.',

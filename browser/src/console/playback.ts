@@ -122,6 +122,8 @@ export class Playback {
     URL.revokeObjectURL(url);
     this.#media = media;
     this.#buffer = media.addSourceBuffer(type);
+    // A recording's header names no length, which would make the timeline endless: from nothing, it grows with what is appended.
+    media.duration = 0;
     const { signal } = this.#abort;
     for (const name of ['timeupdate', 'waiting', 'play', 'pause'])
       this.#video.addEventListener(name, () => this.#onTime(), { signal });
@@ -277,8 +279,13 @@ export class Playback {
 
   #setDuration(seconds: number): void {
     const { media, buffer } = this.#opened();
-    const least = buffer.buffered.length > 0 ? buffer.buffered.end(buffer.buffered.length - 1) : 0;
-    if (media.readyState === 'open' && !buffer.updating) media.duration = Math.max(seconds, least);
+    if (media.readyState !== 'open' || buffer.updating) return;
+    try {
+      media.duration = seconds;
+    } catch (error) {
+      // One track already reaches further than both do, which alone is told: the timeline is long enough then.
+      if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
+    }
   }
 
   #end(): void {
@@ -298,16 +305,12 @@ export class Playback {
 
   /** Over missing chunks the picture would stop for ever: goes on where there is something again. */
   #leap(slack = SEAM_S): void {
-    const { buffered } = this.#opened().buffer;
     const now = this.#video.currentTime;
-    if (this.#video.paused || this.#seekTo !== null || isIn(buffered, now + slack)) return;
-    for (let index = 0; index < buffered.length; index += 1) {
-      const start = buffered.start(index);
-      if (start <= now) continue;
-      if (start - now > SEAM_S) this.state.patch({ leaptAt: now });
-      this.#video.currentTime = start + 0.001;
-      return;
-    }
+    if (this.#video.paused || this.#seekTo !== null) return;
+    const to = placeAfterGap(this.#opened().buffer.buffered, now, slack);
+    if (to === null) return;
+    if (to - now > SEAM_S) this.state.patch({ leaptAt: now });
+    this.#video.currentTime = to + 0.001;
   }
 
   /** Picture and sound end at different times before a gap: what stands still near an end is leapt as well. */
@@ -432,6 +435,20 @@ export function mp4Fragment(bytes: Uint8Array): Uint8Array | null {
 
 function sizeOf(chunks: readonly Playable[], counts: (chunk: Playable) => boolean): number {
   return chunks.reduce((sum, chunk) => sum + (counts(chunk) ? chunk.size : 0), 0);
+}
+
+/** Where the next range begins, when no more than `slack` of the one at `now` is left; null where one plays on, or none comes. */
+export function placeAfterGap(
+  ranges: Pick<TimeRanges, 'length' | 'start' | 'end'>,
+  now: number,
+  slack: number,
+): number | null {
+  for (let index = 0; index < ranges.length; index += 1) {
+    const start = ranges.start(index);
+    if (start > now) return start;
+    if (ranges.end(index) - now > slack) return null;
+  }
+  return null;
 }
 
 function isIn(ranges: TimeRanges, time: number): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lastClusterBefore, mp4Fragment } from '../../src/console/playback';
+import { lastClusterBefore, mp4Fragment, placeAfterGap } from '../../src/console/playback';
 import { codecsIn, firstCluster, lastBlockTime } from '../../src/console/webm';
 
 const bytes = (...parts: (number | number[])[]) => Uint8Array.from(parts.flat());
@@ -63,4 +63,23 @@ it('finds the first fragment of an MP4', () => {
   const data = bytes([1, 2, 3, 0, 0, 0, 16], [...new TextEncoder().encode('moof')], [5]);
   expect(mp4Fragment(data)?.length).toBe(9);
   expect(mp4Fragment(bytes([1, 2, 3, 4, 5]))).toBeNull();
+});
+
+describe('a gap', () => {
+  const ranges = (...pairs: [number, number][]) => ({
+    length: pairs.length,
+    start: (index: number) => pairs[index]?.[0] ?? 0,
+    end: (index: number) => pairs[index]?.[1] ?? 0,
+  });
+  const around = ranges([0, 4.7], [5.5, 7]);
+
+  it.each([
+    [1, 0.15, null],
+    [4.6, 0.15, 5.5],
+    [4.5, 1.5, 5.5],
+    [5, 0.15, 5.5],
+    [6.9, 1.5, null],
+  ])('at %d s, with %d s of slack, is left for %d', (now, slack, to) => {
+    expect(placeAfterGap(around, now, slack)).toBe(to);
+  });
 });

@@ -84,7 +84,7 @@ export function RecordPage() {
             <CardHead
               id="tape-head"
               title="Chunks"
-              aside={`${counted(view.chunks.length, 'chunk')} so far · ${bytes(view.bytes)}`}
+              aside={`${counted(view.chunks.length, 'chunk')}${running ? ' so far' : ''} · ${bytes(view.bytes)}`}
             />
             <Tape chunks={view.chunks} recordingId={view.id} />
           </Card>

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import type { ChunkState } from '../../recorder/types';
-import { CELL_STATES, STATE_MEANING, STATE_WORDS } from '../chunk-words';
+import { CELL_STATES, STATE_MEANING, STATE_WORDS, TIME_WORDS } from '../chunk-words';
 import { bytes, clock, counted, instant, whole } from '../format';
 import { useParts } from '../parts';
 import { stateCounts, type TapeChunk } from '../tape-cells';
@@ -45,7 +45,7 @@ export function ChunkFacts({ chunk, recordingId }: { chunk: TapeChunk; recording
         </Fact>
         {chunk.resent > 0 ? <Fact name="Sent again">{counted(chunk.resent, 'time')}</Fact> : null}
         {times.map(({ state, at }) => (
-          <Fact key={state} name={sentence(STATE_WORDS[state])}>
+          <Fact key={state} name={TIME_WORDS[state]}>
             {instant(at)}
           </Fact>
         ))}

@@ -19,6 +19,7 @@ export function Popover({ open, onClose, anchor, label, children }: PopoverProps
         <Radix.Content
           aria-label={label}
           side="top"
+          align="start"
           sideOffset={8}
           collisionPadding={12}
           onCloseAutoFocus={(event) => {
