@@ -33,8 +33,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise PortTaken(
             f"Cannot listen on {host} port {port}: {exc.strerror}. Choose another address or port."
         ) from exc
-    # At once: whoever connects before uvicorn is ready waits instead of being refused.
-    listener.listen(BACKLOG)
     return listener
 
 
@@ -47,7 +45,11 @@ class _Server(uvicorn.Server):
 
 
 async def serve(app: Starlette, listener: socket.socket, *, shutdown_s: float) -> None:
-    """Serves until cancelled; requests under way may finish within `shutdown_s`."""
+    """Listens and serves until cancelled; requests under way may finish within `shutdown_s`."""
+    try:
+        listener.listen(BACKLOG)
+    except OSError as exc:  # bound by two at once, and the other one listened first
+        raise PortTaken(f"Another program took port {listener.getsockname()[1]} meanwhile. Choose another.") from exc
     config = uvicorn.Config(
         app,
         log_config=None,

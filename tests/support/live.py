@@ -175,12 +175,14 @@ class System:
         program: Program,
         url: str,
         *,
+        folder: Path,
         env: Mapping[str, str],
         api: FaultProxy,
         bucket: FaultProxy,
     ) -> None:
         self.program = program
         self.url = url
+        self.folder = folder
         self.env = env
         self.api = api
         self.bucket = bucket
@@ -295,7 +297,7 @@ def up(folder: Path, *, origins: Sequence[str] = (), **changed: str) -> Iterator
     def start(env: Mapping[str, str]) -> Program:
         return Program(["up", "--port", str(port), "--data-dir", str(data_dir)], env=env, log=folder / "safereel.log")
 
-    with _running(start, port, lambda: environment_of(data_dir), origins, changed) as system:
+    with _running(folder, start, port, lambda: environment_of(data_dir), origins, changed) as system:
         yield system
 
 
@@ -325,12 +327,13 @@ def served(folder: Path, stack: EmbeddedStack, *, origins: Sequence[str] = (), *
             run("provision", env=whole)
             return Program(["serve"], env=whole, log=folder / "serve.log")
 
-        with _running(start, port, lambda: parts_env, origins, changed) as system:
+        with _running(folder, start, port, lambda: parts_env, origins, changed) as system:
             yield system
 
 
 @contextmanager
 def _running(
+    folder: Path,
     start: Callable[[Mapping[str, str]], Program],
     port: int,
     environment: Callable[[], Mapping[str, str]],
@@ -346,7 +349,7 @@ def _running(
         try:
             program.until_healthy(url)
             whole = {**env, **environment()}
-            system = System(lambda: start(env), program, url, env=whole, api=api, bucket=bucket)
+            system = System(lambda: start(env), program, url, folder=folder, env=whole, api=api, bucket=bucket)
         except BaseException:
             program.stop()
             raise

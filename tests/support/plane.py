@@ -162,6 +162,7 @@ class Running:
 async def running_plane(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
     """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps."""
     listener = listen("127.0.0.1", 0)
+    listener.listen()  # who connects before the server is up waits instead of being refused
     host, port = listener.getsockname()
     async with open_control_plane(settings, issues_tokens=True) as plane:
         await plane.deployment.claim_bucket()
