@@ -48,6 +48,13 @@ interface Segment {
   endS: number | null;
 }
 
+/** A cluster to begin at. */
+interface Found {
+  chunk: Playable;
+  bytes: Uint8Array;
+  offset: number;
+}
+
 /**
  * Plays a recording from its chunks, while it grows or once it is complete: fetched in order, appended to one
  * SourceBuffer, a bounded time ahead; each segment has its own header and its own place on the timeline.
@@ -327,21 +334,32 @@ export class Playback {
     const run = this.#chunks.filter((chunk) => chunk.segment === segment.number);
     const found = await this.#findCluster(run, segment, seconds);
     if (this.#seekTo !== seconds) return;
-    this.#seekTo = null;
+    await this.#empty();
     const first = run[0];
-    if (!found || !first) {
+    if (found && first) {
+      await this.#feedFrom(found, first, segment);
+    } else {
       // No way to tell times in this container: the run is appended from its start.
       this.#cursor = (first?.seq ?? 0) - 1;
       this.#segment = null;
-      return;
     }
+    if (this.#seekTo === seconds) this.#seekTo = null;
+  }
+
+  async #feedFrom(found: Found, first: Playable, segment: Segment): Promise<void> {
     const { buffer, media } = this.#opened();
     if (media.readyState === 'open') buffer.abort();
     if (this.#segment !== segment.number) await this.#feedHeader(first, segment);
     await this.#feed(found.bytes.subarray(found.offset));
     this.#cursor = found.chunk.seq;
     this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, found.chunk.seq) });
-    this.#leap();
+  }
+
+  /** What was buffered elsewhere would be taken for the far side of a gap, and kept for nothing. */
+  async #empty(): Promise<void> {
+    const { buffer } = this.#opened();
+    buffer.remove(0, Number.POSITIVE_INFINITY);
+    await once(buffer, 'updateend', this.#abort.signal);
   }
 
   async #feedHeader(first: Playable, segment: Segment): Promise<void> {
@@ -364,13 +382,13 @@ export class Playback {
   }
 
   /** Guesses by bytes, looks at the cluster there, guesses again: the latest cluster that begins before the place. */
-  async #findCluster(run: readonly Playable[], segment: Segment, seconds: number) {
+  async #findCluster(run: readonly Playable[], segment: Segment, seconds: number): Promise<Found | null> {
     const wantedMs = Math.max(0, (seconds - segment.startS) * 1000);
     const lengthMs = ((segment.endS ?? this.#opened().media.duration) - segment.startS) * 1000;
     let low = 0;
     let high = run.length - 1;
     let at = Math.min(high, Math.max(0, Math.floor((wantedMs / Math.max(1, lengthMs)) * run.length)));
-    let best: { chunk: Playable; bytes: Uint8Array; offset: number } | null = null;
+    let best: Found | null = null;
     for (let looks = 0; looks < SEEK_LOOKS && low <= high; looks += 1) {
       const chunk = run[at];
       const bytes = chunk && (await this.#fetched(chunk));
