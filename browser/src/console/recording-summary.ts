@@ -38,10 +38,12 @@ export function problemsOf(status: StoredStatus | null, tape: readonly TapeChunk
   if (!status) return [];
   const said: string[] = [];
   if (status.lost.length > 0)
-    said.push(`Lost: ${namedRanges(status.lost, tape)}. Neither the bucket nor any known device has them.`);
+    said.push(
+      `Lost: ${namedRanges(status.lost, tape)}. Neither the bucket nor any known device has ${lengthOf(status.lost) === 1 ? 'it' : 'them'}.`,
+    );
   if (status.missing.length > 0)
     said.push(
-      `Gone from the bucket: ${namedRanges(status.missing, tape)}. The device that holds them was asked to send them again.`,
+      `Gone from the bucket: ${namedRanges(status.missing, tape)}. The device that holds ${lengthOf(status.missing) === 1 ? 'it was asked to send it' : 'them was asked to send them'} again.`,
     );
   if (status.state === 'expired')
     said.push(

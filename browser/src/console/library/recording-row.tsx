@@ -37,7 +37,11 @@ function Figure({ name, children }: { name: string; children: string }) {
   return (
     <span className="max-md:text-[13.5px] max-md:text-soft md:text-right">
       <span className="sr-only">, {name} </span>
-      {children ? <span className="max-md:before:content-['_·_']">{children}</span> : null}
+      {children ? (
+        <span className="max-md:before:content-['_·_']">{children}</span>
+      ) : (
+        <span className="text-soft max-md:hidden">–</span>
+      )}
     </span>
   );
 }

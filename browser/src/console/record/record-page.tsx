@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
-import { bytes, clock, counted } from '../format';
+import type { RecordingView } from '../../recorder/types';
+import { bytes, clock, counted, whole } from '../format';
 import { titleOf } from '../library-rows';
 import { useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
@@ -39,7 +40,7 @@ export function RecordPage() {
       className="max-[860px]:pb-28"
     >
       <div
-        className={`flex items-center justify-between gap-4 ${running ? 'sticky top-0 z-20 -mx-9 -my-3 bg-paper/95 px-9 py-3 max-[860px]:static max-[860px]:m-0 max-[860px]:p-0' : 'min-h-10'}`}
+        className={`flex items-center justify-between gap-4 ${running ? 'sticky top-0 z-20 -mx-9 -my-3 bg-paper px-9 py-3 max-[860px]:static max-[860px]:m-0 max-[860px]:p-0' : 'min-h-10'}`}
       >
         <h1 className="min-w-0 truncate font-semibold text-[22px] tracking-[-0.01em]">
           {view ? titleOf(view) : 'New recording'}
@@ -112,7 +113,7 @@ function ThumbDeck({ recordingId }: { recordingId: string | null }) {
       {view && view.state !== 'complete' ? (
         <p aria-hidden="true" className="mb-2 flex justify-between text-[13px] text-soft">
           <span className="font-semibold text-ink">{clock(recordedMs)}</span>
-          <span>safe up to {clock(view.safeMs)}</span>
+          <span>{thumbWords(view)}</span>
         </p>
       ) : null}
       <div className="flex gap-2.5">
@@ -120,4 +121,9 @@ function ThumbDeck({ recordingId }: { recordingId: string | null }) {
       </div>
     </div>
   );
+}
+
+function thumbWords({ safeMs, chunksOnlyHere }: RecordingView): string {
+  const safe = safeMs >= 1000 ? `safe up to ${clock(safeMs)}` : 'nothing in the bucket yet';
+  return `${safe} · ${whole(chunksOnlyHere)} only here`;
 }

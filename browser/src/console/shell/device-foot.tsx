@@ -16,7 +16,9 @@ export function DeviceFoot() {
         <i className="block h-full min-w-0.5 rounded-full bg-soft" style={{ width: `${share * 100}%` }} />
       </div>
       {ready && storage.persisted === false ? (
-        <p className="mt-1.5">The browser may clear it when this device runs out of space: send soon what matters.</p>
+        <p className="mt-1.5">
+          The browser may clear it if this device runs out of space: stay online until all is sent.
+        </p>
       ) : null}
       {foreignChunks > 0 ? (
         <p className="mt-1.5">
