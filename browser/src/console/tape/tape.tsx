@@ -94,8 +94,8 @@ function Opened({ chunks, path, onPath, recordingId }: OpenedProps) {
 
 function olderWords(older: readonly TapeCell[], perCell: number): string {
   const last = older.at(-1)?.chunks.at(-1);
-  const until = last && last.durationMs > 0 ? `Up to ${clock(last.startMs + last.durationMs)}, ` : 'Before that, ';
-  return `${until}${whole(perCell)} chunks to a cell`;
+  const until = last && last.durationMs > 0 ? `Up to ${clock(last.startMs + last.durationMs)}, ` : '';
+  return until ? `${until}${whole(perCell)} chunks to a cell` : `Older chunks, ${whole(perCell)} to a cell`;
 }
 
 function buttonHolding(tape: HTMLElement | null, seq: number): HTMLElement | null {
