@@ -297,7 +297,7 @@ def up(folder: Path, *, origins: Sequence[str] = (), **changed: str) -> Iterator
     def start(env: Mapping[str, str]) -> Program:
         return Program(["up", "--port", str(port), "--data-dir", str(data_dir)], env=env, log=folder / "safereel.log")
 
-    with _running(folder, start, port, lambda: environment_of(data_dir), origins, changed) as system:
+    with _running(folder, start, port, lambda: environment_of(data_dir), origins=origins, changed=changed) as system:
         yield system
 
 
@@ -327,7 +327,7 @@ def served(folder: Path, stack: EmbeddedStack, *, origins: Sequence[str] = (), *
             run("provision", env=whole)
             return Program(["serve"], env=whole, log=folder / "serve.log")
 
-        with _running(folder, start, port, lambda: parts_env, origins, changed) as system:
+        with _running(folder, start, port, lambda: parts_env, origins=origins, changed=changed) as system:
             yield system
 
 
@@ -337,6 +337,7 @@ def _running(
     start: Callable[[Mapping[str, str]], Program],
     port: int,
     environment: Callable[[], Mapping[str, str]],
+    *,
     origins: Sequence[str],
     changed: Mapping[str, str],
 ) -> Iterator[System]:
