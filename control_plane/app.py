@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from control_plane.api import acks, grants, health, heartbeats, identity, problems, recordings
 from control_plane.api.page import page_routes
@@ -27,7 +28,7 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         yield {"services": services}
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *recordings.routes,
             *grants.routes,
@@ -43,10 +44,13 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
             DatabaseUnreachable: problems.on_database_unreachable,
             BucketUnreachable: problems.on_bucket_unreachable,
             HTTPException: problems.on_http_exception,
+            ClientDisconnect: problems.on_disconnect,
             Exception: problems.on_fault,
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # an address that is not one is a problem document, not a redirect
+    return app
 
 
 def _cors(page_origins: Sequence[str]) -> list[Middleware]:

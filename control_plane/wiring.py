@@ -33,6 +33,8 @@ from control_plane.services.sweeping import SweepRunner
 POOL_TIMEOUT_S = 5.0
 # The page asks again shortly before: short enough that a leaked one is soon worthless.
 TOKEN_TTL = timedelta(hours=1)
+# A recorder that waits longer for a verdict may as well be told to ask again: a bucket that hangs must not hang everybody.
+ACK_PATIENCE_S = 6.0
 # Of the HEADs that acks may have under way, a sweep may add this part.
 SWEEPS_SHARE = 4
 
@@ -104,7 +106,7 @@ def _build(
     recordings, chunks = RecordingStore(database), ChunkStore(database)
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
     signer = presigner(settings)
-    looker = Looker(opened, at_once=settings.safereel_heads_at_once)
+    looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
     sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)

@@ -11,6 +11,8 @@ from control_plane.domain.errors import NotFound, OriginForbidden
 
 # Whoever opens the embedded stack's page: it runs on the developer's own machine, for one person.
 PAGE_OWNER = "local"
+# How a browser on this machine names it.
+OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def me(request: Request[State]) -> Response:
@@ -23,11 +25,24 @@ async def session(request: Request[State]) -> Response:
     state = services(request)
     if state.issuer is None:
         raise NotFound("Only the embedded stack gives out tokens. Get one from this deployment's issuer.")
-    # Browsers set it, and pages cannot (Fetch Metadata); programs on this machine do not send it.
-    if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+    if not _is_own_page(request):
         raise OriginForbidden("Open the page that this stack serves.")
     token, expires_at = state.issuer.issue(PAGE_OWNER, [RECORD], state.clock())
     return answer({"token": token, "owner": PAGE_OWNER, "expires_at": rfc3339(expires_at)})
+
+
+def _is_own_page(request: Request[State]) -> bool:
+    """Whether the page of this stack asks, or a program on this machine, and no other site open in the same browser.
+
+    Browsers say where a call comes from, and pages cannot forge it (Fetch Metadata, Origin). A name that somebody else has
+    pointed at this machine (DNS rebinding) shows in Host.
+    """
+    if request.url.hostname not in OWN_HOSTS:
+        return False
+    if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or origin == f"{request.url.scheme}://{request.url.netloc}"
 
 
 routes = [

@@ -74,6 +74,11 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
     return problem(NotFound("See docs/protocol.md for the calls there are."), exc.headers)
 
 
+async def on_disconnect(_request: Request, _exc: Exception) -> Response:
+    """The caller went away while it sent its body: nothing was done, and nobody reads the answer (nginx's 499)."""
+    return Response(status_code=499)
+
+
 async def on_fault(request: Request, exc: Exception) -> Response:
     """A fault of ours: told to the log in full, and to the caller not at all."""
     _log.error("A request failed", exc_info=exc, extra={"path": request.url.path, "method": request.method})

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from control_plane.db.coalescing import Coalescer
 from control_plane.db.database import Database
-from control_plane.db.rows import chunk_of
+from control_plane.db.rows import chunk_of, sighting_columns
+from control_plane.domain.findings import Finding
 from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, GrantedBatch, Permit, ProvenAck
 
 ChunkId = tuple[UUID, int]
@@ -64,6 +65,11 @@ class ChunkStore:
         """Lets the next grants of these chunks replace what lies under their keys."""
         params = {"owner": owner, "recording_id": recording_id, "seqs": list(seqs)}
         await self._database.execute("chunks_allow_overwrite", params)
+
+    async def doubt(self, findings: Sequence[Finding]) -> None:
+        """Remembers what was seen against chunks that count as safe: they are not released until a sweep has looked."""
+        if findings:
+            await self._database.execute("sightings_record", sighting_columns(findings))
 
     async def page(self, owner: str, recording_id: UUID, *, after: int, limit: int) -> Sequence[Chunk]:
         """Chunks with a seq above `after`, ascending."""

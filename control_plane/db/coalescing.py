@@ -1,7 +1,7 @@
 """Statements that arrive together are run together.
 
-One row per commit gives some 7,000 commits a second at best, a hundred rows per commit 147,000 rows: while one statement
-is under way, what arrives in the meantime is gathered and becomes the next one. Nobody waits for a timer.
+One row per commit gives some 7,000 commits a second at best, a hundred rows per commit 147,000 rows: while statements
+are under way, what arrives in the meantime is gathered and becomes the next one. Nobody waits for a timer.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# More than one, so that a statement that waits for a lock does not hold up everybody; few, so that they stay full.
+AT_ONCE = 3
 # Keeps one statement's arrays, and the locks it holds, small.
 MAX_TOGETHER = 2_000
 
@@ -25,14 +27,16 @@ class Coalescer(Generic[Item, Result]):
     def __init__(self, run: Callable[[Sequence[Item]], Awaitable[Result]]) -> None:
         self._run = run
         self._waiting: list[tuple[Sequence[Item], asyncio.Future[Result]]] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
 
     async def submit(self, items: Sequence[Item]) -> Result:
         """The result of the statement in which `items` took part."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, done))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._drain())
+        if len(self._workers) < AT_ONCE:
+            worker = asyncio.create_task(self._drain())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
         return await done
 
     async def _drain(self) -> None:

@@ -1,5 +1,6 @@
 """The connection pool, and the one place where driver errors become ours."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeAlias
@@ -15,8 +16,10 @@ Row: TypeAlias = dict[str, Any]
 
 # Long enough for the largest statement we make (an audit's snapshot), short enough to notice a database that hangs.
 STATEMENT_TIMEOUT_MS = 60_000
-# A row lock is held for one statement: waiting longer means that something is stuck.
-LOCK_TIMEOUT_MS = 5_000
+# A row lock is held for one statement: waiting longer means that something is stuck, and others wait behind it.
+LOCK_TIMEOUT_MS = 2_000
+# What a caller waits for a statement of a request, whatever the server does: a server that hangs sends no timeout either.
+PATIENCE_S = 15.0
 
 
 class DatabaseUnreachable(Exception):
@@ -80,7 +83,7 @@ class Database:
     async def rows(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Sequence[Row]:
         """All rows of a named statement, on `on` (a transaction under way) or a connection of its own."""
         if on is None:
-            async with self.connection() as connection:
+            async with _patience(), self.connection() as connection:
                 return await self.rows(name, params, on=connection)
         async with on.cursor(binary=True) as cursor:  # binary: times and digests need no parsing
             await cursor.execute(self._queries[name], params)
@@ -94,10 +97,19 @@ class Database:
     async def execute(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> int:
         """Runs a named statement that answers no rows; how many it touched."""
         if on is None:
-            async with self.connection() as connection:
+            async with _patience(), self.connection() as connection:
                 return await self.execute(name, params, on=connection)
         return (await on.execute(self._queries[name], params)).rowcount
 
     async def ping(self) -> None:
         """Returns if the database answers."""
         await self.rows("ping", {})
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield
+    except TimeoutError as exc:
+        raise DatabaseUnreachable(f"no answer within {PATIENCE_S:.0f} s") from exc

@@ -45,7 +45,10 @@ class HeartbeatStore:
 
     async def tickets(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Ticket]:
         """Open tickets for chunks that the recorder says it holds, oldest first."""
-        rows = await self._database.rows("beat_tickets", {"owner": owner, "limit": limit, **_held(beat)})
+        rows = await self._database.rows(
+            "beat_tickets",
+            {"owner": owner, "recorder_id": beat.recorder_id, "limit": limit, **_held(beat)},
+        )
         return [Ticket(row["ticket_id"], Verdict(row["reason"]), row["mime_type"], chunk_of(row)) for row in rows]
 
     async def deliver(self, tickets: Sequence[UUID], ttl: timedelta) -> Mapping[ChunkId, Chunk]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from control_plane.db.database import Row
+from control_plane.domain.findings import Finding
 from control_plane.domain.models import Chunk, ChunkState, Recording, RecordingState, Source
 from control_plane.domain.ranges import Range
 
@@ -56,3 +57,18 @@ def ranges_of(multirange: Any) -> list[Range]:
 def multirange_text(ranges: Sequence[Range]) -> str:
     """Inclusive ranges as the text of an int4multirange, which merges what touches or overlaps."""
     return "{" + ",".join(f"[{first},{last}]" for first, last in ranges) + "}"
+
+
+def chunk_columns(chunks: Sequence[Chunk]) -> dict[str, object]:
+    """Chunks as the parallel arrays that statements unnest: what a sweep's conditional writes are conditional on."""
+    return {
+        "recording_ids": [chunk.recording_id for chunk in chunks],
+        "seqs": [chunk.seq for chunk in chunks],
+        "generations": [chunk.generation for chunk in chunks],
+    }
+
+
+def sighting_columns(findings: Sequence[Finding]) -> dict[str, object]:
+    """Findings as parallel arrays."""
+    columns = chunk_columns([finding.chunk for finding in findings])
+    return {**columns, "verdicts": [finding.verdict.value for finding in findings]}

@@ -10,11 +10,11 @@ from psycopg.types.json import Jsonb
 
 from control_plane.db.chunks import ChunkId
 from control_plane.db.database import Connection, Database
-from control_plane.db.rows import chunk_of
+from control_plane.db.rows import chunk_columns, chunk_of, sighting_columns
 from control_plane.domain.bucket import ListedObject
 from control_plane.domain.findings import Finding, OpenedTicket, SweepReport
 from control_plane.domain.keys import ChunkKey
-from control_plane.domain.models import Chunk, ChunkState, Verdict
+from control_plane.domain.models import Chunk, Verdict
 
 
 class AuditStaging:
@@ -43,9 +43,10 @@ class AuditStaging:
         """Gives the planner the sizes: temporary tables are not analyzed by themselves."""
         await self._database.execute("audit_analyze", {}, on=self._connection)
 
-    async def doubts(self, limit: int) -> Sequence[Chunk]:
-        """Expected chunks that the listing does not show as they were acked."""
-        return [chunk_of(row) for row in await self._rows("audit_doubts", {"limit": limit})]
+    async def doubts(self, *, after: str | None, limit: int) -> Sequence[tuple[str, Chunk]]:
+        """Expected chunks that the listing does not show as they were acked, with their keys, in order of key."""
+        rows = await self._rows("audit_doubts", {"after": after, "limit": limit})
+        return [(row["key"], chunk_of(row)) for row in rows]
 
     async def unexpected(self, settle: timedelta, limit: int) -> Sequence[str]:
         """Listed keys, older than the settle time, that no chunk acked at the snapshot has."""
@@ -101,8 +102,7 @@ class SweepStore:
 
     async def confirm(self, seen: Sequence[tuple[Chunk, str]]) -> int:
         """Confirms chunks that were seen (with the ETag shown), where nothing happened to them since; how many."""
-        columns = {**_keys([chunk for chunk, _ in seen]), "etags": [etag for _, etag in seen]}
-        return len(await self._database.rows("confirm_apply", columns))
+        return len(await self._database.rows("confirm_apply", _seen_columns(seen)))
 
     async def looked(self, recording_ids: Sequence[UUID]) -> None:
         """Puts these recordings at the end of the confirm queue."""
@@ -127,47 +127,41 @@ class SweepStore:
         size: int = row["chunks"]
         return size
 
-    async def states(self, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, ChunkState]:
-        """The ledger's state of each key, as long as segment, size and digest are the ledger's too."""
-        rows = await self._database.rows(
-            "chunk_states",
-            {"recording_ids": [key.recording_id for key in keys], "seqs": [key.seq for key in keys]},
-        )
+    async def chunks_of(self, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
+        """The ledger's chunk of each key, as long as segment, size and digest are the ledger's too."""
+        params = {"recording_ids": [key.recording_id for key in keys], "seqs": [key.seq for key in keys]}
+        found = [chunk_of(row) for row in await self._database.rows("chunks_of_keys", params)]
         return {
-            ChunkKey(row["recording_id"], row["seq"], row["segment"], row["size"], row["sha256"]): ChunkState(
-                row["state"]
-            )
-            for row in rows
+            ChunkKey(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256): chunk for chunk in found
         }
+
+    async def take_back(self, seen: Sequence[tuple[Chunk, str]]) -> int:
+        """Acks missing chunks that a HEAD has shown to be there again; their tickets are healed. How many."""
+        return len(await self._database.rows("chunks_returned", _seen_columns(seen)))
+
+    async def refresh_etags(self, seen: Sequence[tuple[Chunk, str]]) -> int:
+        """Keeps the ETags under which proven content lies now; how many were others before."""
+        return await self._database.execute("etags_refresh", _seen_columns(seen))
 
     async def sighted_before(self, findings: Sequence[Finding], started_at: datetime) -> frozenset[ChunkId]:
         """Which of these another sweep had found already, before this one began."""
-        columns = {**_keys([finding.chunk for finding in findings]), "started_at": started_at}
+        columns = {**chunk_columns([finding.chunk for finding in findings]), "started_at": started_at}
         rows = await self._database.rows("sightings_earlier", columns)
         return frozenset((row["recording_id"], row["seq"]) for row in rows)
 
     async def record_sightings(self, findings: Sequence[Finding]) -> int:
         """Remembers first sightings, where nothing happened to the chunks since; how many were new."""
-        return await self._database.execute("sightings_record", _judged(findings))
+        return await self._database.execute("sightings_record", sighting_columns(findings))
 
     async def forget_sightings(self, chunks: Sequence[Chunk]) -> None:
         """Forgets sightings of chunks that a HEAD has now shown as they should be."""
-        await self._database.execute("sightings_forget", _keys(chunks))
+        await self._database.execute("sightings_forget", chunk_columns(chunks))
 
     async def open_tickets(self, findings: Sequence[Finding]) -> Sequence[OpenedTicket]:
         """Marks chunks missing and opens their tickets, where nothing happened to them since the sweep read them."""
-        rows = await self._database.rows("tickets_open", _judged(findings))
+        rows = await self._database.rows("tickets_open", sighting_columns(findings))
         return [OpenedTicket(row["id"], row["recording_id"], row["seq"], Verdict(row["reason"])) for row in rows]
 
 
-def _keys(chunks: Sequence[Chunk]) -> dict[str, object]:
-    return {
-        "recording_ids": [chunk.recording_id for chunk in chunks],
-        "seqs": [chunk.seq for chunk in chunks],
-        "generations": [chunk.generation for chunk in chunks],
-    }
-
-
-def _judged(findings: Sequence[Finding]) -> dict[str, object]:
-    columns = _keys([finding.chunk for finding in findings])
-    return {**columns, "verdicts": [finding.verdict.value for finding in findings]}
+def _seen_columns(seen: Sequence[tuple[Chunk, str]]) -> dict[str, object]:
+    return {**chunk_columns([chunk for chunk, _ in seen]), "etags": [etag for _, etag in seen]}

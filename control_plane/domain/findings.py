@@ -41,7 +41,10 @@ class Observation:
 
     looked_at: int = 0
     confirmed: int = 0
+    refreshed: int = 0
+    returned: int = 0
     unreachable: int = 0
+    unlisted: int = 0
     truncated: bool = False
     findings: list[Finding] = field(default_factory=list)
     unexpected: dict[str, int] = field(default_factory=dict)
@@ -61,6 +64,15 @@ class SweepReport:
     detail: Mapping[str, object]
 
 
+def combined(parts: Sequence[Handled]) -> Handled:
+    """What several parts of one sweep handled, together."""
+    return Handled(
+        first_sightings=sum(part.first_sightings for part in parts),
+        tickets=[ticket for part in parts for ticket in part.tickets],
+        would_open=sum(part.would_open for part in parts),
+    )
+
+
 def discrepancies(findings: Sequence[Finding]) -> dict[str, int]:
     """How many findings of each verdict."""
     counts: dict[str, int] = {}
@@ -73,8 +85,11 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
     """The body of a report, as stored and printed."""
     return {
         "confirmed": seen.confirmed,
+        "etags_refreshed": seen.refreshed,
+        "returned": seen.returned,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,
+        "unlisted": seen.unlisted,
         "first_sightings": handled.first_sightings,
         "tickets_opened": len(handled.tickets),
         "tickets_that_would_open": handled.would_open,

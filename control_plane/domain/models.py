@@ -29,6 +29,10 @@ class ChunkState(StrEnum):
     LOST = "lost"
 
 
+IN_BUCKET = frozenset({ChunkState.ACKED, ChunkState.CONFIRMED})
+"""States of a chunk that the bucket is known to hold."""
+
+
 class Source(StrEnum):
     RECORDER = "recorder"
     FILE = "file"

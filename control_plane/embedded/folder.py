@@ -30,6 +30,12 @@ PORTS = range(20_000, 32_000)
 LOCK_PATIENCE_S = 0.5
 
 
+NO_WAY_IN = (
+    "It holds the password of the database beside it: bring it back from a backup. To begin anew, move the whole folder away; "
+    "the recordings stay in it."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """Random, made at the first start and kept."""
@@ -97,15 +103,14 @@ class DataFolder:
         try:
             raw = json.loads(self._secrets.read_text())
             return Secrets(**{f.name: str(raw[f.name]) for f in fields(Secrets)})
-        except FileNotFoundError:
+        except FileNotFoundError as exc:
+            if self.postgres.exists():
+                raise EmbeddedError(f"{self._secrets} is gone. {NO_WAY_IN}") from exc
             made = Secrets.fresh()
             _write_private(self._secrets, asdict(made))
             return made
         except (ValueError, KeyError, TypeError) as exc:
-            raise EmbeddedError(
-                f"{self._secrets} is not whole. Bring it back from a backup, or delete it: new keys are then made, no "
-                "recording is lost, and tokens given out until now stop working."
-            ) from exc
+            raise EmbeddedError(f"{self._secrets} is not whole. {NO_WAY_IN}") from exc
 
     def load_ports(self, names: Sequence[str]) -> dict[str, int]:
         """A free port for each name: the one it had the last time, if it can be had."""

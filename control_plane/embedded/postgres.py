@@ -115,12 +115,12 @@ class Postgres:
         except FileNotFoundError as exc:
             raise EmbeddedError(
                 f"{self._data} is not a PostgreSQL data folder (no PG_VERSION in it). Bring it back from a backup, or "
-                "move it away: `safereel rebuild` then makes the ledger again from the bucket."
+                "move the whole folder away to begin anew."
             ) from exc
         if theirs != ours:
             raise EmbeddedError(
                 f"{self._data} was written by PostgreSQL {theirs}, and this one is {ours}. Dump it with pg_dump of "
-                f"{theirs}, or move it away: `safereel rebuild` then makes the ledger again from the bucket."
+                f"{theirs}, or move the whole folder away to begin anew."
             )
 
     async def _initialise(self, account: tuple[int, int] | None) -> None:

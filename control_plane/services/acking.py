@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from control_plane.db.chunks import ChunkId, ChunkStore
+from control_plane.db.chunks import ChunkStore
 from control_plane.db.recordings import RecordingStore
-from control_plane.domain.errors import ChunkNotGranted, RecordingDeleted, RecordingUnknown, Refusal
-from control_plane.domain.judging import judge
-from control_plane.domain.models import AckClaim, Chunk, ChunkState, ProvenAck, RecordingState, Verdict
+from control_plane.domain.bucket import ObjectHead
+from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, RecordingDeleted, RecordingUnknown, Refusal
+from control_plane.domain.findings import Finding
+from control_plane.domain.judging import judge, judge_again
+from control_plane.domain.models import IN_BUCKET, AckClaim, Chunk, ChunkState, ProvenAck, RecordingState, Verdict
 from control_plane.services.looking import Looker
 
 
@@ -23,14 +25,14 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class NotGranted:
-    """The claim is for a chunk that was never granted: nothing was looked at."""
+class Refused:
+    """The claim is for a chunk that was never granted, or that is beyond the end of a complete recording."""
 
     seq: int
     refusal: Refusal
 
 
-AckAnswer = Judged | NotGranted
+AckAnswer = Judged | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class _Looked:
     chunk: Chunk
     verdict: Verdict
     etag: str
+    doubt: Finding | None = None
 
 
 class AckService:
@@ -58,7 +61,11 @@ class AckService:
             await self._require_recording(owner, recording_id)
         looked = await self._look([(chunks[claim.seq], claim) for claim in claims if claim.seq in chunks])
         states = await self._commit(looked)
+        if any(found.verdict is Verdict.MATCH and seq not in states for seq, found in looked.items()):
+            # A proven ack is refused where the recording's deletion was committed first, or beyond a recording's end.
+            await self._require_recording(owner, recording_id)
         await self._make_way(owner, recording_id, looked)
+        await self._chunks.doubt([found.doubt for found in looked.values() if found.doubt is not None])
         return [_answer(claim.seq, looked, states) for claim in claims]
 
     async def _require_recording(self, owner: str, recording_id: UUID) -> None:
@@ -80,21 +87,16 @@ class AckService:
         if not sight.reached:
             return _Looked(chunk, Verdict.UNREACHABLE, "")
         verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=claim.etag, head=sight.head)
-        return _Looked(chunk, verdict, sight.head.etag if sight.head else "")
+        return _Looked(chunk, verdict, sight.head.etag if sight.head else "", _doubt(chunk, sight.head))
 
-    async def _commit(self, looked: Mapping[int, _Looked]) -> Mapping[ChunkId, ChunkState]:
+    async def _commit(self, looked: Mapping[int, _Looked]) -> Mapping[int, ChunkState]:
         proven = [
             ProvenAck(found.chunk.recording_id, seq, found.chunk.sha256, found.etag)
             for seq, found in looked.items()
             if found.verdict is Verdict.MATCH
         ]
-        if not proven:
-            return {}
-        states = await self._chunks.record_acks(proven)
-        if any((ack.recording_id, ack.seq) not in states for ack in proven):
-            # The only thing that refuses a proven ack: the recording's deletion was committed first.
-            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
-        return states
+        by_id = await self._chunks.record_acks(proven) if proven else {}
+        return {ack.seq: by_id[ack.recording_id, ack.seq] for ack in proven if (ack.recording_id, ack.seq) in by_id}
 
     async def _make_way(self, owner: str, recording_id: UUID, looked: Mapping[int, _Looked]) -> None:
         blocked = [
@@ -106,8 +108,18 @@ class AckService:
             await self._chunks.allow_overwrite(owner, recording_id, blocked)
 
 
-def _answer(seq: int, looked: Mapping[int, _Looked], states: Mapping[ChunkId, ChunkState]) -> AckAnswer:
+def _doubt(chunk: Chunk, head: ObjectHead | None) -> Finding | None:
+    """What a HEAD shows against a chunk that counts as safe: as good as a sweep's first sighting, it stops its release."""
+    if chunk.state not in IN_BUCKET:
+        return None
+    verdict = judge_again(chunk, head)
+    return None if verdict is Verdict.MATCH else Finding(chunk, verdict)
+
+
+def _answer(seq: int, looked: Mapping[int, _Looked], states: Mapping[int, ChunkState]) -> AckAnswer:
     found = looked.get(seq)
     if found is None:
-        return NotGranted(seq, ChunkNotGranted(f"Ask for a grant of chunk {seq} first, then PUT it."))
-    return Judged(seq, found.verdict, states.get((found.chunk.recording_id, seq), found.chunk.state))
+        return Refused(seq, ChunkNotGranted(f"Ask for a grant of chunk {seq} first, then PUT it."))
+    if found.verdict is Verdict.MATCH and seq not in states:
+        return Refused(seq, RecordingComplete("The recording was completed without this chunk."))
+    return Judged(seq, found.verdict, states.get(seq, found.chunk.state))

@@ -4,25 +4,27 @@ Listing pages are copied into a staging table and SQL finds the differences, so 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from control_plane.db.sweeps import AuditStaging, SweepStore
 from control_plane.domain.bucket import Bucket
-from control_plane.domain.findings import Handled, OpenedTicket, SweepReport
+from control_plane.domain.findings import Handled, SweepReport, combined
 from control_plane.domain.keys import SHARDS, ChunkKey, parse_chunk_key, shard_prefix
-from control_plane.domain.models import ChunkState, SweepKind
+from control_plane.domain.models import Chunk, ChunkState, SweepKind
 from control_plane.services.discrepancies import DiscrepancyService
-from control_plane.services.examining import Examined, examine
+from control_plane.services.examining import examine
 from control_plane.services.looking import Looker
 from control_plane.services.sweeping import Sweep, SweepRunner
 
 # Below this, 256 listings cost more than one over all shards, whose staging is then some tens of megabytes.
 SMALL_LEDGER_CHUNKS = 100_000
-# A sweep's share of HEADs and tickets; the rest is found again by the next one.
-DOUBTS_PER_UNIT = 10_000
+# Looked at and handled together: some megabytes, and statements of some milliseconds.
+DOUBTS_AT_ONCE = 2_000
+# More than that is a bucket that somebody else fills: counting the rest would say nothing more.
 UNEXPECTED_PER_UNIT = 10_000
+GONE = frozenset({ChunkState.MISSING, ChunkState.LOST})
 # Enough keys for a person to see what kind of thing they are.
 SAMPLES = 20
 
@@ -70,14 +72,8 @@ class AuditService:
         return await self._runner.run(SweepKind.AUDIT, self._body, dry_run=dry_run)
 
     async def _body(self, sweep: Sweep) -> Handled:
-        tickets: list[OpenedTicket] = []
-        first_sightings = would_open = 0
-        for unit in audit_units(await self._sweeps.ledger_size(SMALL_LEDGER_CHUNKS)):
-            handled = await self._audit_unit(sweep, unit)
-            tickets += handled.tickets
-            first_sightings += handled.first_sightings
-            would_open += handled.would_open
-        return Handled(first_sightings, tickets, would_open)
+        units = audit_units(await self._sweeps.ledger_size(SMALL_LEDGER_CHUNKS))
+        return combined([await self._audit_unit(sweep, unit) for unit in units])
 
     async def _audit_unit(self, sweep: Sweep, unit: AuditUnit) -> Handled:
         async with self._sweeps.staging() as staging:
@@ -86,37 +82,52 @@ class AuditService:
                 await staging.stage(page)
             await staging.analyze()
             sweep.seen.looked_at += await staging.expected()
-            examined = await self._examine_doubts(sweep, staging)
-            await self._count_unexpected(sweep, staging)
+            handled = [await self._doubt(sweep, doubted) async for doubted in _doubts(staging)]
+            await self._explain_unexpected(sweep, staging)
             await sweep.require_right_bucket()
             if not sweep.dry_run:
                 await staging.forget_cleared()
-                await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right])
-        return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
+        return combined(handled)
 
-    async def _examine_doubts(self, sweep: Sweep, staging: AuditStaging) -> Examined:
-        doubts = await staging.doubts(DOUBTS_PER_UNIT)
-        examined = await examine(self._looker, doubts)
-        sweep.seen.truncated |= len(doubts) == DOUBTS_PER_UNIT
+    async def _doubt(self, sweep: Sweep, doubted: Sequence[Chunk]) -> Handled:
+        """Looks at what the listing does not show as it should be, and handles what a HEAD does not either."""
+        examined = await examine(self._looker, doubted)
         sweep.seen.unreachable += examined.unreachable
         sweep.seen.findings += examined.findings
-        return examined
+        await sweep.require_right_bucket()
+        if not sweep.dry_run:
+            await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right])
+            sweep.seen.refreshed += await self._sweeps.refresh_etags(examined.right)
+        return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
 
-    async def _count_unexpected(self, sweep: Sweep, staging: AuditStaging) -> None:
-        """Counts objects that no acked chunk explains, by kind. They are reported and left alone."""
+    async def _explain_unexpected(self, sweep: Sweep, staging: AuditStaging) -> None:
+        """Counts objects that no acked chunk explains, by kind; what had gone missing and is there again is taken back."""
         keys = await staging.unexpected(self._settle, UNEXPECTED_PER_UNIT)
         sweep.seen.truncated |= len(keys) == UNEXPECTED_PER_UNIT
-        kinds = await self._kinds(keys)
+        parsed = {key: parse_chunk_key(key) for key in keys}
+        known = await self._sweeps.chunks_of([found for found in parsed.values() if found is not None])
+        chunks = {key: known.get(found) if found else None for key, found in parsed.items()}
+        kinds = {key: unexpected_kind(parsed[key], chunk.state if chunk else None) for key, chunk in chunks.items()}
         for kind, count in Counter(kinds.values()).items():
             if kind is not None:
                 sweep.seen.unexpected[kind] = sweep.seen.unexpected.get(kind, 0) + count
         samples = [key for key, kind in kinds.items() if kind is not None]
         sweep.seen.samples += samples[: SAMPLES - len(sweep.seen.samples)]
+        await self._take_back(sweep, [chunk for chunk in chunks.values() if chunk and chunk.state in GONE])
 
-    async def _kinds(self, keys: Sequence[str]) -> dict[str, str | None]:
-        parsed = {key: parse_chunk_key(key) for key in keys}
-        states = await self._sweeps.states([found for found in parsed.values() if found is not None])
-        return {key: unexpected_kind(found, states.get(found) if found else None) for key, found in parsed.items()}
+    async def _take_back(self, sweep: Sweep, missing: Sequence[Chunk]) -> None:
+        examined = await examine(self._looker, missing)
+        proven = [(chunk, etag) for chunk, etag in examined.right if etag]
+        await sweep.require_right_bucket()
+        sweep.seen.returned += len(proven) if sweep.dry_run else await self._sweeps.take_back(proven)
+
+
+async def _doubts(staging: AuditStaging) -> AsyncIterator[Sequence[Chunk]]:
+    """All doubts, a page at a time."""
+    after: str | None = None
+    while page := await staging.doubts(after=after, limit=DOUBTS_AT_ONCE):
+        yield [chunk for _, chunk in page]
+        after = page[-1][0]
 
 
 def unexpected_kind(key: ChunkKey | None, state: ChunkState | None) -> str | None:

@@ -5,13 +5,14 @@ HEAD. What does not match is handed to the same rules as an audit's findings, at
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
 
 from control_plane.db.sweeps import SweepStore
-from control_plane.domain.bucket import Bucket, ListedObject
+from control_plane.domain.bucket import Bucket, BucketUnreachable, ListedObject
 from control_plane.domain.findings import Handled, SweepReport
 from control_plane.domain.judging import looks_right
 from control_plane.domain.keys import before_seq, chunk_key, recording_prefix
@@ -24,8 +25,12 @@ from control_plane.services.sweeping import Sweep, SweepRunner
 # One sweep's share; what is left over goes first in the next one, seconds later.
 RECORDINGS_PER_SWEEP = 1_000
 CHUNKS_PER_SWEEP = 20_000
+# Rows that one statement locks and writes: some ten milliseconds.
+CONFIRMED_TOGETHER = 2_000
 # A listing is one call and a page of memory; more at once only makes the bucket queue them.
 LISTINGS_AT_ONCE = 8
+
+_log = logging.getLogger(__name__)
 
 
 class ConfirmService:
@@ -61,27 +66,46 @@ class ConfirmService:
         if not candidates:
             return Handled()
         listed = await self._listed(candidates)
-        examined = await examine(self._looker, candidates)
+        lookable = [chunk for chunk in candidates if chunk.recording_id in listed]
+        sweep.seen.unlisted = len(candidates) - len(lookable)
+        examined = await examine(self._looker, lookable)
         sweep.seen.unreachable = examined.unreachable
         sweep.seen.findings = list(examined.findings)
-        right = [(chunk, etag) for chunk, etag in examined.right if _listed_right(chunk, etag, listed)]
+        right = [
+            (chunk, etag) for chunk, etag in examined.right if _listed_right(chunk, etag, listed[chunk.recording_id])
+        ]
         await sweep.require_right_bucket()
-        sweep.seen.confirmed = len(right) if sweep.dry_run else await self._sweeps.confirm(right)
-        handled = await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
-        if not sweep.dry_run:
+        if sweep.dry_run:
+            sweep.seen.confirmed = len(right)
+        else:
+            for part in range(0, len(right), CONFIRMED_TOGETHER):
+                sweep.seen.confirmed += await self._sweeps.confirm(right[part : part + CONFIRMED_TOGETHER])
             await self._sweeps.looked(list({chunk.recording_id for chunk in candidates}))
-        return handled
+        return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
 
-    async def _listed(self, candidates: Sequence[Chunk]) -> dict[str, ListedObject]:
-        """What the bucket lists of these recordings, by key. Raises where any listing failed: then nothing is decided."""
+    async def _listed(self, candidates: Sequence[Chunk]) -> dict[UUID, dict[str, ListedObject]]:
+        """What the bucket lists of these recordings, by recording and key.
+
+        A recording whose listing failed is absent: nothing is decided about it, and it does not hold up the others. Where
+        all listings failed, `BucketUnreachable` is raised.
+        """
         turns = asyncio.Semaphore(LISTINGS_AT_ONCE)
+        grouped = {rid: list(chunks) for rid, chunks in groupby(candidates, key=lambda chunk: chunk.recording_id)}
         listings = await asyncio.gather(
-            *(
-                self._list_recording(recording_id, list(chunks), turns)
-                for recording_id, chunks in groupby(candidates, key=lambda chunk: chunk.recording_id)
-            )
+            *(self._list_recording(recording_id, chunks, turns) for recording_id, chunks in grouped.items()),
+            return_exceptions=True,
         )
-        return {listed.key: listed for listing in listings for listed in listing}
+        failures = [listing for listing in listings if isinstance(listing, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, BucketUnreachable) or len(failures) == len(listings):
+                raise failure
+        if failures:
+            _log.warning("Listings failed", extra={"recordings": len(failures), "cause": str(failures[0])})
+        return {
+            recording_id: {found.key: found for found in listing}
+            for recording_id, listing in zip(grouped, listings, strict=True)
+            if not isinstance(listing, BaseException)
+        }
 
     async def _list_recording(
         self, recording_id: UUID, chunks: Sequence[Chunk], turns: asyncio.Semaphore

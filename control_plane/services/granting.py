@@ -16,7 +16,7 @@ from control_plane.domain.errors import (
     Refusal,
 )
 from control_plane.domain.keys import chunk_key
-from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, Permit, Recording, RecordingState
+from control_plane.domain.models import IN_BUCKET, Chunk, ChunkClaim, ChunkState, Permit, Recording, RecordingState
 from control_plane.services.describing import DescriptionService
 
 
@@ -104,6 +104,8 @@ def _not_granted(claim: ChunkClaim, chunk: Chunk | None) -> AlreadyHeld | Refuse
     if not same_content(chunk, claim):
         detail = f"Number {claim.seq} was first granted for other bytes. File this chunk under a new recording."
         return Refused(claim.seq, ChunkConflict(detail))
+    if chunk.state not in IN_BUCKET:
+        return Refused(claim.seq, RecordingComplete("It was granted, but the recording was completed without it."))
     return AlreadyHeld(claim.seq, chunk.state)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from control_plane.db.database import DatabaseUnreachable
@@ -48,9 +48,15 @@ class HealthService:
         return Health(storage, database)
 
 
-async def _answers(probe: Awaitable[None]) -> str:
+async def _answers(probe: Coroutine[None, None, None]) -> str:
+    asking = asyncio.create_task(probe)
+    # Not wait_for: it would also wait for the cancelled probe, and a driver asks a hanging server to cancel for seconds.
+    done, _ = await asyncio.wait({asking}, timeout=PART_TIMEOUT_S)
+    if not done:
+        asking.cancel()
+        return "unreachable"
     try:
-        await asyncio.wait_for(probe, PART_TIMEOUT_S)
-    except (BucketUnreachable, DatabaseUnreachable, TimeoutError):
+        await asking
+    except (BucketUnreachable, DatabaseUnreachable):
         return "unreachable"
     return "ok"

@@ -37,6 +37,11 @@ class Identity:
             raise ScopeMissing(f"Ask for a token with the scope “{scope}”.")
 
 
+def is_owner(name: str) -> bool:
+    """Whether an owner can be called so. A lone surrogate (valid in JSON) is no text, and no database would take it."""
+    return _OWNER.fullmatch(name) is not None and name.isprintable()
+
+
 class TokenIssuer:
     """Signs tokens; the embedded stack's alone."""
 
@@ -46,7 +51,7 @@ class TokenIssuer:
 
     def issue(self, owner: str, scopes: Sequence[str], now: datetime) -> tuple[str, datetime]:
         """A token for `owner`, and when it expires. Raises ValueError for an owner no token can speak for."""
-        if not _OWNER.fullmatch(owner):
+        if not is_owner(owner):
             raise ValueError("an owner is 1 to 255 characters without control characters")
         expires_at = now + self._ttl
         claims = {
@@ -75,7 +80,7 @@ class TokenVerifier:
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
             self._known[token] = identity
-        if now >= identity.expires_at + LEEWAY:
+        if now - LEEWAY >= identity.expires_at:
             self._known.pop(token, None)
             raise TokenExpired("Get a new token and repeat the call. Chunks on the device are kept.")
         return identity
@@ -97,7 +102,7 @@ class TokenVerifier:
 
 def _identity(claims: dict[str, object]) -> Identity:
     owner, scope, expires = claims["sub"], claims.get("scope", ""), claims["exp"]
-    if not isinstance(owner, str) or not _OWNER.fullmatch(owner) or not isinstance(scope, str):
+    if not isinstance(owner, str) or not is_owner(owner) or not isinstance(scope, str):
         raise TokenInvalid("The token's sub or scope is not what this service takes.")
     try:
         expires_at = datetime.fromtimestamp(float(str(expires)), UTC)

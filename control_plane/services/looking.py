@@ -25,23 +25,26 @@ _UNREACHED = Sight(reached=False, head=None)
 class Looker:
     """HEADs with bounded concurrency, shared by acks and sweeps; counts what it could not reach."""
 
-    def __init__(self, bucket: Bucket, *, at_once: int) -> None:
+    def __init__(self, bucket: Bucket, *, at_once: int, patience_s: float | None = None) -> None:
+        """`patience_s` bounds a look with its wait for a turn; None: as long as the bucket's client waits."""
         self._bucket = bucket
+        self._patience_s = patience_s
         self._turns = asyncio.Semaphore(at_once)
         self.unreachable_total = 0
 
     async def look(self, chunk: Chunk) -> Sight:
         """What lies under the chunk's key now. Never raises for the bucket's failure: that is an answer here."""
         key = chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256)
-        async with self._turns:
-            try:
+        try:
+            async with asyncio.timeout(self._patience_s), self._turns:
                 return Sight(reached=True, head=await self._bucket.head(key))
-            except BucketUnreachable as exc:
-                self.unreachable_total += 1
-                if self.unreachable_total.bit_count() == 1:
-                    # At 1, 2, 4, 8 … failures: an outage must be seen, and must not flood the log.
-                    _log.warning(
-                        "A HEAD gave no answer to trust",
-                        extra={"failures": self.unreachable_total, "cause": str(exc)},
-                    )
-                return _UNREACHED
+        except (BucketUnreachable, TimeoutError) as exc:
+            self._note(exc)
+            return _UNREACHED
+
+    def _note(self, exc: Exception) -> None:
+        self.unreachable_total += 1
+        if self.unreachable_total.bit_count() == 1:
+            # At 1, 2, 4, 8 … failures: an outage must be seen, and must not flood the log.
+            fields = {"failures": self.unreachable_total, "cause": str(exc) or "no turn and answer in time"}
+            _log.warning("A HEAD gave no answer to trust", extra=fields)

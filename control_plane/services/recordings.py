@@ -19,8 +19,8 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.keys import chunk_key
 from control_plane.domain.models import (
+    IN_BUCKET,
     Chunk,
-    ChunkState,
     NewRecording,
     Progress,
     Recording,
@@ -31,8 +31,6 @@ from control_plane.domain.ranges import Range, gaps, to_ranges
 
 # 128 bits: a share id is a secret of its own, and must not be guessed from the recording's id.
 SHARE_ID_BYTES = 16
-
-IN_BUCKET = frozenset({ChunkState.ACKED, ChunkState.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)

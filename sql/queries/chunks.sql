@@ -5,7 +5,7 @@ with claim as (
     select * from unnest(%(seqs)b::int[], %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
                as c (seq, segment, size, sha256)
 ), recording as (
-    select id, state, mime_type, described_at is not null as described from recordings
+    select id, state, chunk_count, mime_type, described_at is not null as described from recordings
      where id = %(recording_id)s and owner = %(owner)s and state in ('open', 'expired', 'complete')
        for share
 ), granted as (
@@ -23,7 +23,7 @@ with claim as (
     -- A complete recording takes no new chunks, but still takes bytes for those it has.
     update chunks c set granted_at = now(), expires_at = now() + %(ttl)s::interval
       from claim cross join recording r
-     where r.state = 'complete'
+     where r.state = 'complete' and claim.seq < r.chunk_count
        and (c.recording_id, c.seq) = (r.id, claim.seq)
        and c.state in ('granted', 'missing', 'lost')
        and (c.segment, c.size, c.sha256) = (claim.segment, claim.size, claim.sha256)
@@ -56,22 +56,27 @@ with claim as (
     select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[], %(digests)b::bytea[], %(etags)s::text[])
                as c (recording_id, seq, sha256, etag)
 ), recording as (
-    select id from recordings
+    select id, state, chunk_count from recordings
      where id = any (%(recording_ids)b) and state in ('open', 'expired', 'complete')
      order by id
        for share
 ), held as (
-    select c.recording_id, c.seq, claim.etag
+    select c.recording_id, c.seq, claim.etag,
+           -- Only this keeps its confirmation: a sweep may have missed it after this ack's HEAD had seen it.
+           c.state = 'confirmed' and c.etag = claim.etag
+           and not exists (select from sightings s where (s.recording_id, s.seq) = (c.recording_id, c.seq)) as stays
       from chunks c
       join claim on (c.recording_id, c.seq, c.sha256) = (claim.recording_id, claim.seq, claim.sha256)
       join recording r on r.id = c.recording_id
+     -- What was granted beyond the end of a recording completed since is no part of it.
+     where r.state <> 'complete' or c.seq < r.chunk_count
      order by c.recording_id, c.seq
        for update of c
 ), acked as (
     update chunks c
-       set state = case when c.state = 'confirmed' and c.etag = held.etag then 'confirmed' else 'acked' end,
+       set state = case when held.stays then 'confirmed' else 'acked' end,
            acked_at = case when c.state in ('acked', 'confirmed') and c.etag = held.etag then c.acked_at else now() end,
-           confirmed_at = case when c.state = 'confirmed' and c.etag = held.etag then c.confirmed_at end,
+           confirmed_at = case when held.stays then c.confirmed_at end,
            etag = held.etag,
            generation = c.generation + 1,
            overwrite = false
@@ -90,7 +95,11 @@ select recording_id, seq, state from acked
 -- name: chunks_allow_overwrite
 -- After a verdict that something else lies under the key, the next grant leaves out if-none-match. Not for acked chunks:
 -- those are a sweep's to judge.
-update chunks c set overwrite = true
-  from recordings r
- where r.id = c.recording_id and r.id = %(recording_id)s and r.owner = %(owner)s
-   and c.seq = any (%(seqs)s) and c.state in ('granted', 'missing', 'lost') and not c.overwrite
+with held as (
+    select c.recording_id, c.seq from chunks c join recordings r on r.id = c.recording_id
+     where r.id = %(recording_id)s and r.owner = %(owner)s
+       and c.seq = any (%(seqs)s) and c.state in ('granted', 'missing', 'lost') and not c.overwrite
+     order by c.recording_id, c.seq
+       for update of c
+)
+update chunks c set overwrite = true from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)

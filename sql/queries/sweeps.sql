@@ -88,11 +88,61 @@ copy audit_listed (key, size, etag, last_modified) from stdin
 analyze audit_expected, audit_listed
 
 -- name: audit_doubts
--- Expected, and the listing does not show it as it was acked: a HEAD must tell.
+-- Expected, and the listing does not show it as it was acked: a HEAD must tell. In pages, so that many doubts that prove
+-- harmless never keep the others from being looked at.
 select e.* from audit_expected e left join audit_listed l on l.key = e.key
- where l.key is null or l.size <> e.size or l.etag <> e.etag
- order by e.recording_id, e.seq
+ where (l.key is null or l.size <> e.size or l.etag <> e.etag)
+   and (%(after)s::text is null or e.key > %(after)s::text)
+ order by e.key
  limit %(limit)s
+
+-- name: etags_refresh
+-- Seen with the granted digest under another ETag (re-encrypted, copied): the ledger keeps the ETag that is there now.
+with seen as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
+               as s (recording_id, seq, generation, etag)
+), held as (
+    select c.recording_id, c.seq, seen.etag
+      from chunks c
+      join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
+     where c.state in ('acked', 'confirmed') and c.etag <> seen.etag
+     order by c.recording_id, c.seq
+       for update of c
+)
+update chunks c set etag = held.etag from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
+
+-- name: chunks_of_keys
+select c.* from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recording_id, seq)
+  join chunks c on (c.recording_id, c.seq) = (k.recording_id, k.seq)
+
+-- name: chunks_returned
+-- Missing, and seen again by HEAD as it was granted: nobody has to send it. It is acked anew, to be confirmed like any other.
+with seen as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
+               as s (recording_id, seq, generation, etag)
+), recording as (
+    select id from recordings
+     where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
+     order by id
+       for share
+), held as (
+    select c.recording_id, c.seq, seen.etag
+      from chunks c
+      join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
+      join recording r on r.id = c.recording_id
+     where c.state in ('missing', 'lost')
+     order by c.recording_id, c.seq
+       for update of c
+), acked as (
+    update chunks c
+       set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), overwrite = false
+      from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
+    returning c.recording_id, c.seq
+), healed as (
+    update tickets t set state = 'healed', closed_at = now(), cause = 'returned'
+      from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
+)
+select recording_id, seq from acked
 
 -- name: audit_cleared
 -- Seen once as missing or damaged, and now listed as it was acked: the first sighting is forgotten.
@@ -115,11 +165,6 @@ select (select count(*) from audit_expected) as expected, (select count(*) from 
 
 -- name: ledger_size
 select count(*) as chunks from (select from chunks limit %(limit)s) c
-
--- name: chunk_states
-select c.recording_id, c.seq, c.segment, c.size, encode(c.sha256, 'hex') as sha256, c.state
-  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recording_id, seq)
-  join chunks c on (c.recording_id, c.seq) = (k.recording_id, k.seq)
 
 -- name: sightings_earlier
 -- Of these findings, those another sweep had already made, before this one began, of the same generation.

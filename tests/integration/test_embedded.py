@@ -21,6 +21,7 @@ import pytest
 from control_plane.bucket.provision import provision
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.embedded.child import stop_orphan
+from control_plane.embedded.folder import DataFolder
 from control_plane.embedded.seaweed import _program
 from tests.support.buckets import place_of, send
 from tests.support.processes import is_running
@@ -301,11 +302,13 @@ async def test_torn_secrets_are_not_replaced_in_silence(data_dir: Path) -> None:
     said = await refused(data_dir)
 
     assert "secrets.json is not whole" in said
-    assert "delete it" in said
+    assert "move the whole folder away" in said
 
 
 async def test_data_of_another_postgresql_is_refused(data_dir: Path) -> None:
-    (data_dir / "postgres").mkdir(parents=True)
+    data_dir.mkdir()
+    DataFolder(data_dir).load_secrets()
+    (data_dir / "postgres").mkdir()
     (data_dir / "postgres" / "PG_VERSION").write_text("15\n")
 
     said = await refused(data_dir)
@@ -315,7 +318,9 @@ async def test_data_of_another_postgresql_is_refused(data_dir: Path) -> None:
 
 
 async def test_data_that_is_not_postgresql_is_refused(data_dir: Path) -> None:
-    (data_dir / "postgres").mkdir(parents=True)
+    data_dir.mkdir()
+    DataFolder(data_dir).load_secrets()
+    (data_dir / "postgres").mkdir()
 
     assert "not a PostgreSQL data folder" in await refused(data_dir)
 

@@ -179,3 +179,40 @@ async def test_chunks_are_listed_with_urls_that_answer_their_bytes(running: Runn
                     assert await answer.read() == chunk.data
         last = await recorder.call("GET", f"/v1/recordings/{recorder.recording_id}/chunks?after=0&limit=1")
         assert ([entry["seq"] for entry in last["chunks"]], last["next_after"]) == ([1], 1)
+
+
+async def test_a_complete_recording_stays_what_it_was_completed_as(running: Running) -> None:
+    """Chunks granted and PUT, but left out by the completion, are no part of it."""
+    async with running.recorder() as recorder:
+        await recorder.start()
+        chunks = [recorder.chunk(seq, size=100) for seq in range(3)]
+        grants = await recorder.grant(chunks)
+        puts = [await recorder.put(grant, chunk) for grant, chunk in zip(grants, chunks, strict=True)]
+        await recorder.ack([(0, puts[0].etag)])
+        await recorder.complete(chunks[:1])
+        (refused,) = await recorder.ack([(2, puts[2].etag)])
+        assert (refused.state, refused.problem and refused.problem.code) == ("refused", "recording_complete")
+        (refused_grant,) = await recorder.grant(chunks[2:])
+        assert refused_grant.problem is not None
+        assert refused_grant.problem.code == "recording_complete"
+        status = await recorder.status()
+        assert (status.received, status.received_bytes, status.members["chunk_count"]) == ([[0, 0]], 100, 1)
+
+
+async def test_heartbeats_with_thousands_of_ranges_are_answered(running: Running) -> None:
+    async with running.recorder() as recorder:
+        await recorder.start()
+        chunks = [recorder.chunk(seq, size=10) for seq in range(20)]
+        await recorder.send(chunks)
+        await running.plane.confirm.run()
+        # A long recording, in the ledger only: what the bucket has does not matter to a heartbeat.
+        await running.sql(
+            "insert into chunks (recording_id, seq, segment, size, sha256, state, etag, expires_at)"
+            " select recording_id, n, 0, 10, sha256, 'confirmed', 'e', now()"
+            " from chunks, generate_series(20, 20019) n where seq = 0"
+        )
+        ranges = [[2 * n, 2 * n] for n in range(10_000)]
+        held = [{"recording_id": recorder.recording_id, "ranges": ranges, "open": True}]
+        beat = await recorder.beat_holding(held)
+        assert len(beat.releases[recorder.recording_id]) == 1_000
+        assert all(seq % 2 == 0 for seq, _ in beat.releases[recorder.recording_id])

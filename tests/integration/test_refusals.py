@@ -207,3 +207,10 @@ async def test_every_code_is_documented() -> None:
     raised = {kind.code for kind in classes if hasattr(kind, "code")} - {"body_invalid"}
     raised |= bodies.CODES | {"internal", "limit_out_of_range", "after_out_of_range", "cursor_malformed"}
     assert documented == raised
+
+
+async def test_another_name_for_this_machine_gets_no_session(running: Running) -> None:
+    """DNS rebinding: a foreign name that points here, and browsers that send no Fetch Metadata."""
+    for headers in ({"host": "evil.example"}, {"host": "localhost:1", "origin": "http://evil.example"}):
+        found, told = await ask(running, "POST", "/v1/session", authorization="", **headers)
+        assert (found, told["code"]) == (403, "origin_forbidden")

@@ -338,3 +338,114 @@ async def test_in_mass_loss_tickets_come_at_a_bounded_rate(running: Running) -> 
         await running.plane.confirm.run()
         assert len(await tickets(running)) == 130
         assert len((await recorder.beat(chunks)).tickets) == 100
+
+
+async def test_doubts_that_prove_harmless_do_not_hide_a_loss(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migrated bucket: every ETag is another, the content is the same. One chunk behind all of them is gone."""
+    monkeypatch.setattr("control_plane.services.auditing.DOUBTS_AT_ONCE", 2)
+    async with recorded(running, count=7) as (recorder, _chunks):
+        await running.sql("update chunks set etag = 'as it was before'")
+        await running.delete_object(await running.key_of(recorder, 6))
+        first = await running.plane.audit.run()
+        assert first.detail["discrepancies"] == {"missing": 1}
+        assert first.detail["etags_refreshed"] == 6
+        second = await running.plane.audit.run()
+        assert (second.detail["tickets_opened"], second.detail["etags_refreshed"]) == (1, 0)
+
+
+async def test_an_ack_that_does_not_find_a_confirmed_chunk_stops_its_release(running: Running) -> None:
+    async with recorded(running) as (recorder, chunks):
+        await running.delete_object(await running.key_of(recorder, 0))
+        (ack,) = await recorder.ack([(0, None)])
+        assert (ack.verdict, ack.state) == ("missing", "confirmed")
+        held = (await recorder.beat(chunks)).releases[recorder.recording_id]
+        assert {seq for seq, _ in held} == {1, 2, 3}
+        await running.plane.audit.run()
+        (ticket,) = (await recorder.beat(chunks)).tickets
+        assert ticket.seq == 0
+
+
+async def test_a_wrong_etag_of_a_client_raises_no_doubt(running: Running) -> None:
+    async with recorded(running) as (recorder, _chunks):
+        (ack,) = await recorder.ack([(0, '"made-up"')])
+        assert ack.verdict == "etag_differs"
+        assert await running.sql("select * from sightings") == []
+
+
+async def test_a_late_ack_does_not_keep_a_doubted_chunk_confirmed(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ack's HEAD saw the object, then it vanished and an audit missed it, then the ack is committed."""
+    async with recorded(running) as (recorder, chunks):
+        committing = type(running.plane.services.acks._chunks).record_acks
+
+        async def after_an_audit(self: Any, acks: Any) -> Any:
+            await running.delete_object(await running.key_of(recorder, 0))
+            await running.plane.audit.run()
+            return await committing(self, acks)
+
+        with monkeypatch.context() as forced:
+            forced.setattr(type(running.plane.services.acks._chunks), "record_acks", after_an_audit)
+            (ack,) = await recorder.ack([(0, None)])
+        assert (ack.verdict, ack.state) == ("match", "acked")
+        held = (await recorder.beat(chunks)).releases[recorder.recording_id]
+        assert {seq for seq, _ in held} == {1, 2, 3}
+        await running.plane.confirm.run()
+        await running.plane.confirm.run()
+        assert [ticket["seq"] for ticket in await tickets(running)] == [0]
+
+
+async def test_an_object_that_returns_closes_its_ticket(running: Running) -> None:
+    async with recorded(running) as (recorder, chunks):
+        key = await running.key_of(recorder, 1)
+        await running.delete_object(key)
+        await running.plane.audit.run()
+        await running.plane.audit.run()
+        assert (await recorder.status()).missing == [[1, 1]]
+        versions = running.s3.list_object_versions(Bucket=running.settings.s3_bucket_name, Prefix=key)
+        (marker,) = versions["DeleteMarkers"]
+        running.s3.delete_object(Bucket=running.settings.s3_bucket_name, Key=key, VersionId=marker["VersionId"])
+        assert (await running.plane.audit.run()).detail["returned"] == 1
+        assert await tickets(running) == [{"seq": 1, "reason": "missing", "state": "healed", "cause": "returned"}]
+        await running.plane.confirm.run()
+        assert (await recorder.complete(chunks)).confirmed == [[0, 3]]
+
+
+async def test_a_recording_that_cannot_be_listed_does_not_hold_up_the_others(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running.recorder() as bad, running.recorder() as good:
+        for recorder in (bad, good):
+            await recorder.start()
+            await recorder.send([recorder.chunk(0)])
+        listing = S3Bucket.list_pages
+
+        async def fails_for_one(self: S3Bucket, prefix: str, *, start_after: str = "") -> Any:
+            if bad.recording_id in prefix:
+                raise BucketUnreachable("LIST: a key that cannot be read")
+            async for page in listing(self, prefix, start_after=start_after):
+                yield page
+
+        with monkeypatch.context() as forced:
+            forced.setattr(S3Bucket, "list_pages", fails_for_one)
+            report = await running.plane.confirm.run()
+        assert (report.outcome, report.detail["confirmed"], report.detail["unlisted"]) == ("decided", 1, 1)
+        assert (await good.status()).confirmed == [[0, 0]]
+        assert (await bad.status()).confirmed == []
+        await running.plane.confirm.run()
+        assert (await bad.status()).confirmed == [[0, 0]]
+
+
+async def test_what_is_said_to_be_gone_does_not_keep_the_rest_from_being_asked_for(running: Running) -> None:
+    async with running.recorder() as recorder:
+        await recorder.start()
+        chunks = [recorder.chunk(seq, size=10) for seq in range(102)]
+        await recorder.send(chunks)
+        for seq in range(102):
+            await running.delete_object(await running.key_of(recorder, seq))
+        await running.plane.confirm.run()
+        await running.plane.confirm.run()
+        first = (await recorder.beat(chunks)).tickets
+        await recorder.beat(chunks, gone=[ticket.id for ticket in first])
+        asked = {ticket.seq for ticket in (await recorder.beat(chunks)).tickets}
+        assert asked >= {100, 101}
