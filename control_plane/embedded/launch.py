@@ -19,9 +19,11 @@ import struct
 import sys
 from pathlib import Path
 
-# From linux/prctl.h and linux/capability.h.
+# From linux/prctl.h, linux/securebits.h and linux/capability.h.
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
+SECBIT_KEEP_CAPS = 1 << 4
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -30,7 +32,9 @@ CAP_DAC_READ_SEARCH = 2
 
 
 def give_up_root(libc: ctypes.CDLL, uid: int, gid: int) -> None:
-    libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # Without the first, access(2) leaves capabilities out of account for everyone but root: initdb asks it whether it may
+    # run its neighbours, and would say no to programs in a folder of root's alone.
+    libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

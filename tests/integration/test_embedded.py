@@ -5,6 +5,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import pwd
 import signal
 import socket
 import stat
@@ -20,7 +21,7 @@ import pytest
 
 from control_plane.bucket.provision import provision
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
-from control_plane.embedded.child import stop_orphan
+from control_plane.embedded.child import LAUNCHER, stop_orphan
 from control_plane.embedded.folder import DataFolder
 from control_plane.embedded.seaweed import _program
 from tests.support.buckets import place_of, send
@@ -368,3 +369,18 @@ def start_sleeper(argument: str) -> "subprocess.Popen[bytes]":
     with sleeper.stdout:
         sleeper.stdout.readline()
     return sleeper
+
+
+def test_programs_in_a_folder_of_roots_alone_may_be_run(tmp_path: Path) -> None:
+    """A checkout under a folder that only root may enter: initdb asks access(2) whether it may run its neighbours."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    program = private / "program"
+    program.write_text("")
+    program.chmod(0o755)
+    nobody = pwd.getpwnam("nobody")
+    account = [nobody.pw_uid, nobody.pw_gid] if os.getuid() == 0 else None
+    order = {"pid_file": str(tmp_path / "pid"), "parent": os.getpid(), "death_signal": 15, "account": account}
+    asks = f"import os, sys; sys.exit(0 if os.access({str(program)!r}, os.X_OK) else 1)"
+    command = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(order), sys.executable, "-c", asks]
+    subprocess.run(command, check=True, timeout=30)
