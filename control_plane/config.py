@@ -31,8 +31,9 @@ class Settings(BaseSettings):
         description="Origins of pages that embed the recorder, by commas: allowed by CORS of API and bucket",
     )
 
+    # Recorders do not try a grant that ends within 5 s: shorter ones would be asked for again and again.
     safereel_grant_ttl_ms: int = Field(
-        default=900_000, ge=1_000, le=604_800_000, description="Outlives a slow 128 MiB PUT"
+        default=900_000, ge=6_000, le=604_800_000, description="Outlives a slow 128 MiB PUT"
     )
     safereel_get_ttl_ms: int = Field(default=3_600_000, ge=1_000, le=604_800_000, description="Outlives most playbacks")
     safereel_heartbeat_interval_ms: int = Field(default=5_000, ge=100, description="Bounds how late a ticket is served")

@@ -117,6 +117,15 @@ def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in program.said()
 
 
+def test_each_wrong_setting_is_named(tmp_path: Path) -> None:
+    wrong = {"SAFEREEL_GRANT_TTL_MS": "5000", "S3_ADDRESSING": "sideways"}
+    program = Program(["serve"], env=wrong, log=tmp_path / "serve.log")
+    assert program.wait(ENDED_S) == 2
+    said = program.said()
+    assert {name for name in (*wrong, "DATABASE_URL", "S3_BUCKET_NAME") if name not in said} == set()
+    assert "Traceback" not in said
+
+
 @pytest.fixture
 def own_parts() -> Iterator[EmbeddedStack]:
     """A database server and a bucket server that a test may kill."""
