@@ -222,11 +222,13 @@ class FaultProxy:
             self._server = None
             # Bound but not listening: refuses connections, and nobody else gets the port meanwhile.
             self._socket = _bound(self.port)
-        connections = dict(self._connections)
-        for task, writer in connections.items():
-            _reset(writer)
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await _turns()  # what was being accepted this very moment shows among the connections after these
+        while connections := dict(self._connections):
+            for task, writer in connections.items():
+                _reset(writer)
+                task.cancel()
+            await asyncio.gather(*connections, return_exceptions=True)
+            await _turns()
 
     async def _release(self) -> None:
         self._released.set()
@@ -403,6 +405,12 @@ def _bound(port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound
+
+
+async def _turns() -> None:
+    """Some turns of the loop: a connection takes two from the socket to its task, and a transport one to be closed."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
