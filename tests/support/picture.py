@@ -1,4 +1,4 @@
-"""Makes the README's picture: the page while it records, on the real stack, with a camera that films a quiet wall.
+"""Makes the README's picture: the page while it records, on the real stack, with Chromium's fake camera.
 
 .venv/bin/python -m tests.support.picture docs/recorder.png
 """
@@ -22,28 +22,6 @@ from tests.support.browser import Browser
 RECORDED = "00:00:38"
 START_S = 30.0
 SIZE = (1200, 820)
-WALL = "gradients=size=640x360:rate=20:duration=3:speed=0.01:c0=0x2b3a42:c1=0x12181b:c2=0x33505a:n=3"
-
-
-def film(path: Path) -> None:
-    """A few seconds of something that is not a test pattern, as Motion JPEG, which Chromium's fake camera plays."""
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        "-f",
-        "lavfi",
-        "-i",
-        WALL,
-        "-c:v",
-        "mjpeg",
-        "-q:v",
-        "4",
-        "-f",
-        "mjpeg",
-        str(path),
-    ]
-    subprocess.run(command, check=True, timeout=60)
 
 
 @contextmanager
@@ -79,9 +57,7 @@ def take(path: Path) -> None:
     """Records, and takes the picture while it does."""
     with tempfile.TemporaryDirectory(prefix="safereel-picture-") as name:
         folder = Path(name)
-        film(folder / "wall.y4m")
-        camera = f"--use-file-for-fake-video-capture={folder / 'wall.y4m'}"
-        with stack(folder) as url, Browser.launch(folder / "profile", args=[camera]) as browser:
+        with stack(folder) as url, Browser.launch(folder / "profile") as browser:
             page = browser.new_page(url)
             page.viewport(*SIZE)
             page.wait_for("document.documentElement.dataset.ready === 'true'")
