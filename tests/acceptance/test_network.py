@@ -1,5 +1,6 @@
 """The network goes and comes back, loses answers and is refused: recording goes on, and every byte arrives once."""
 
+import re
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -82,7 +83,11 @@ def test_what_is_lost_between_recorder_and_control_plane(page: EmbeddedPage, fau
     recording_id = page.record()
     page.wait_view(recording_id, "chunks.length >= 2")
     finish(page, recording_id)
-    assert len(struck(page.system.api, fault, since)) == 10
+    # Each kind of call was struck. How often differs: whoever learns another way that it was done need not repeat it.
+    hit = struck(page.system.api, fault, since)
+    for method, paths in calls.items():
+        for path in paths:
+            assert any(seen.method == method and re.search(path, seen.path) for seen in hit), path
     assert_one_version_each(page.system, recording_id)
     assert page.witness.problems() == []
 

@@ -10,6 +10,7 @@ Every call has a deadline (seconds) and raises `BrowserError` with what the brow
 itself is dead, with the last lines of its stderr. One `Browser` is used by one thread.
 """
 
+import contextlib
 import json
 import queue
 import shutil
@@ -153,8 +154,8 @@ class _Driver:
 
     def end(self) -> None:
         """Closes the driver's stdin, upon which it closes the browser and exits; kills it if it does not."""
-        if self._process.stdin and not self._process.stdin.closed:
-            self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has died, and what was still to be written to it goes nowhere
+            _stream(self._process.stdin).close()
         try:
             self._process.wait(timeout=GRACE_S)
         except subprocess.TimeoutExpired:
