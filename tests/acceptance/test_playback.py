@@ -1,6 +1,5 @@
 """Recordings are played from the bucket in the shipped page: complete ones, and those that still grow."""
 
-import json
 
 from tests.support.browser import Browser, Page
 from tests.support.live import System, until
@@ -63,8 +62,7 @@ def test_the_library_lists_it_and_leads_to_it(console: ConsolePage) -> None:
     console.until_state("complete")
     console.page.goto(f"{console.system.api.url}/recordings")
     row = f"[data-testid=recordings-row][data-id='{recording_id}']"
-    console.page.wait_for(f"document.querySelector({json.dumps(row)}) !== null")
-    assert "Room 4" in console.page.text(row)
+    console.page.wait_for_text(row, "Room 4")
     console.page.click(row)
     console.page.wait_for(f"location.pathname === '/recordings/{recording_id}'")
     console.page.wait_for(f"{VIDEO}?.readyState >= 2")

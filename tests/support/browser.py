@@ -236,9 +236,14 @@ class Page:
         """The first truthy value of `expression`; raises with the last one seen."""
         return self._call("wait_for", timeout, expression=expression)
 
-    def text(self, selector: str = "body") -> str:
-        """The rendered text of the first element that matches; empty if there is none."""
-        return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
+    def wait_for_text(self, selector: str, text: str, *, timeout: float = TIMEOUT_S) -> None:
+        """Returns once the first element that matches shows `text`.
+
+        Waits because an element may be there before it is drawn: rows off screen have no rendered text
+        (`content-visibility: auto`) until the frame after they were added.
+        """
+        shown = f"document.querySelector({json.dumps(selector)})?.innerText"
+        self.wait_for(f"{shown}?.includes({json.dumps(text)})", timeout=timeout)
 
     def click(self, selector: str, *, timeout: float = TIMEOUT_S) -> None:
         """Clicks once the element is there, visible, enabled and at rest. Takes `aria/…` and `text/…` too."""
