@@ -1,6 +1,5 @@
 """Recordings are played from the bucket in the shipped page: complete ones, and those that still grow."""
 
-
 from tests.support.browser import Browser, Page
 from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage

@@ -67,7 +67,7 @@ def test_types_and_clicks(page: Page) -> None:
     page.type("#name", "Ada")
     page.click("button")
     assert page.wait_for("document.title !== 'start' && document.title") == "Ada"
-    assert page.text("h1") == "A page"
+    page.wait_for_text("h1", "A page")
 
 
 def test_presses_keys(page: Page) -> None:
@@ -165,7 +165,7 @@ def test_a_crashed_tab_leaves_the_browser_whole(browser: Browser, site: str) -> 
     page = browser.new_page(f"{site}/")
     page.crash()
     assert any("crash" in e.message for e in page.seen().errors)
-    assert browser.new_page(f"{site}/").text("h1") == "A page"
+    browser.new_page(f"{site}/").wait_for_text("h1", "A page")
 
 
 def test_what_was_flushed_outlives_a_kill(tmp_path: Path, site: str) -> None:
