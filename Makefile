@@ -71,8 +71,8 @@ format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 
 .PHONY: lock
 lock: .cache/uv/bin/uv ## Writes the locks from pyproject.toml; UPGRADE=1 takes newer versions
-	$(LOCK) $(if $(UPGRADE),--upgrade) --extra embedded --group dev --group build pyproject.toml -o requirements.lock
-	$(LOCK) -c requirements.lock pyproject.toml -o control_plane/requirements.lock
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra embedded --extra redis --group dev --group build pyproject.toml -o requirements.lock
+	$(LOCK) -c requirements.lock --extra redis pyproject.toml -o control_plane/requirements.lock
 
 .PHONY: clean
 clean: ## Removes what was installed and built; recordings stay
