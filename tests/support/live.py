@@ -34,7 +34,7 @@ from tests.support import parts, processes
 from tests.support.plane import admin_connection, database_url, fresh_bucket
 from tests.support.proxy import FaultProxy
 
-COMMAND = Path(sys.executable).with_name("safereel")
+COMMAND = (sys.executable, "-m", "control_plane")
 DIST = parts.ROOT / "browser" / "dist"
 DEADLINE_S = 30.0
 POLL_S = 0.05
@@ -76,7 +76,8 @@ class Program:
         with log.open("ab") as output:
             # A session of its own: Ctrl-C of the test run is not meant for it.
             self._process = subprocess.Popen(
-                [str(COMMAND), *arguments],
+                [*COMMAND, *arguments],
+                cwd=parts.ROOT,
                 env={**_clean_environment(), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -380,7 +381,8 @@ def environment_of(data_dir: Path) -> dict[str, str]:
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     """What a `safereel` command that ends by itself prints; raises with its words if it fails."""
     done = subprocess.run(
-        [str(COMMAND), *arguments],
+        [*COMMAND, *arguments],
+        cwd=parts.ROOT,
         env={**_clean_environment(), **(env or {})},
         check=False,
         capture_output=True,
