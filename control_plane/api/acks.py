@@ -14,7 +14,7 @@ from control_plane.services.acking import AckAnswer, Judged
 
 async def ack(request: Request[State]) -> Response:
     """Answers each claim in order, after a HEAD of its object."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     body = await read(request, AcksBody)
     claims = [AckClaim(claim.seq, claim.etag) for claim in body.acks]
     answers = await services(request).acks.ack(owner, request.path_params["id"], claims)

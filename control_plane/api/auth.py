@@ -10,17 +10,25 @@ RECORD = "record"
 ADMIN = "admin"
 
 
-def identify(request: Request[State], scope: str = RECORD) -> Identity:
-    """Whom the request speaks for (RFC 6750). Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `ScopeMissing`."""
+async def identify(request: Request[State], scope: str = RECORD) -> Identity:
+    """Whom the request speaks for (RFC 6750), who must have the scope. Waits where keys must be fetched first.
+
+    Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `ScopeMissing`.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing("Send “Authorization: Bearer …”.")
     state = services(request)
-    identity = state.verifier.verify(token.strip(), state.clock())
+    identity = await state.verifier.verify(token.strip(), state.clock())
     identity.require(scope)
     return identity
 
 
-def owner_of(request: Request[State]) -> str:
+async def owner_of(request: Request[State]) -> str:
     """The owner whom the request speaks for, who may record."""
-    return identify(request).owner
+    return (await identify(request, RECORD)).owner
+
+
+async def administrator_of(request: Request[State]) -> str:
+    """Who administers, for every route below `/v1/admin`. That a token may record is not enough."""
+    return (await identify(request, ADMIN)).owner

@@ -14,7 +14,7 @@ from control_plane.services.granting import AlreadyHeld, GrantAnswer, Granted
 
 async def grant(request: Request[State]) -> Response:
     """Answers each claim in order: granted with a presigned PUT, held already, or refused."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     body = await read(request, GrantsBody)
     claims = [ChunkClaim(chunk.seq, chunk.segment, chunk.size, chunk.sha256) for chunk in body.chunks]
     answers = await services(request).grants.grant(owner, request.path_params["id"], claims)

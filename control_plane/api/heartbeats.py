@@ -16,7 +16,7 @@ from control_plane.services.heartbeats import ServedTicket
 
 async def beat(request: Request[State]) -> Response:
     """Takes what the recorder holds; answers tickets to serve and chunks to release."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     body = await read(request, HeartbeatBody)
     state = services(request)
     found = await state.heartbeats.beat(owner, _beat(body))

@@ -17,7 +17,7 @@ OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 async def me(request: Request[State]) -> Response:
     """Whom the token speaks for."""
-    return answer({"owner": owner_of(request)})
+    return answer({"owner": await owner_of(request)})
 
 
 async def session(request: Request[State]) -> Response:

@@ -23,7 +23,7 @@ DEFAULT_PAGE = 50
 
 async def start(request: Request[State]) -> Response:
     """`PUT /v1/recordings/{id}`: 201 the first time, 200 when repeated."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     body = await read(request, StartBody)
     new = NewRecording(
         id=request.path_params["id"],
@@ -40,13 +40,13 @@ async def start(request: Request[State]) -> Response:
 
 async def status(request: Request[State]) -> Response:
     """`GET /v1/recordings/{id}`."""
-    recording, progress = await services(request).recordings.status(owner_of(request), request.path_params["id"])
+    recording, progress = await services(request).recordings.status(await owner_of(request), request.path_params["id"])
     return _answer(request, recording, progress)
 
 
 async def complete(request: Request[State]) -> Response:
     """`POST /v1/recordings/{id}/complete`."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     body = await read(request, CompleteBody)
     recording, progress = await services(request).recordings.complete(
         owner,
@@ -60,7 +60,7 @@ async def complete(request: Request[State]) -> Response:
 
 async def list_recordings(request: Request[State]) -> Response:
     """`GET /v1/recordings`: newest first, by cursor."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     limit = _number(request, "limit", default=DEFAULT_PAGE, low=1, high=MAX_PAGE)
     before = _read_cursor(request.query_params.get("cursor"))
     rows = await services(request).recordings.page(owner, before=before, limit=limit)
@@ -70,7 +70,7 @@ async def list_recordings(request: Request[State]) -> Response:
 
 async def list_chunks(request: Request[State]) -> Response:
     """`GET /v1/recordings/{id}/chunks`: by seq, with presigned GETs."""
-    owner = owner_of(request)
+    owner = await owner_of(request)
     state = services(request)
     after = _number(request, "after", default=-1, low=-1, high=MAX_SEQ)
     limit = _number(request, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)

@@ -72,7 +72,7 @@ class TokenVerifier:
         self._secret = secret
         self._known: dict[str, Identity] = {}
 
-    def verify(self, token: str, now: datetime) -> Identity:
+    async def verify(self, token: str, now: datetime) -> Identity:
         """Whom the token speaks for. Raises `TokenExpired`, `TokenInvalid`."""
         identity = self._known.get(token)
         if identity is None:
