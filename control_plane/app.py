@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from control_plane.api import acks, grants, health, heartbeats, identity, problems, recordings
+from control_plane.api import acks, admin, grants, health, heartbeats, identity, problems, recordings
 from control_plane.api.page import page_routes
 from control_plane.api.state import Services, State
 from control_plane.db.database import DatabaseUnreachable
@@ -35,6 +35,7 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
             *acks.routes,
             *heartbeats.routes,
             *identity.routes,
+            *admin.routes,
             *health.routes,
             *page_routes(page_dir),
         ],

@@ -28,7 +28,7 @@ from control_plane.db.migrations import MigrationError, migrate
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
-from control_plane.schedule import scheduled
+from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
 from control_plane.serving import PortTaken, listen, serve
 from control_plane.telemetry import set_up_logs
@@ -36,6 +36,9 @@ from control_plane.wiring import ControlPlane, open_control_plane, token_issuer,
 
 DATA_DIR = Path(".safereel")
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
+
+# A run takes so many owners: several runs within the time in which each is to be looked at.
+RECOUNTS_A_ROUND = 20
 
 EXPECTED = (
     BucketUnreachable,
@@ -198,13 +201,19 @@ async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> Non
 async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
     await plane.deployment.claim_bucket()
     app = create_app(plane.services, page_dir=PAGE_DIR, page_origins=settings.safereel_page_origins)
-    async with scheduled(
-        plane.confirm,
-        plane.audit,
-        confirm_every=timedelta(milliseconds=settings.safereel_confirm_interval_ms),
-        audit_every=timedelta(milliseconds=settings.safereel_audit_interval_ms),
-    ):
+    async with scheduled(_jobs(plane, settings)):
         await serve(app, listener, shutdown_s=settings.safereel_shutdown_ms / 1000)
+
+
+def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
+    """The work of the clock."""
+    services = plane.services
+    return [
+        Job("confirm", plane.confirm.run, timedelta(milliseconds=settings.safereel_confirm_interval_ms)),
+        Job("audit", plane.audit.run, timedelta(milliseconds=settings.safereel_audit_interval_ms)),
+        Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
+        Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
+    ]
 
 
 async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[EmbeddedError]) -> None:

@@ -36,6 +36,18 @@ class Settings(BaseSettings):
         default=900_000, ge=6_000, le=604_800_000, description="Outlives a slow 128 MiB PUT"
     )
     safereel_get_ttl_ms: int = Field(default=3_600_000, ge=1_000, le=604_800_000, description="Outlives most playbacks")
+    safereel_quota_bytes: int = Field(
+        default=0, ge=0, description="What an owner without a limit of its own may have in the bucket; 0: no limit"
+    )
+    safereel_idle_ms: int = Field(
+        default=86_400_000, ge=1_000, description="Recordings without any sign of their recorder for a day expire"
+    )
+    safereel_expire_interval_ms: int = Field(
+        default=10_000, ge=100, description="Bounds how long dead grants keep their reservation"
+    )
+    safereel_recount_interval_ms: int = Field(
+        default=3_600_000, ge=1_000, description="Each owner's counters are compared with the ledger this often"
+    )
     safereel_heartbeat_interval_ms: int = Field(default=5_000, ge=100, description="Bounds how late a ticket is served")
     safereel_settle_ms: int = Field(default=2_000, ge=0, description="Younger acks are left alone: listings may lag")
     safereel_confirm_interval_ms: int = Field(
@@ -60,6 +72,19 @@ class Settings(BaseSettings):
     @property
     def get_ttl(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_get_ttl_ms)
+
+    @property
+    def idle(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_idle_ms)
+
+    @property
+    def quota(self) -> int | None:
+        """Bytes; None is no limit."""
+        return self.safereel_quota_bytes or None
+
+    @property
+    def recount_every(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_recount_interval_ms)
 
     @property
     def settle(self) -> timedelta:

@@ -1,32 +1,37 @@
-"""APScheduler decides when sweeps run; it only calls. What a sweep may do never rests on it."""
+"""APScheduler decides when sweeps and other work of the clock run; it only calls. What they may do never rests on it."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from control_plane.db.database import DatabaseUnreachable
-from control_plane.domain.findings import SweepReport
-from control_plane.services.auditing import AuditService
-from control_plane.services.confirming import ConfirmService
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What runs again and again: its name, its work, and how often."""
+
+    name: str
+    run: Callable[[], Awaitable[object]]
+    every: timedelta
+
+
 @asynccontextmanager
-async def scheduled(
-    confirm: ConfirmService, audit: AuditService, *, confirm_every: timedelta, audit_every: timedelta
-) -> AsyncIterator[None]:
-    """Runs sweeps at their intervals while open; a sweep that takes longer than its interval is not run twice."""
+async def scheduled(jobs: Sequence[Job]) -> AsyncIterator[None]:
+    """Runs jobs at their intervals while open; one that takes longer than its interval is not run twice."""
     # That a run was left out because the last one still goes on is how it is meant to be.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = AsyncIOScheduler(
         job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None}, timezone="UTC"
     )
-    scheduler.add_job(_safely(confirm.run), "interval", seconds=confirm_every.total_seconds(), id="confirm")
-    scheduler.add_job(_safely(audit.run), "interval", seconds=audit_every.total_seconds(), id="audit")
+    for job in jobs:
+        scheduler.add_job(_safely(job), "interval", seconds=job.every.total_seconds(), id=job.name)
     scheduler.start()
     try:
         yield
@@ -34,13 +39,16 @@ async def scheduled(
         scheduler.shutdown(wait=False)
 
 
-def _safely(run: Callable[[], Awaitable[SweepReport]]) -> Callable[[], Awaitable[None]]:
-    async def job() -> None:
+def _safely(job: Job) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
         try:
-            await run()
+            await job.run()
         except DatabaseUnreachable as exc:
-            _log.error("A sweep could not reach the database; the next one tries again", extra={"cause": str(exc)})
+            _log.error(
+                "Scheduled work could not reach the database; the next run tries again",
+                extra={"job": job.name, "cause": str(exc)},
+            )
         except Exception:  # noqa: BLE001  # logged whole; a job that raised would only be dropped by the scheduler
-            _log.exception("A sweep failed; the next one tries again")
+            _log.exception("Scheduled work failed; the next run tries again", extra={"job": job.name})
 
-    return job
+    return run

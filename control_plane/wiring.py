@@ -12,7 +12,9 @@ from control_plane.config import Settings
 from control_plane.db.chunks import ChunkStore
 from control_plane.db.database import Database
 from control_plane.db.deployment import DeploymentStore
+from control_plane.db.expiry import ExpiryStore
 from control_plane.db.heartbeats import HeartbeatStore
+from control_plane.db.owners import OwnerStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.services.acking import AckService
@@ -21,11 +23,13 @@ from control_plane.services.confirming import ConfirmService
 from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
+from control_plane.services.expiring import ExpiryService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenIssuer, TokenVerifier
 from control_plane.services.looking import Looker
+from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.sweeping import SweepRunner
 
@@ -103,7 +107,8 @@ def _build(
     *,
     issues_tokens: bool,
 ) -> ControlPlane:
-    recordings, chunks = RecordingStore(database), ChunkStore(database)
+    recordings = RecordingStore(database, idle=settings.idle)
+    chunks = ChunkStore(database, grant_ttl=settings.grant_ttl, idle=settings.idle, quota=settings.quota)
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)
@@ -113,13 +118,14 @@ def _build(
     runner = SweepRunner(sweeps, deployment)
     discrepancies = DiscrepancyService(sweeps)
     secret = settings.safereel_token_secret.get_secret_value()
+    quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
-        grants=GrantService(
-            recordings, chunks, DescriptionService(recordings, opened), signer, grant_ttl=settings.grant_ttl
-        ),
+        grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
-        heartbeats=HeartbeatService(HeartbeatStore(database), signer, grant_ttl=settings.grant_ttl),
+        heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),
+        quotas=quotas,
+        expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
         verifier=TokenVerifier(secret),
         issuer=token_issuer(secret) if issues_tokens else None,

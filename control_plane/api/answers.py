@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from control_plane.domain.bucket import PresignedRequest
 from control_plane.domain.limits import MAX_BATCH, MAX_CHUNK_BYTES, MAX_SEGMENT, MAX_SEQ
-from control_plane.domain.models import Progress, Recording, RecordingState, Totals
+from control_plane.domain.models import Progress, Recording, RecordingState, Totals, Usage
 
 LIMITS = {
     "max_chunk_bytes": MAX_CHUNK_BYTES,
@@ -36,6 +36,11 @@ def maybe_rfc3339(at: datetime | None) -> str | None:
 def put_answer(put: PresignedRequest) -> dict[str, object]:
     """A presigned PUT."""
     return {"url": put.url, "headers": put.headers}
+
+
+def usage_answer(usage: Usage) -> dict[str, object]:
+    """What an owner has of its quota, in bytes."""
+    return {"limit_bytes": usage.limit, "used_bytes": usage.used, "reserved_bytes": usage.reserved}
 
 
 def recording_answer(recording: Recording, progress: Progress, *, heartbeat_interval_ms: int) -> dict[str, object]:

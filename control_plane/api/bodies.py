@@ -112,6 +112,10 @@ class CompleteBody(Body):
     accept_lost: bool = False
 
 
+class QuotaBody(Body):
+    limit_bytes: Annotated[int, Field(ge=0, le=2**62)] | None
+
+
 class StorageBody(Body):
     persisted: bool | None = None
     usage: Annotated[int, Field(ge=0, le=2**62)] | None = None
@@ -206,6 +210,7 @@ CODES = frozenset(
         "member_missing",
         "wrong_type",
         "id_malformed",
+        "owner_malformed",
         "value_out_of_range",
     }
 )

@@ -5,19 +5,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.api.answers import answer, put_answer, rfc3339
-from control_plane.api.auth import owner_of
+from control_plane.api.auth import ADMIN, identify
 from control_plane.api.bodies import GrantsBody, read
 from control_plane.api.state import State, services
-from control_plane.domain.models import ChunkClaim
+from control_plane.domain.models import ChunkClaim, GrantRequest
 from control_plane.services.granting import AlreadyHeld, GrantAnswer, Granted
 
 
 async def grant(request: Request[State]) -> Response:
     """Answers each claim in order: granted with a presigned PUT, held already, or refused."""
-    owner = await owner_of(request)
+    identity = await identify(request)
     body = await read(request, GrantsBody)
     claims = [ChunkClaim(chunk.seq, chunk.segment, chunk.size, chunk.sha256) for chunk in body.chunks]
-    answers = await services(request).grants.grant(owner, request.path_params["id"], claims)
+    wanted = GrantRequest(identity.owner, request.path_params["id"], claims, exempt=ADMIN in identity.scopes)
+    answers = await services(request).grants.grant(wanted)
     return answer({"grants": [_grant_answer(found) for found in answers]})
 
 
@@ -32,7 +33,7 @@ def _grant_answer(found: GrantAnswer) -> dict[str, object]:
             return {
                 "seq": found.seq,
                 "state": "refused",
-                "problem": {"code": refusal.code, "detail": refusal.detail},
+                "problem": {"code": refusal.code, "detail": refusal.detail, **refusal.extra},
             }
 
 

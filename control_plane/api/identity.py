@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from control_plane.api.answers import answer, rfc3339
+from control_plane.api.answers import answer, rfc3339, usage_answer
 from control_plane.api.auth import RECORD, owner_of
 from control_plane.api.state import State, services
 from control_plane.domain.errors import NotFound, OriginForbidden
@@ -16,8 +16,9 @@ OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def me(request: Request[State]) -> Response:
-    """Whom the token speaks for."""
-    return answer({"owner": await owner_of(request)})
+    """Whom the token speaks for, and what it has of its quota."""
+    owner = await owner_of(request)
+    return answer({"owner": owner, "quota": usage_answer(await services(request).quotas.usage(owner))})
 
 
 async def session(request: Request[State]) -> Response:

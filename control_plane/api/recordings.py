@@ -12,8 +12,8 @@ from starlette.routing import Route
 from control_plane.api.answers import answer, listed_answers, maybe_rfc3339, recording_answer, rfc3339
 from control_plane.api.auth import owner_of
 from control_plane.api.bodies import CompleteBody, StartBody, read
+from control_plane.api.queries import number, query_error
 from control_plane.api.state import State, services
-from control_plane.domain.errors import BodyInvalid
 from control_plane.domain.limits import MAX_PAGE, MAX_SEQ
 from control_plane.domain.models import NewRecording, Progress, Recording, Source
 from control_plane.services.recordings import StoredChunk
@@ -61,7 +61,7 @@ async def complete(request: Request[State]) -> Response:
 async def list_recordings(request: Request[State]) -> Response:
     """`GET /v1/recordings`: newest first, by cursor."""
     owner = await owner_of(request)
-    limit = _number(request, "limit", default=DEFAULT_PAGE, low=1, high=MAX_PAGE)
+    limit = number(request, "limit", default=DEFAULT_PAGE, low=1, high=MAX_PAGE)
     before = _read_cursor(request.query_params.get("cursor"))
     rows = await services(request).recordings.page(owner, before=before, limit=limit)
     following = _cursor(rows[-1][0]) if len(rows) == limit else None
@@ -72,8 +72,8 @@ async def list_chunks(request: Request[State]) -> Response:
     """`GET /v1/recordings/{id}/chunks`: by seq, with presigned GETs."""
     owner = await owner_of(request)
     state = services(request)
-    after = _number(request, "after", default=-1, low=-1, high=MAX_SEQ)
-    limit = _number(request, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)
+    after = number(request, "after", default=-1, low=-1, high=MAX_SEQ)
+    limit = number(request, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)
     chunks = await state.recordings.chunks(
         owner, request.path_params["id"], after=after, limit=limit, now=state.clock()
     )
@@ -115,22 +115,7 @@ def _read_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
             raise ValueError("a cursor's time has a zone")
         return before, UUID(recording_id)
     except (ValueError, binascii.Error) as exc:
-        raise _query_error("cursor", "cursor_malformed", "take the cursor from next_cursor of the page before") from exc
-
-
-def _number(request: Request[State], name: str, *, default: int, low: int, high: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 10 or not low <= int(text) <= high:
-        raise _query_error(name, f"{name}_out_of_range", f"must be a whole number from {low} to {high}")
-    return int(text)
-
-
-def _query_error(name: str, code: str, detail: str) -> BodyInvalid:
-    return BodyInvalid(
-        code, f"Query parameter “{name}” {detail}.", [{"parameter": name, "code": code, "detail": detail}]
-    )
+        raise query_error("cursor", "cursor_malformed", "take the cursor from next_cursor of the page before") from exc
 
 
 routes = [

@@ -8,10 +8,12 @@ from typing import TypedDict
 from starlette.requests import Request
 
 from control_plane.services.acking import AckService
+from control_plane.services.expiring import ExpiryService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenIssuer, TokenVerifier
+from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 
 
@@ -23,6 +25,8 @@ class Services:
     grants: GrantService
     acks: AckService
     heartbeats: HeartbeatService
+    quotas: QuotaService
+    expiry: ExpiryService
     health: HealthService
     verifier: TokenVerifier
     issuer: TokenIssuer | None

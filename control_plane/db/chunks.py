@@ -5,47 +5,62 @@ from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.coalescing import Coalescer
-from control_plane.db.database import Database
+from control_plane.db.database import Database, Row
 from control_plane.db.rows import chunk_of, sighting_columns
 from control_plane.domain.findings import Finding
-from control_plane.domain.models import Chunk, ChunkClaim, ChunkState, GrantedBatch, Permit, ProvenAck
+from control_plane.domain.models import (
+    Chunk,
+    ChunkClaim,
+    ChunkState,
+    GrantedBatch,
+    GrantRequest,
+    Permit,
+    ProvenAck,
+    Usage,
+)
 
 ChunkId = tuple[UUID, int]
 """Recording id and seq."""
 
 
+GrantKey = tuple[str, UUID, ChunkClaim]
+
+# Grants of one owner wait for its row: a second statement would mostly wait too, and a third keeps other owners going.
+GRANTS_AT_ONCE = 3
+
+
 class ChunkStore:
     """Rows of `chunks`, each reached through its owner's recording."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, grant_ttl: timedelta, idle: timedelta, quota: int | None) -> None:
+        """`idle`: how long a recording stays open from its last grant on; `quota`: of owners without one of their own."""
         self._database = database
+        self._grant_ttl = grant_ttl
+        self._idle = idle
+        self._quota = quota
+        self._grants = Coalescer(self._write_grants, at_once=GRANTS_AT_ONCE)
         self._claimed = Coalescer(self._read_claimed)
         self._acks = Coalescer(self._write_acks)
 
-    async def grant(
-        self, owner: str, recording_id: UUID, claims: Sequence[ChunkClaim], ttl: timedelta
-    ) -> GrantedBatch | None:
-        """The chunks now granted until `ttl` from now, by seq: one statement for the batch.
+    async def grant(self, request: GrantRequest) -> GrantedBatch | None:
+        """The chunks now granted, by seq, and those that the quota has no room for; with what others ask at the moment.
 
         None where nothing was granted. A claim is absent from the answer where the chunk is acked or confirmed, bound to
         other content, unknown to a recording that is complete, or where there is no such recording.
         """
-        rows = await self._database.rows(
-            "chunks_grant",
-            {
-                "owner": owner,
-                "recording_id": recording_id,
-                "seqs": [claim.seq for claim in claims],
-                "segments": [claim.segment for claim in claims],
-                "sizes": [claim.size for claim in claims],
-                "digests": [bytes.fromhex(claim.sha256) for claim in claims],
-                "ttl": ttl,
-            },
-        )
+        wanted = [(request, claim) for claim in request.claims]
+        found = await self._grants.submit(wanted)
+        rows = {claim.seq: row for claim in request.claims if (row := found.get(_key_of(request, claim))) is not None}
         if not rows:
             return None
-        permits = {row["seq"]: Permit(row["overwrite"], row["granted_at"], row["expires_at"]) for row in rows}
-        return GrantedBatch(rows[0]["mime_type"], rows[0]["described"], permits)
+        first = next(iter(rows.values()))
+        return GrantedBatch(
+            first["mime_type"],
+            first["described"],
+            {seq: _permit_of(row) for seq, row in rows.items() if row["expires_at"] is not None},
+            frozenset(seq for seq, row in rows.items() if row["expires_at"] is None),
+            Usage(first["limit_bytes"], first["used_bytes"], first["reserved_bytes"]),
+        )
 
     async def claimed(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> Mapping[int, Chunk]:
         """The owner's chunks of these numbers, by seq; read together with what others ask at the moment."""
@@ -76,6 +91,27 @@ class ChunkStore:
         params = {"owner": owner, "recording_id": recording_id, "after": after, "limit": limit}
         return [chunk_of(row) for row in await self._database.rows("chunks_page", params)]
 
+    async def _write_grants(self, wanted: Sequence[tuple[GrantRequest, ChunkClaim]]) -> Mapping[GrantKey, Row]:
+        owners = [request.owner for request, _ in wanted]
+        rows = await self._database.rows_under(
+            "owners_lock",
+            {"owners": list(set(owners))},
+            "chunks_grant",
+            {
+                "owners": owners,
+                "exempt": [request.exempt for request, _ in wanted],
+                "recording_ids": [request.recording_id for request, _ in wanted],
+                "seqs": [claim.seq for _, claim in wanted],
+                "segments": [claim.segment for _, claim in wanted],
+                "sizes": [claim.size for _, claim in wanted],
+                "digests": [bytes.fromhex(claim.sha256) for _, claim in wanted],
+                "ttl": self._grant_ttl,
+                "idle": self._idle,
+                "default_limit": self._quota,
+            },
+        )
+        return {_key_of(*wanted[row["place"] - 1]): row for row in rows}
+
     async def _read_claimed(self, keys: Sequence[tuple[str, UUID, int]]) -> Mapping[tuple[str, UUID, int], Chunk]:
         distinct = list(dict.fromkeys(keys))
         rows = await self._database.rows(
@@ -100,3 +136,11 @@ class ChunkStore:
             },
         )
         return {(row["recording_id"], row["seq"]): ChunkState(row["state"]) for row in rows}
+
+
+def _key_of(request: GrantRequest, claim: ChunkClaim) -> GrantKey:
+    return (request.owner, request.recording_id, claim)
+
+
+def _permit_of(row: Row) -> Permit:
+    return Permit(row["overwrite"], row["granted_at"], row["expires_at"])

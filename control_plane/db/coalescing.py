@@ -24,8 +24,9 @@ class Coalescer(Generic[Item, Result]):
     its items may have taken effect, as with any lost answer.
     """
 
-    def __init__(self, run: Callable[[Sequence[Item]], Awaitable[Result]]) -> None:
+    def __init__(self, run: Callable[[Sequence[Item]], Awaitable[Result]], *, at_once: int = AT_ONCE) -> None:
         self._run = run
+        self._at_once = at_once
         self._waiting: list[tuple[Sequence[Item], asyncio.Future[Result]]] = []
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -33,7 +34,7 @@ class Coalescer(Generic[Item, Result]):
         """The result of the statement in which `items` took part."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, done))
-        if len(self._workers) < AT_ONCE:
+        if len(self._workers) < self._at_once:
             worker = asyncio.create_task(self._drain())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)

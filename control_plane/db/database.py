@@ -89,6 +89,21 @@ class Database:
             await cursor.execute(self._queries[name], params)
             return await cursor.fetchall()
 
+    async def rows_under(
+        self, lock: str, lock_params: Mapping[str, object], name: str, params: Mapping[str, object]
+    ) -> Sequence[Row]:
+        """All rows of `name`, run in one transaction after the statement `lock`, whose locks it then finds held.
+
+        A statement sees what was committed when it began, not when it got a lock that it waited for: two statements, sent
+        together, make what the second one reads the truth until the commit.
+        """
+        async with _patience(), self.connection() as connection:
+            async with connection.pipeline(), connection.transaction():
+                await connection.execute(self._queries[lock], lock_params)
+                cursor = connection.cursor(binary=True)
+                await cursor.execute(self._queries[name], params)
+            return await cursor.fetchall()
+
     async def row(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Row | None:
         """The first row of a named statement, or None."""
         rows = await self.rows(name, params, on=on)

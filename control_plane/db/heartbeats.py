@@ -13,8 +13,10 @@ from control_plane.domain.models import Beat, Chunk, Release, Ticket, Verdict
 class HeartbeatStore:
     """Rows of `recorders`, `holdings` and `gone_reports`; reads of tickets and confirmed chunks."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, idle: timedelta) -> None:
+        """`idle`: how long a recording stays open from the last beat on that holds any of it."""
         self._database = database
+        self._idle = idle
 
     async def record(self, owner: str, beat: Beat) -> tuple[datetime, frozenset[UUID]]:
         """Keeps what the recorder said; answers the database's time and which recordings are this owner's."""
@@ -32,6 +34,7 @@ class HeartbeatStore:
                     "owner": owner,
                     "recorder_id": beat.recorder_id,
                     "opens": [holding.open for holding in beat.holding],
+                    "idle": self._idle,
                     **_held(beat),
                 },
                 on=connection,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.db.database import Connection, Database, Row
@@ -47,8 +47,10 @@ class LockedRecording:
 class RecordingStore:
     """Rows of `recordings`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, idle: timedelta) -> None:
+        """`idle`: how long a recording stays open without any sign of its recorder."""
         self._database = database
+        self._idle = idle
 
     async def start(self, new: NewRecording, share_id: str) -> Recording | None:
         """The row made, or None where the id was taken (by whomever)."""
@@ -64,8 +66,15 @@ class RecordingStore:
                 "expected_bytes": new.expected_bytes,
                 "share_id": share_id,
                 "shard": shard_of(new.id),
+                "idle": self._idle,
             },
         )
+        return None if row is None else recording_of(row)
+
+    async def revive(self, owner: str, recording_id: UUID) -> Recording | None:
+        """The recording, open again; None if it was not `expired`."""
+        params = {"id": recording_id, "owner": owner, "idle": self._idle}
+        row = await self._database.row("recording_revive", params)
         return None if row is None else recording_of(row)
 
     async def get(self, owner: str, recording_id: UUID) -> Recording | None:

@@ -1,7 +1,7 @@
 """What the control plane refuses, each with a stable code and the HTTP status of its problem document.
 
     Refusal
-    ├── Token…, ScopeMissing, OriginForbidden                 401, 403
+    ├── Token…, ScopeMissing, OriginForbidden, QuotaExceeded  401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
     ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
     ├── Body…, JsonMalformed, ContentTypeUnsupported          400, 413, 415, 422
@@ -84,6 +84,12 @@ class TotalsDiffer(Refusal):
 
 class ChunkConflict(Refusal):
     status, code, title = 409, "chunk_conflict", "The chunk's number is bound to other bytes"
+
+
+class QuotaExceeded(Refusal):
+    """The owner's quota has no room; `extra` tells `limit_bytes`, `used_bytes`, `reserved_bytes`."""
+
+    status, code, title = 403, "quota_exceeded", "The quota has no room for it"
 
 
 class ChunkNotGranted(Refusal):

@@ -182,12 +182,57 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What an owner has of its quota, in bytes: `limit` None is no limit."""
+
+    limit: int | None
+    used: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerUsage:
+    """An owner's counters as an administrator sees them; `drift` is what the last recount found them to be off by."""
+
+    owner: str
+    usage: Usage
+    own_limit: bool
+    recounted_at: datetime | None
+    drift: int
+    drifted_times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """One owner's recount: by how many bytes its counters were below (above: negative) what the ledger holds."""
+
+    owner: str
+    used_off: int
+    reserved_off: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRequest:
+    """A batch of claims for one recording; `exempt`: no quota stands in their way."""
+
+    owner: str
+    recording_id: UUID
+    claims: Sequence[ChunkClaim]
+    exempt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GrantedBatch:
-    """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is."""
+    """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is.
+
+    `over_quota` are the claims that the owner's quota, `usage` at that moment, has no room for.
+    """
 
     mime_type: str
     described: bool
     permits: Mapping[int, Permit]
+    over_quota: frozenset[int] = frozenset()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

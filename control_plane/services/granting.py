@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from control_plane.db.chunks import ChunkStore
@@ -10,13 +10,25 @@ from control_plane.db.recordings import RecordingStore
 from control_plane.domain.bucket import PresignedRequest, Presigner
 from control_plane.domain.errors import (
     ChunkConflict,
+    QuotaExceeded,
     RecordingComplete,
     RecordingDeleted,
     RecordingUnknown,
     Refusal,
 )
 from control_plane.domain.keys import chunk_key
-from control_plane.domain.models import IN_BUCKET, Chunk, ChunkClaim, ChunkState, Permit, Recording, RecordingState
+from control_plane.domain.models import (
+    IN_BUCKET,
+    Chunk,
+    ChunkClaim,
+    ChunkState,
+    GrantedBatch,
+    GrantRequest,
+    Permit,
+    Recording,
+    RecordingState,
+    Usage,
+)
 from control_plane.services.describing import DescriptionService
 
 
@@ -57,33 +69,36 @@ class GrantService:
         chunks: ChunkStore,
         descriptions: DescriptionService,
         presigner: Presigner,
-        *,
-        grant_ttl: timedelta,
     ) -> None:
         self._recordings = recordings
         self._chunks = chunks
         self._descriptions = descriptions
         self._presigner = presigner
-        self._grant_ttl = grant_ttl
 
-    async def grant(self, owner: str, recording_id: UUID, claims: Sequence[ChunkClaim]) -> Sequence[GrantAnswer]:
+    async def grant(self, request: GrantRequest) -> Sequence[GrantAnswer]:
         """One answer for each claim, in order; claims have distinct seqs.
 
         Raises `RecordingUnknown`, `RecordingDeleted`, `StorageUnavailable`.
         """
-        batch = await self._chunks.grant(owner, recording_id, claims, self._grant_ttl)
+        owner, recording_id, claims = request.owner, request.recording_id, request.claims
+        batch = await self._chunks.grant(request)
         if batch is None or not batch.described:
             # Nothing new, or the first grants of this recording: what is usual needs no second look.
             await self._descriptions.ensure(await self._recording(owner, recording_id))
-        permits = batch.permits if batch else {}
-        others = [claim.seq for claim in claims if claim.seq not in permits]
+        answered = {*batch.permits, *batch.over_quota} if batch else set()
+        others = [claim.seq for claim in claims if claim.seq not in answered]
         known = await self._chunks.claimed(owner, recording_id, others) if others else {}
         return [
-            self._granted(recording_id, claim, batch.mime_type, batch.permits[claim.seq])
-            if batch and claim.seq in batch.permits
+            self._answer(recording_id, claim, batch)
+            if batch and claim.seq in answered
             else _not_granted(claim, known.get(claim.seq))
             for claim in claims
         ]
+
+    def _answer(self, recording_id: UUID, claim: ChunkClaim, batch: GrantedBatch) -> GrantAnswer:
+        if claim.seq in batch.over_quota:
+            return Refused(claim.seq, over_quota(batch.usage))
+        return self._granted(recording_id, claim, batch.mime_type, batch.permits[claim.seq])
 
     async def _recording(self, owner: str, recording_id: UUID) -> Recording:
         recording = await self._recordings.get(owner, recording_id)
@@ -107,6 +122,19 @@ def _not_granted(claim: ChunkClaim, chunk: Chunk | None) -> AlreadyHeld | Refuse
     if chunk.state not in IN_BUCKET:
         return Refused(claim.seq, RecordingComplete("It was granted, but the recording was completed without it."))
     return AlreadyHeld(claim.seq, chunk.state)
+
+
+def over_quota(usage: Usage | None) -> QuotaExceeded:
+    """The refusal, with what the owner has of its quota."""
+    assert usage is not None, "whoever is refused has counters"
+    assert usage.limit is not None, "only a limit can be exceeded"
+    return QuotaExceeded(
+        f"{usage.used} of {usage.limit} bytes are used and {usage.reserved} reserved: delete recordings, or ask the "
+        "administrator for more. Chunks on the device are kept, and recording goes on.",
+        limit_bytes=usage.limit,
+        used_bytes=usage.used,
+        reserved_bytes=usage.reserved,
+    )
 
 
 def same_content(chunk: Chunk, claim: ChunkClaim) -> bool:

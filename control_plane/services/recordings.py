@@ -62,6 +62,8 @@ class RecordingService:
         if existing is None or not _same_start(existing, new):
             raise RecordingConflict("Choose another recording id: this one is taken.")
         _refuse_deleted(existing)
+        if existing.state is RecordingState.EXPIRED:
+            existing = await self._recordings.revive(new.owner, new.id) or existing
         return existing, await self._recordings.progress(existing.id), False
 
     async def get(self, owner: str, recording_id: UUID) -> Recording:

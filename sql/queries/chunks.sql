@@ -1,36 +1,62 @@
 -- name: chunks_grant
--- One statement for a batch. The recording's row is locked against its deletion; a chunk that is known keeps what it was
--- first granted for, and only a live one (granted, missing, lost) of the same content gets a new term.
+-- One statement for all claims that arrived together, run in the transaction that has locked their owners' rows: what this
+-- reads of quotas, reservations and states of chunks is what holds until it commits. A chunk that is known keeps what it
+-- was first granted for, and only a live one (granted, missing, lost) of the same content gets a new term. Only what is not
+-- counted yet needs room in the quota: a chunk that is sent again never does.
 with claim as (
-    select * from unnest(%(seqs)b::int[], %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
-               as c (seq, segment, size, sha256)
+    select * from unnest(%(owners)s::text[], %(exempt)s::boolean[], %(recording_ids)b::uuid[], %(seqs)b::int[],
+                         %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
+                  with ordinality as c (owner, exempt, recording_id, seq, segment, size, sha256, place)
 ), recording as (
-    select id, state, chunk_count, mime_type, described_at is not null as described from recordings
-     where id = %(recording_id)s and owner = %(owner)s and state in ('open', 'expired', 'complete')
+    -- Against their deletion meanwhile.
+    select id, owner, state, chunk_count, mime_type, described_at is not null as described, expires_at
+      from recordings
+     where id = any (%(recording_ids)b::uuid[]) and state in ('open', 'expired', 'complete')
+     order by id
        for share
+), revived as (
+    -- Whoever asks is not idle. Written now and then only: each write costs as much as a grant.
+    update recordings r set state = 'open', expires_at = now() + %(idle)s::interval
+      from recording f
+     where r.id = f.id and exists (select from claim where (claim.recording_id, claim.owner) = (f.id, f.owner))
+       and (f.state = 'expired' or f.state = 'open' and f.expires_at < now() + %(idle)s::interval * 0.95)
+), wanted as (
+    -- Two calls may claim one chunk at once: the first is answered, and the other where it claims the same.
+    select distinct on (claim.recording_id, claim.seq) claim.*, r.mime_type, r.described,
+           case when k.seq is null or k.state = 'granted' and not k.reserved then claim.size else 0 end as needed
+      from claim
+      join recording r on (r.id, r.owner) = (claim.recording_id, claim.owner)
+      left join chunks k on (k.recording_id, k.seq) = (claim.recording_id, claim.seq)
+     where k.seq is null and r.state <> 'complete'
+        or k.state in ('granted', 'missing', 'lost')
+           and (k.segment, k.size, k.sha256) = (claim.segment, claim.size, claim.sha256)
+           and (r.state <> 'complete' or claim.seq < r.chunk_count)
+     order by claim.recording_id, claim.seq, claim.place
+), measured as (
+    select w.*, o.used_bytes, o.reserved_bytes, coalesce(o.limit_bytes, %(default_limit)s::bigint) as limit_bytes,
+           o.used_bytes + o.reserved_bytes + sum(w.needed) over (partition by w.owner order by w.place) as would_be
+      from wanted w join owners o on o.id = w.owner
 ), granted as (
-    insert into chunks as c (recording_id, seq, segment, size, sha256, expires_at)
-    select r.id, claim.seq, claim.segment, claim.size, claim.sha256, now() + %(ttl)s::interval
-      from claim cross join recording r
-     where r.state <> 'complete'
-     order by claim.seq
+    insert into chunks as c (recording_id, seq, segment, size, sha256, expires_at, reserved)
+    select recording_id, seq, segment, size, sha256, now() + %(ttl)s::interval, needed > 0
+      from measured
+     where needed = 0 or exempt or limit_bytes is null or would_be <= limit_bytes
+     order by recording_id, seq
         on conflict (recording_id, seq) do update
-       set granted_at = now(), expires_at = excluded.expires_at
+       set granted_at = now(), expires_at = excluded.expires_at, reserved = c.state = 'granted'
      where c.state in ('granted', 'missing', 'lost')
        and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
-    returning c.seq, c.overwrite, c.granted_at, c.expires_at
-), granted_again as (
-    -- A complete recording takes no new chunks, but still takes bytes for those it has.
-    update chunks c set granted_at = now(), expires_at = now() + %(ttl)s::interval
-      from claim cross join recording r
-     where r.state = 'complete' and claim.seq < r.chunk_count
-       and (c.recording_id, c.seq) = (r.id, claim.seq)
-       and c.state in ('granted', 'missing', 'lost')
-       and (c.segment, c.size, c.sha256) = (claim.segment, claim.size, claim.sha256)
-    returning c.seq, c.overwrite, c.granted_at, c.expires_at
+    returning c.recording_id, c.seq, c.overwrite, c.granted_at, c.expires_at
+), settled as (
+    update owners o set reserved_bytes = o.reserved_bytes + d.needed
+      from (select m.owner, sum(m.needed) as needed
+              from measured m join granted g on (g.recording_id, g.seq) = (m.recording_id, m.seq)
+             group by m.owner) d
+     where o.id = d.owner and d.needed > 0
 )
-select g.*, r.mime_type, r.described
-  from (select * from granted union all select * from granted_again) g cross join recording r
+select m.place, m.mime_type, m.described, m.used_bytes, m.reserved_bytes, m.limit_bytes,
+       g.overwrite, g.granted_at, g.expires_at
+  from measured m left join granted g on (g.recording_id, g.seq) = (m.recording_id, m.seq)
 
 -- name: chunks_claimed
 -- The chunks that several requests speak of, each within its own owner's recordings.
@@ -49,19 +75,24 @@ select c.* from chunks c join recordings r on r.id = c.recording_id
  limit %(limit)s
 
 -- name: chunks_ack
--- One statement for all acks that arrived together, of any recordings. Rows are locked in one order so that replicas
--- never wait for each other in a circle. A chunk that was already acked keeps its state and time (repeating changes
+-- One statement for all acks that arrived together, of any recordings. Rows are locked in one order (owners, recordings,
+-- chunks) so that replicas never wait for each other in a circle. A chunk that was already acked keeps its state and time (repeating changes
 -- nothing), but its generation rises: a sweep that listed before this ack must not write over it.
 with claim as (
     select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[], %(digests)b::bytea[], %(etags)s::text[])
                as c (recording_id, seq, sha256, etag)
+), counted as (
+    select o.id from owners o
+     where o.id in (select owner from recordings where id = any (%(recording_ids)b))
+     order by o.id
+       for update
 ), recording as (
-    select id, state, chunk_count from recordings
-     where id = any (%(recording_ids)b) and state in ('open', 'expired', 'complete')
-     order by id
-       for share
+    select r.id, r.owner, r.state, r.chunk_count from recordings r join counted on counted.id = r.owner
+     where r.id = any (%(recording_ids)b) and r.state in ('open', 'expired', 'complete')
+     order by r.id
+       for share of r
 ), held as (
-    select c.recording_id, c.seq, claim.etag,
+    select c.recording_id, c.seq, claim.etag, r.owner, c.size, c.state, c.reserved,
            -- Only this keeps its confirmation: a sweep may have missed it after this ack's HEAD had seen it.
            c.state = 'confirmed' and c.etag = claim.etag
            and not exists (select from sightings s where (s.recording_id, s.seq) = (c.recording_id, c.seq)) as stays
@@ -79,7 +110,8 @@ with claim as (
            confirmed_at = case when held.stays then c.confirmed_at end,
            etag = held.etag,
            generation = c.generation + 1,
-           overwrite = false
+           overwrite = false,
+           reserved = false
       from held
      where (c.recording_id, c.seq) = (held.recording_id, held.seq)
     returning c.recording_id, c.seq, c.state
@@ -89,6 +121,13 @@ with claim as (
      where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
 ), forgotten as (
     delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+), settled as (
+    -- What was reserved is used now. A late ack counts what nothing was reserved for, above the limit if need be.
+    update owners o set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved
+      from (select owner, coalesce(sum(size) filter (where state in ('granted', 'lost')), 0) as used,
+                   coalesce(sum(size) filter (where reserved), 0) as reserved
+              from held group by owner) d
+     where o.id = d.owner and (d.used, d.reserved) <> (0, 0)
 )
 select recording_id, seq, state from acked
 

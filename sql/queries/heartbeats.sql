@@ -24,6 +24,12 @@ with said as (
     select %(owner)s, %(recorder_id)s, recording_id, chunks, open from known
     on conflict (owner, recorder_id, recording_id) do update
        set chunks = excluded.chunks, open = excluded.open, reported_at = now()
+), revived as (
+    -- Somebody holds bytes of it: it is not idle. Written now and then only.
+    update recordings r set state = 'open', expires_at = now() + %(idle)s::interval
+      from known
+     where r.id = known.recording_id
+       and (r.state = 'expired' or r.state = 'open' and r.expires_at < now() + %(idle)s::interval * 0.95)
 )
 select recording_id from known
 

@@ -1,8 +1,18 @@
 -- name: recording_start
 -- Nothing happens where the id is taken; the caller then reads the row within its own owner's.
-insert into recordings (id, owner, recorder_id, source, mime_type, title, expected_bytes, share_id, shard)
-values (%(id)s, %(owner)s, %(recorder_id)s, %(source)s, %(mime_type)s, %(title)s, %(expected_bytes)s, %(share_id)s, %(shard)s)
+with counted as (
+    insert into owners (id) values (%(owner)s) on conflict do nothing
+)
+insert into recordings (id, owner, recorder_id, source, mime_type, title, expected_bytes, share_id, shard, expires_at)
+values (%(id)s, %(owner)s, %(recorder_id)s, %(source)s, %(mime_type)s, %(title)s, %(expected_bytes)s, %(share_id)s, %(shard)s,
+        now() + %(idle)s::interval)
 on conflict (id) do nothing
+returning *
+
+-- name: recording_revive
+-- Its recorder is back.
+update recordings set state = 'open', expires_at = now() + %(idle)s::interval
+ where id = %(id)s and owner = %(owner)s and state = 'expired'
 returning *
 
 -- name: recording_get
@@ -16,7 +26,7 @@ update recordings set described_at = now() where id = %(id)s and described_at is
 
 -- name: recording_finalise
 update recordings
-   set state = 'complete', chunk_count = %(chunk_count)s, total_bytes = %(total_bytes)s, completed_at = now()
+   set state = 'complete', chunk_count = %(chunk_count)s, total_bytes = %(total_bytes)s, completed_at = now(), expires_at = null
  where id = %(id)s
 returning *
 

@@ -120,13 +120,18 @@ select c.* from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recordi
 with seen as (
     select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
                as s (recording_id, seq, generation, etag)
+), counted as (
+    select o.id from owners o
+     where o.id in (select owner from recordings where id = any (%(recording_ids)s))
+     order by o.id
+       for update
 ), recording as (
-    select id from recordings
-     where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
-     order by id
-       for share
+    select r.id, r.owner from recordings r join counted on counted.id = r.owner
+     where r.id = any (%(recording_ids)s) and r.state in ('open', 'expired', 'complete')
+     order by r.id
+       for share of r
 ), held as (
-    select c.recording_id, c.seq, seen.etag
+    select c.recording_id, c.seq, seen.etag, r.owner, c.size, c.state
       from chunks c
       join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
       join recording r on r.id = c.recording_id
@@ -141,6 +146,11 @@ with seen as (
 ), healed as (
     update tickets t set state = 'healed', closed_at = now(), cause = 'returned'
       from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
+), settled as (
+    -- A missing chunk still counts as used, a lost one no longer does.
+    update owners o set used_bytes = o.used_bytes + d.used
+      from (select owner, sum(size) as used from held where state = 'lost' group by owner) d
+     where o.id = d.owner
 )
 select recording_id, seq from acked
 
