@@ -170,7 +170,7 @@ async def test_an_ack_of_a_recording_being_deleted_is_refused(running: Running) 
         await recorder.start()
         (grant,) = await recorder.grant([chunk])
         put = await recorder.put(grant, chunk)
-        await running.sql("update recordings set state = 'deleting'")
+        await running.sql("update recordings set state = 'deleting', deleting_at = now()")
         for call in (recorder.ack([(0, put.etag)]), recorder.grant([chunk]), recorder.complete([chunk])):
             with pytest.raises(Refused) as refused:
                 await call
