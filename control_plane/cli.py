@@ -122,6 +122,11 @@ def _up(arguments: argparse.Namespace) -> int:
 
 def _serve(_: argparse.Namespace) -> int:
     settings = _settings_from_environment()
+    if not settings.trusts_somebody:
+        raise UsageError(
+            "nobody could call: set SAFEREEL_OIDC_ISSUER and SAFEREEL_OIDC_AUDIENCE to those of your identity provider, "
+            "or SAFEREEL_TOKEN_SECRET to what your backend signs tokens with"
+        )
     migrate(settings.database_url.get_secret_value())
     listener = listen(settings.safereel_host, settings.safereel_port)
     return _run(lambda: _run_on_real_parts(settings, listener))
@@ -151,7 +156,12 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _token(arguments: argparse.Namespace) -> int:
-    secret = os.environ.get("SAFEREEL_TOKEN_SECRET") or read_running_stack(arguments.data_dir)["token_secret"]
+    secret = os.environ.get("SAFEREEL_TOKEN_SECRET")
+    if not secret and (provider := os.environ.get("SAFEREEL_OIDC_ISSUER")):
+        raise UsageError(
+            f"tokens are issued by the identity provider {provider}: ask it for one, with the scope record"
+        )
+    secret = secret or read_running_stack(arguments.data_dir)["token_secret"]
     scopes = ["record", "admin"] if arguments.admin else ["record"]
     try:
         token, _ = token_issuer(secret).issue(arguments.owner, scopes, utc_now())
@@ -182,7 +192,8 @@ async def _claim(settings: Settings) -> None:
 async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None:
     """Everything on this machine, until cancelled."""
     async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
-        settings = _settings({**_environment_of(stack.public()), "SAFEREEL_PORT": str(port)})
+        own = {"SAFEREEL_HOST": "127.0.0.1", "SAFEREEL_PORT": str(port)}
+        settings = _settings({**_environment_of(stack.public()), **own})
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
         await asyncio.to_thread(_make_bucket_fit, settings, origins)

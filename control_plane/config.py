@@ -3,8 +3,14 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from control_plane.domain.addresses import is_confidential
+
+# What a public key can check (RFC 7518, 3.1; RFC 8037). Never `none`, and no HS*: a public key is no secret.
+ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+MIN_SECRET_BYTES = 32
 
 
 class Settings(BaseSettings):
@@ -22,7 +28,39 @@ class Settings(BaseSettings):
     s3_addressing: str = Field(default="path", pattern="^(path|virtual)$", description="path suits every server")
 
     safereel_token_secret: SecretStr = Field(
-        description="Signs bearer tokens (HS256); at least 32 bytes", min_length=32
+        default=SecretStr(""), description="Signs bearer tokens (HS256); at least 32 bytes. Empty: such are not taken"
+    )
+    safereel_oidc_allow_http: bool = Field(
+        default=False, description="Plain HTTP to a provider on another machine: only where nobody else is on the way"
+    )
+    safereel_oidc_issuer: str = Field(
+        default="", description="The OpenID provider that is trusted, exactly as its tokens name it in iss; empty: none"
+    )
+    safereel_oidc_audience: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        validate_default=True,
+        description="Names of this service in aud, by commas: others' tokens are refused",
+    )
+    safereel_oidc_jwks_url: str = Field(
+        default="", description="The provider's keys; empty: its discovery document says"
+    )
+    safereel_oidc_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("RS256", "ES256", "EdDSA"), description="What providers sign with; others are refused"
+    )
+    safereel_oidc_leeway_ms: int = Field(
+        default=10_000, ge=0, le=300_000, description="Clocks of two well-kept machines differ by less"
+    )
+    safereel_oidc_scope_claims: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("scope", "scp"), description="Claims that hold the scopes, by commas: most providers' are one of these"
+    )
+    safereel_oidc_scope_prefix: str = Field(
+        default="", description="What record and admin are prefixed with at the provider, such as safereel:"
+    )
+    safereel_oidc_keys_ttl_ms: int = Field(
+        default=600_000, ge=30_000, description="Bounds how long a key that was taken back counts"
+    )
+    safereel_oidc_keys_max_age_ms: int = Field(
+        default=86_400_000, ge=30_000, description="How long the last keys stand while the provider is down"
     )
     safereel_host: str = Field(default="127.0.0.1", description="Loopback, until somebody decides otherwise")
     safereel_port: int = Field(default=8000, ge=1, le=65535, description="What `safereel up` takes too")
@@ -58,6 +96,44 @@ class Settings(BaseSettings):
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
     safereel_shutdown_ms: int = Field(default=10_000, ge=0, description="What is under way may finish, within this")
 
+    @field_validator("safereel_oidc_audience", "safereel_oidc_algorithms", "safereel_oidc_scope_claims", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("safereel_token_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"at least {MIN_SECRET_BYTES} bytes, for example from openssl rand -hex 32")
+        return secret
+
+    @field_validator("safereel_oidc_issuer", "safereel_oidc_jwks_url")
+    @classmethod
+    def _is_confidential(cls, url: str, info: ValidationInfo) -> str:
+        if url and not is_confidential(url, http_allowed=bool(info.data.get("safereel_oidc_allow_http"))):
+            raise ValueError("an absolute https URL; http only on this machine, or with SAFEREEL_OIDC_ALLOW_HTTP=true")
+        if url and info.field_name == "safereel_oidc_jwks_url" and not info.data.get("safereel_oidc_issuer"):
+            raise ValueError("name the provider in SAFEREEL_OIDC_ISSUER as well")
+        return url
+
+    @field_validator("safereel_oidc_audience")
+    @classmethod
+    def _has_audience(cls, audience: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        # Without it, a token that any other service of the same provider was sent would open this one.
+        if info.data.get("safereel_oidc_issuer") and not audience:
+            raise ValueError("name this service as the provider's tokens do in aud")
+        return audience
+
+    @field_validator("safereel_oidc_algorithms")
+    @classmethod
+    def _are_asymmetric(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+        if not algorithms or not set(algorithms) <= set(ASYMMETRIC):
+            raise ValueError(f"some of {', '.join(ASYMMETRIC)}")
+        return algorithms
+
     @field_validator("safereel_page_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -89,6 +165,11 @@ class Settings(BaseSettings):
     @property
     def settle(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_settle_ms)
+
+    @property
+    def trusts_somebody(self) -> bool:
+        """Whether any token can be good: a secret or a provider is configured."""
+        return bool(self.safereel_token_secret.get_secret_value() or self.safereel_oidc_issuer)
 
     @property
     def public_endpoint(self) -> str:

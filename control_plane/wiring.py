@@ -1,7 +1,7 @@
 """The only place that builds things: used by production, commands and tests alike."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,9 @@ from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.owners import OwnerStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.db.sweeps import SweepStore
+from control_plane.domain.addresses import is_loopback
+from control_plane.domain.identity import ClaimRules
+from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
 from control_plane.services.auditing import AuditService
 from control_plane.services.confirming import ConfirmService
@@ -27,10 +30,12 @@ from control_plane.services.expiring import ExpiryService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
-from control_plane.services.identity import TokenIssuer, TokenVerifier
+from control_plane.services.identity import TokenVerifier, Trust
 from control_plane.services.looking import Looker
+from control_plane.services.provider_trust import KeyRing, ProviderTrust
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
+from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
 from control_plane.services.sweeping import SweepRunner
 
 # How long a request waits for a connection before it is told to come again.
@@ -86,17 +91,64 @@ def bucket(settings: Settings) -> S3Bucket:
     )
 
 
+class IssuerForbidden(Exception):
+    """Who asks gets a token of the embedded issuer without being known: that may exist on one's own machine only."""
+
+
+def _embedded_issuer(settings: Settings) -> TokenIssuer:
+    """Raises `IssuerForbidden` unless every part, and the control plane itself, is on this machine."""
+    parts = (settings.database_url.get_secret_value(), settings.s3_endpoint, f"http://{settings.safereel_host}")
+    if not all(is_loopback(part) for part in parts):
+        raise IssuerForbidden("Only `safereel up` issues tokens: this database, bucket or address is not on loopback.")
+    return token_issuer(settings.safereel_token_secret.get_secret_value())
+
+
+async def open_trusts(settings: Settings, opened: AsyncExitStack) -> Sequence[Trust]:
+    """Whose tokens are believed: those of the shared secret, of the provider, or both. What is opened is closed by `opened`."""
+    trusts = list[Trust]()
+    if secret := settings.safereel_token_secret.get_secret_value():
+        trusts.append(SharedSecretTrust(secret))
+    if issuer := settings.safereel_oidc_issuer:
+        provider = Provider(
+            issuer,
+            jwks_url=settings.safereel_oidc_jwks_url,
+            algorithms=frozenset(settings.safereel_oidc_algorithms),
+            http_allowed=settings.safereel_oidc_allow_http,
+        )
+        ring = KeyRing(
+            await opened.enter_async_context(provider),
+            ttl=timedelta(milliseconds=settings.safereel_oidc_keys_ttl_ms),
+            max_age=timedelta(milliseconds=settings.safereel_oidc_keys_max_age_ms),
+        )
+        opened.push_async_callback(ring.close)
+        rules = ClaimRules(
+            issuer,
+            frozenset(settings.safereel_oidc_audience),
+            timedelta(milliseconds=settings.safereel_oidc_leeway_ms),
+            settings.safereel_oidc_scope_claims,
+            settings.safereel_oidc_scope_prefix,
+        )
+        trusts.append(ProviderTrust(ring, rules))
+    return trusts
+
+
 @asynccontextmanager
 async def open_control_plane(
     settings: Settings, *, issues_tokens: bool = False, clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[ControlPlane]:
-    """Builds and opens everything, and closes it at the end. `issues_tokens`: the embedded stack's alone."""
+    """Builds and opens everything, and closes it at the end.
+
+    `issues_tokens`: the embedded stack's alone; raises `IssuerForbidden` on any other.
+    """
+    issuer = _embedded_issuer(settings) if issues_tokens else None
     url = settings.database_url.get_secret_value()
     async with (
         Database.open(url, max_size=settings.safereel_database_pool, timeout_s=POOL_TIMEOUT_S) as database,
         bucket(settings) as opened,
+        AsyncExitStack() as providers,
     ):
-        yield _build(settings, database, opened, clock, issues_tokens=issues_tokens)
+        verifier = TokenVerifier(await open_trusts(settings, providers))
+        yield _build(settings, database, opened, clock, verifier=verifier, issuer=issuer)
 
 
 def _build(
@@ -105,7 +157,8 @@ def _build(
     opened: S3Bucket,
     clock: Callable[[], datetime],
     *,
-    issues_tokens: bool,
+    verifier: TokenVerifier,
+    issuer: TokenIssuer | None,
 ) -> ControlPlane:
     recordings = RecordingStore(database, idle=settings.idle)
     chunks = ChunkStore(database, grant_ttl=settings.grant_ttl, idle=settings.idle, quota=settings.quota)
@@ -117,7 +170,6 @@ def _build(
     deployment = DeploymentService(deployments, opened)
     runner = SweepRunner(sweeps, deployment)
     discrepancies = DiscrepancyService(sweeps)
-    secret = settings.safereel_token_secret.get_secret_value()
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
@@ -127,8 +179,8 @@ def _build(
         quotas=quotas,
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
-        verifier=TokenVerifier(secret),
-        issuer=token_issuer(secret) if issues_tokens else None,
+        verifier=verifier,
+        issuer=issuer,
         clock=clock,
         heartbeat_interval_ms=settings.safereel_heartbeat_interval_ms,
     )

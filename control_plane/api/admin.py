@@ -10,9 +10,9 @@ from control_plane.api.bodies import QuotaBody, read
 from control_plane.api.queries import number
 from control_plane.api.state import State, services
 from control_plane.domain.errors import BodyInvalid
+from control_plane.domain.identity import is_owner
 from control_plane.domain.limits import MAX_PAGE
 from control_plane.domain.models import OwnerUsage
-from control_plane.services.identity import is_owner
 
 
 async def owners(request: Request[State]) -> Response:

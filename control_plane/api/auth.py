@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from control_plane.api.state import State, services
 from control_plane.domain.errors import TokenMissing
-from control_plane.services.identity import Identity
+from control_plane.domain.identity import Identity
 
 RECORD = "record"
 ADMIN = "admin"
@@ -13,7 +13,7 @@ ADMIN = "admin"
 async def identify(request: Request[State], scope: str = RECORD) -> Identity:
     """Whom the request speaks for (RFC 6750), who must have the scope. Waits where keys must be fetched first.
 
-    Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `ScopeMissing`.
+    Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `ScopeMissing`, `IdentityUnavailable`.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:

@@ -12,9 +12,10 @@ from control_plane.services.expiring import ExpiryService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
-from control_plane.services.identity import TokenIssuer, TokenVerifier
+from control_plane.services.identity import TokenVerifier
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
+from control_plane.services.shared_secret import TokenIssuer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
     ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
     ├── Body…, JsonMalformed, ContentTypeUnsupported          400, 413, 415, 422
-    └── StorageUnavailable, DatabaseUnavailable               503
+    └── Storage…, Database…, IdentityUnavailable              503
 
 Codes never change their meaning; `docs/protocol.md` lists each with what the recorder and the operator do.
 """
@@ -124,3 +124,7 @@ class StorageUnavailable(Refusal):
 
 class DatabaseUnavailable(Refusal):
     status, code, title = 503, "database_unavailable", "The database does not answer"
+
+
+class IdentityUnavailable(Refusal):
+    status, code, title = 503, "identity_unavailable", "The identity provider does not answer"

@@ -1,111 +1,106 @@
-"""Who speaks: bearer tokens (JWT, RFC 7519) signed with a shared secret (HS256).
+"""Who speaks: bearer tokens (JWT, RFC 7519) to identities.
 
-The embedded stack issues its own; in front of real parts, the integrator's backend signs with the same secret.
+A token says in `iss` who issued it, and that alone decides how it is checked: with the shared secret, or with the keys of
+an identity provider. What the token says of its own algorithm (`alg`) decides nothing: each key has those it may be used
+with (RFC 8725, 3.1).
 """
 
-import re
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from typing import Any, Protocol, Self
 
 import jwt
 
-from control_plane.domain.errors import ScopeMissing, TokenExpired, TokenInvalid
+from control_plane.domain.errors import TokenInvalid
+from control_plane.domain.identity import ClaimRules, Identity, check_expiry
 
-ISSUER = "safereel"
-AUDIENCE = "safereel"
-ALGORITHM = "HS256"
-# Clocks of two well-kept machines differ by less.
-LEEWAY = timedelta(seconds=10)
 # A token is checked once and then known until it expires: a signature costs more than a look.
 KNOWN_TOKENS = 4_096
-# An owner is a column, a log field and part of recording.json.
-_OWNER = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+# What proxies take as one header by default; providers' tokens are a few KiB.
+MAX_TOKEN_CHARS = 8_192
+GET_ANOTHER = "Get a token from the issuer of this deployment."
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Whom a token speaks for, and what it may do."""
+class Token:
+    """A token taken apart. Nothing of it is to be believed before `check_signature` returned."""
 
-    owner: str
-    scopes: frozenset[str]
-    expires_at: datetime
+    text: str
+    header: Mapping[str, Any]
+    claims: Mapping[str, object]
 
-    def require(self, scope: str) -> None:
-        """Raises `ScopeMissing`."""
-        if scope not in self.scopes:
-            raise ScopeMissing(f"Ask for a token with the scope “{scope}”.")
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Raises `TokenInvalid` for what is no JWT, or asks for extensions (`crit`, RFC 7515, 4.1.11): none is known here."""
+        if len(text) > MAX_TOKEN_CHARS:
+            raise TokenInvalid(f"A token has at most {MAX_TOKEN_CHARS:,} characters.")
+        try:
+            parts = jwt.PyJWS().decode_complete(text, options={"verify_signature": False})
+            claims = json.loads(parts["payload"])
+        except (jwt.PyJWTError, ValueError, RecursionError) as exc:
+            raise TokenInvalid(GET_ANOTHER) from exc
+        header = parts["header"]
+        if not isinstance(claims, dict) or "crit" in header:
+            raise TokenInvalid(GET_ANOTHER)
+        return cls(text, header, claims)
+
+    def check_signature(self, key: Any, algorithms: frozenset[str]) -> None:
+        """Raises `TokenInvalid` if it was not signed so; the token must name one of the algorithms."""
+        try:
+            jwt.PyJWS().decode_complete(self.text, key, algorithms=sorted(algorithms))
+        except jwt.PyJWTError as exc:
+            raise TokenInvalid(GET_ANOTHER) from exc
 
 
-def is_owner(name: str) -> bool:
-    """Whether an owner can be called so. A lone surrogate (valid in JSON) is no text, and no database would take it."""
-    return _OWNER.fullmatch(name) is not None and name.isprintable()
+class Trust(Protocol):
+    """An issuer that is believed, and how its tokens are checked."""
+
+    rules: ClaimRules
+
+    async def check(self, token: Token, now: datetime) -> tuple[Identity, object]:
+        """Whom the token speaks for, and the key that showed it.
+
+        Raises `TokenInvalid`, `TokenExpired`, and `IdentityUnavailable` where that cannot be known now.
+        """
+
+    async def still_believes(self, key: object, now: datetime) -> bool:
+        """Whether what that key showed counts still. Raises `IdentityUnavailable`."""
 
 
-class TokenIssuer:
-    """Signs tokens; the embedded stack's alone."""
-
-    def __init__(self, secret: str, *, ttl: timedelta) -> None:
-        self._secret = secret
-        self._ttl = ttl
-
-    def issue(self, owner: str, scopes: Sequence[str], now: datetime) -> tuple[str, datetime]:
-        """A token for `owner`, and when it expires. Raises ValueError for an owner no token can speak for."""
-        if not is_owner(owner):
-            raise ValueError("an owner is 1 to 255 characters without control characters")
-        expires_at = now + self._ttl
-        claims = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": owner,
-            "scope": " ".join(scopes),
-            "iat": int(now.timestamp()),
-            "exp": int(expires_at.timestamp()),
-        }
-        return jwt.encode(claims, self._secret, algorithm=ALGORITHM), expires_at
+@dataclass(frozen=True, slots=True)
+class _Known:
+    identity: Identity
+    trust: Trust
+    key: object
 
 
 class TokenVerifier:
-    """Checks signature, issuer, audience and expiry; the algorithm is ours to name, never the token's."""
+    """Checks tokens of the issuers that are trusted, and of no others."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._known: dict[str, Identity] = {}
+    def __init__(self, trusts: Sequence[Trust]) -> None:
+        self._trusts = {trust.rules.issuer: trust for trust in trusts}
+        self._known: dict[str, _Known] = {}
 
-    async def verify(self, token: str, now: datetime) -> Identity:
-        """Whom the token speaks for. Raises `TokenExpired`, `TokenInvalid`."""
-        identity = self._known.get(token)
-        if identity is None:
-            identity = self._decode(token)
-            if len(self._known) >= KNOWN_TOKENS:
-                self._known.clear()
-            self._known[token] = identity
-        if now - LEEWAY >= identity.expires_at:
-            self._known.pop(token, None)
-            raise TokenExpired("Get a new token and repeat the call. Chunks on the device are kept.")
-        return identity
+    async def verify(self, text: str, now: datetime) -> Identity:
+        """Whom the token speaks for. Raises `TokenExpired`, `TokenInvalid`, `IdentityUnavailable`."""
+        known = self._known.get(text)
+        if known is not None and await known.trust.still_believes(known.key, now):
+            check_expiry(known.identity, known.trust.rules.leeway, now)
+            return known.identity
+        self._known.pop(text, None)
+        known = await self._check(text, now)
+        if len(self._known) >= KNOWN_TOKENS:
+            self._known.clear()
+        self._known[text] = known
+        return known.identity
 
-    def _decode(self, token: str) -> Identity:
-        try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options={"require": ["exp", "sub"], "verify_exp": False},
-            )
-        except jwt.InvalidTokenError as exc:
-            raise TokenInvalid("Get a token from the issuer of this deployment.") from exc
-        return _identity(claims)
-
-
-def _identity(claims: dict[str, object]) -> Identity:
-    owner, scope, expires = claims["sub"], claims.get("scope", ""), claims["exp"]
-    if not isinstance(owner, str) or not is_owner(owner) or not isinstance(scope, str):
-        raise TokenInvalid("The token's sub or scope is not what this service takes.")
-    try:
-        expires_at = datetime.fromtimestamp(float(str(expires)), UTC)
-    except (ValueError, OverflowError, OSError) as exc:
-        raise TokenInvalid("The token's exp is not a time.") from exc
-    return Identity(owner, frozenset(scope.split()), expires_at)
+    async def _check(self, text: str, now: datetime) -> _Known:
+        token = Token.read(text)
+        issuer = token.claims.get("iss")
+        trust = self._trusts.get(issuer) if isinstance(issuer, str) else None
+        if trust is None:
+            raise TokenInvalid(GET_ANOTHER)
+        identity, key = await trust.check(token, now)
+        return _Known(identity, trust, key)

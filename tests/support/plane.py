@@ -4,9 +4,10 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -159,12 +160,18 @@ class Running:
 
 
 @asynccontextmanager
-async def running_plane(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
+async def running_plane(
+    stack: EmbeddedStack,
+    settings: Settings,
+    *,
+    issues_tokens: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[Running]:
     """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps."""
     listener = listen("127.0.0.1", 0)
     listener.listen()  # who connects before the server is up waits instead of being refused
     host, port = listener.getsockname()
-    async with open_control_plane(settings, issues_tokens=True) as plane:
+    async with open_control_plane(settings, issues_tokens=issues_tokens, clock=clock) as plane:
         await plane.deployment.claim_bucket()
         app = create_app(plane.services, page_dir=Path("no-page"), page_origins=[])
         serving = asyncio.create_task(serve(app, listener, shutdown_s=5))

@@ -27,7 +27,7 @@ def test_readme_names_every_setting_with_its_default() -> None:
     assert set(table) == {name.upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, int) or name in {"s3_region", "s3_addressing", "safereel_host"}:
-            assert table[name.upper()] == str(field.default), name
+            assert table[name.upper()] == str(field.default).lower(), name
 
 
 def test_every_setting_says_why_its_value() -> None:
