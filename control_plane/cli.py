@@ -32,7 +32,7 @@ from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
 from control_plane.serving import PortTaken, listen, serve
 from control_plane.telemetry import set_up_logs
-from control_plane.wiring import ControlPlane, open_control_plane, token_issuer, utc_now
+from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_plane, token_issuer, utc_now
 
 DATA_DIR = Path(".safereel")
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
@@ -44,6 +44,7 @@ EXPECTED = (
     BucketUnreachable,
     DatabaseUnreachable,
     EmbeddedError,
+    IssuerForbidden,
     MigrationError,
     PortTaken,
     ProvisionError,
@@ -307,8 +308,14 @@ def _settings(given: Mapping[str, str]) -> Settings:
     try:
         return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # validated there
     except ValidationError as exc:
-        named = "; ".join(f"{str(error['loc'][0]).upper()}: {error['msg'].lower()}" for error in exc.errors())
+        named = "; ".join(f"{str(error['loc'][0]).upper()}: {_worded(error['msg'])}" for error in exc.errors())
         raise UsageError(f"set these environment variables. {named}") from exc
+
+
+def _worded(message: str) -> str:
+    """pydantic's message as the rest of a sentence; what a validator of ours says stays as it is."""
+    ours = message.removeprefix("Value error, ")
+    return message.lower() if ours == message else ours
 
 
 def _print_addresses(port: int, data_dir: Path, settings: Settings) -> None:

@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     def _is_confidential(cls, url: str, info: ValidationInfo) -> str:
         if url and not is_confidential(url, http_allowed=bool(info.data.get("safereel_oidc_allow_http"))):
             raise ValueError("an absolute https URL; http only on this machine, or with SAFEREEL_OIDC_ALLOW_HTTP=true")
-        if url and info.field_name == "safereel_oidc_jwks_url" and not info.data.get("safereel_oidc_issuer"):
-            raise ValueError("name the provider in SAFEREEL_OIDC_ISSUER as well")
+        if url and info.field_name == "safereel_oidc_jwks_url":
+            _has_issuer(info)
         return url
 
     @field_validator("safereel_oidc_audience")
@@ -125,6 +125,8 @@ class Settings(BaseSettings):
         # Without it, a token that any other service of the same provider was sent would open this one.
         if info.data.get("safereel_oidc_issuer") and not audience:
             raise ValueError("name this service as the provider's tokens do in aud")
+        if audience:
+            _has_issuer(info)
         return audience
 
     @field_validator("safereel_oidc_algorithms")
@@ -133,6 +135,20 @@ class Settings(BaseSettings):
         if not algorithms or not set(algorithms) <= set(ASYMMETRIC):
             raise ValueError(f"some of {', '.join(ASYMMETRIC)}")
         return algorithms
+
+    @field_validator("safereel_oidc_scope_claims")
+    @classmethod
+    def _has_scopes(cls, claims: tuple[str, ...]) -> tuple[str, ...]:
+        if not claims:
+            raise ValueError("name a claim, such as scope: without any, no token could do anything")
+        return claims
+
+    @field_validator("safereel_oidc_keys_max_age_ms")
+    @classmethod
+    def _outlives_ttl(cls, max_age_ms: int, info: ValidationInfo) -> int:
+        if max_age_ms < info.data.get("safereel_oidc_keys_ttl_ms", 0):
+            raise ValueError("at least SAFEREEL_OIDC_KEYS_TTL_MS: keys are not even asked for again before that")
+        return max_age_ms
 
     @field_validator("safereel_page_origins", mode="before")
     @classmethod
@@ -175,3 +191,9 @@ class Settings(BaseSettings):
     def public_endpoint(self) -> str:
         """The address that is signed: browsers must reach it, and the signature covers the host."""
         return self.s3_public_endpoint or self.s3_endpoint
+
+
+def _has_issuer(info: ValidationInfo) -> None:
+    """Raises ValueError where a provider is half set. One that was refused itself has its own message."""
+    if info.data.get("safereel_oidc_issuer") == "":
+        raise ValueError("names nobody without SAFEREEL_OIDC_ISSUER: set that too, or leave this out")
