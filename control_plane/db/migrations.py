@@ -1,7 +1,7 @@
 """Forward-only migrations: `sql/migrations/NNNN_name.sql`, each in one transaction, never edited once landed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
@@ -49,6 +49,24 @@ def migrations(folder: Path | None = None) -> Sequence[Migration]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A database's schema beside this code: still to apply; applied by a newer version; edited since they were applied."""
+
+    pending: Sequence[Migration]
+    unknown: Sequence[int]
+    edited: Sequence[Migration]
+
+
+def compare(known: Sequence[Migration], applied: Mapping[int, str]) -> Comparison:
+    """`applied`: the digest of each applied migration's text, by number."""
+    return Comparison(
+        pending=[migration for migration in known if migration.number not in applied],
+        unknown=sorted(applied.keys() - {migration.number for migration in known}),
+        edited=[m for m in known if applied.get(m.number, m.sha256) != m.sha256],
+    )
+
+
 def migrate(database_url: str) -> Sequence[Migration]:
     """Applies what is not yet applied and answers that. Blocking. Safe to run from several places at once.
 
@@ -65,9 +83,9 @@ def migrate(database_url: str) -> Sequence[Migration]:
 def _apply(connection: psycopg.Connection, known: Sequence[Migration]) -> Sequence[Migration]:
     connection.execute(_TABLE)
     applied = dict[int, str](connection.execute("select number, sha256 from schema_migrations").fetchall())
-    _refuse_strangers(known, applied)
-    pending = [migration for migration in known if migration.number not in applied]
-    for migration in pending:
+    found = compare(known, applied)
+    _refuse_strangers(found)
+    for migration in found.pending:
         with connection.transaction():
             connection.execute(migration.text.encode())
             connection.execute(
@@ -75,17 +93,17 @@ def _apply(connection: psycopg.Connection, known: Sequence[Migration]) -> Sequen
                 [migration.number, migration.name, migration.sha256],
             )
         connection.execute("reset all")
-    return pending
+    return found.pending
 
 
-def _refuse_strangers(known: Sequence[Migration], applied: dict[int, str]) -> None:
-    if newer := sorted(applied.keys() - {migration.number for migration in known}):
+def _refuse_strangers(found: Comparison) -> None:
+    if found.unknown:
         raise MigrationError(
-            f"the database has migration {newer[-1]:04d}, which this version does not know: run the newer version of Safereel"
+            f"the database has migration {found.unknown[-1]:04d}, which this version does not know: run the newer version of "
+            "Safereel"
         )
-    for migration in known:
-        if applied.get(migration.number, migration.sha256) != migration.sha256:
-            raise MigrationError(
-                f"migration {migration.number:04d} was edited after it was applied here: restore the file, and put the change "
-                "into a new migration"
-            )
+    if found.edited:
+        raise MigrationError(
+            f"migration {found.edited[0].number:04d} was edited after it was applied here: restore the file, and put the change "
+            "into a new migration"
+        )
