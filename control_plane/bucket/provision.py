@@ -9,19 +9,16 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from control_plane.bucket.client import open_client
 from control_plane.bucket.presign import Addressing, Credentials
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CORSRuleTypeDef
 
-# Bounded: three tries of a call, each with these limits.
-CONNECT_S = 3
-READ_S = 10
+# A call that fails for a moment should not fail a start; each try is bounded.
 TRIES = 3
 # Preflights are asked again after an hour (browsers cap it at one or two): changed origins arrive soon enough.
 CORS_MAX_AGE_S = 3600
@@ -76,23 +73,7 @@ def provision(
 
 def _client(endpoint: str, region: str, credentials: Credentials, addressing: Addressing) -> "S3Client":
     try:
-        return boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.session_token,
-            config=Config(
-                connect_timeout=CONNECT_S,
-                read_timeout=READ_S,
-                retries={"total_max_attempts": TRIES, "mode": "standard"},
-                s3={"addressing_style": addressing.value},
-                # R2 and others refuse the checksums that boto3 adds by itself.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        return open_client(endpoint, region, credentials, addressing, tries=TRIES)
     except ValueError as exc:
         raise ProvisionError(f"{endpoint!r} is not an S3 endpoint (http://host:port or https://host).") from exc
 

@@ -1,0 +1,39 @@
+"""boto3's client, for calls that are not hot: provisioning, and looking at how a bucket is set up. Blocking."""
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from control_plane.bucket.presign import Addressing, Credentials
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# A store that takes longer to accept a connection is not there for us.
+CONNECT_S = 3
+# These calls take milliseconds; some stores take seconds to make a bucket.
+READ_S = 10
+
+
+def open_client(
+    endpoint: str, region: str, credentials: Credentials, addressing: Addressing, *, tries: int
+) -> "S3Client":
+    """A client to be closed; each call is bounded and made up to `tries` times. `ValueError` for a bad `endpoint`."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
+        config=Config(
+            connect_timeout=CONNECT_S,
+            read_timeout=READ_S,
+            retries={"total_max_attempts": tries, "mode": "standard"},
+            s3={"addressing_style": addressing.value},
+            # R2 and others refuse the checksums that boto3 adds by itself.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
