@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, migrate, provision, env, token, sweep."""
+"""`safereel`: up, serve, migrate, provision, env, token, sweep, doctor."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 from pydantic import ValidationError
 
-from control_plane import wiring
+from control_plane import doctor, wiring
 from control_plane.app import create_app
 from control_plane.bucket.presign import Addressing
 from control_plane.bucket.provision import ProvisionError, provision
@@ -114,6 +114,21 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
     )
     sweep.set_defaults(command=_sweep)
+    examining = commands.add_parser(
+        "doctor", help="check bucket, database and clocks for what Safereel needs, and say how to mend what is wrong"
+    )
+    examining.add_argument("--json", action="store_true", help="print the findings for a machine")
+    examining.add_argument(
+        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+    )
+    examining.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="of a page that records, beside SAFEREEL_PAGE_ORIGINS; may be given more than once",
+    )
+    examining.set_defaults(command=_doctor)
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -179,6 +194,15 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    try:
+        origins = [doctor.origin_of(text) for text in (*arguments.origin, *_stack_origins(arguments.data_dir))]
+    except ValueError as exc:
+        raise UsageError(f"--origin: {exc}") from exc
+    return doctor.run(settings, origins, json=arguments.json)
+
+
 async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[str, object]:
     async with open_control_plane(settings) as plane:
         service = plane.confirm if kind == "confirm" else plane.audit
@@ -198,6 +222,7 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
         await asyncio.to_thread(_make_bucket_fit, settings, origins)
+        stack.publish(page_origins=origins)
         async with open_control_plane(settings, issues_tokens=True) as plane:
             _print_addresses(port, data_dir, settings)
             await _until_one_ends(_serve_plane(plane, settings, listener), stack.failed)
@@ -297,6 +322,14 @@ def _settings_of_stack_or_environment(data_dir: Path) -> Settings:
     if "DATABASE_URL" in os.environ:
         return _settings_from_environment()
     return _settings(_environment_of(read_running_stack(data_dir)))
+
+
+def _stack_origins(data_dir: Path) -> Sequence[str]:
+    """Where the page of a running stack is served; none where the environment names the parts."""
+    if "DATABASE_URL" in os.environ:
+        return ()
+    origins: Sequence[str] = read_running_stack(data_dir).get("page_origins", ())
+    return origins
 
 
 def _settings_from_environment() -> Settings:
