@@ -1,0 +1,69 @@
+"""Who may make which call: every route of the application, by hand, so that a new one is a decision.
+
+A route that is not in `ROUTES` fails `tests/unit/test_access.py`; `tests/integration/test_access.py` makes every call of it
+as nobody, as a forger, as another owner and without the scope.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from control_plane.api.auth import ADMIN, RECORD
+
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_CLAIM = {"seq": 0, "segment": 0, "size": 1, "sha256": "a" * 64}
+_BEAT = {"recorder_id": str(uuid4()), "counter": 1, "sdk": "", "storage": {}, "holding": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a call asks of who makes it. `scope` None: nothing. `body` is one that is taken, if there must be one.
+
+    `strangers` is what another owner's recording is answered with: status and code.
+    """
+
+    scope: str | None
+    body: Mapping[str, Any] | None = None
+    strangers: tuple[int, str] | None = None
+    embedded_only: bool = False
+
+
+OPEN = Access(None)
+UNKNOWN = (404, "recording_unknown")
+
+ROUTES: Mapping[str, Access] = {
+    "GET /v1/recordings": Access(RECORD),
+    "PUT /v1/recordings/{id:uuid}": Access(
+        RECORD,
+        {"recorder_id": str(uuid4()), "source": "recorder", "mime_type": "video/webm"},
+        # Ids are chosen by recorders: that one is taken is all that may be said.
+        strangers=(409, "recording_conflict"),
+    ),
+    "GET /v1/recordings/{id:uuid}": Access(RECORD, strangers=UNKNOWN),
+    "GET /v1/recordings/{id:uuid}/chunks": Access(RECORD, strangers=UNKNOWN),
+    "POST /v1/recordings/{id:uuid}/grants": Access(RECORD, {"chunks": [_CLAIM]}, strangers=UNKNOWN),
+    "POST /v1/recordings/{id:uuid}/acks": Access(RECORD, {"acks": [{"seq": 0}]}, strangers=UNKNOWN),
+    "POST /v1/recordings/{id:uuid}/complete": Access(RECORD, {"chunk_count": 1, "total_bytes": 100}, strangers=UNKNOWN),
+    "POST /v1/heartbeat": Access(RECORD, _BEAT),
+    "GET /v1/me": Access(RECORD),
+    "POST /v1/session": Access(None, embedded_only=True),
+    "GET /v1/admin/owners": Access(ADMIN),
+    "PUT /v1/admin/owners/{owner:path}/quota": Access(ADMIN, {"limit_bytes": 1}),
+    "POST /v1/admin/quotas/recount": Access(ADMIN),
+    "POST /v1/admin/expire": Access(ADMIN),
+    "GET /health": OPEN,
+    "GET /health/live": OPEN,
+    "GET /health/ready": OPEN,
+    "GET /": OPEN,
+    "GET /recordings": OPEN,
+    "GET /recordings/{rest:path}": OPEN,
+    "GET /assets/…": OPEN,
+}
+
+
+def path_of(route: str, recording_id: UUID | str) -> str:
+    """The route's path with its placeholders filled in."""
+    values = {"id": str(recording_id), "owner": "alice", "rest": str(recording_id)}
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], route.partition(" ")[2])
