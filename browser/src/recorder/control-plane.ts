@@ -11,8 +11,8 @@ const CALL_TIMEOUT_MS = 30_000;
 /** What even a bad mobile link carries; a PUT slower than this is tried again with twice the patience. */
 const SLOWEST_PUT_BYTES_PER_MS = 32;
 
-/** A server that asks for more is asked again after a day; timers take no more than 24 days. */
-const LONGEST_WAIT_MS = 86_400_000;
+/** A server that asks for a longer wait is asked again by then: a slip in its clock must not silence a recorder for days. */
+const LONGEST_WAIT_MS = 15 * 60_000;
 
 export interface Limits {
   max_chunk_bytes: number;
@@ -43,7 +43,20 @@ export interface GrantAnswer {
   state: 'granted' | 'acked' | 'confirmed' | 'refused';
   put?: Put;
   expires_at?: string;
-  problem?: Problem;
+  problem?: RefusedChunk;
+}
+
+/** Why a chunk was refused; the byte counts come with `quota_exceeded`. */
+export interface RefusedChunk extends Problem {
+  used_bytes?: number;
+  reserved_bytes?: number;
+  limit_bytes?: number;
+}
+
+/** The answer to a deletion: `deleting` while the bucket is being emptied. */
+export interface DeletionAnswer {
+  id: string;
+  state: 'deleting' | 'deleted';
 }
 
 export type Verdict =
@@ -130,6 +143,7 @@ export interface ControlPlane {
     signal: AbortSignal,
   ): Promise<RecordingStatus>;
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer>;
+  delete(id: string, signal: AbortSignal): Promise<DeletionAnswer>;
   put(put: Put, body: Blob, attempts: number, signal: AbortSignal): Promise<PutOutcome>;
 }
 
@@ -195,6 +209,10 @@ export class HttpControlPlane implements ControlPlane {
 
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer> {
     return this.#call('POST', '/heartbeat', request, signal);
+  }
+
+  delete(id: string, signal: AbortSignal): Promise<DeletionAnswer> {
+    return this.#call('DELETE', `/recordings/${id}`, undefined, signal);
   }
 
   /** PUTs a chunk with exactly the granted headers. Never throws: every outcome is a value. */
@@ -284,12 +302,18 @@ async function callFailed(response: Response): Promise<CallFailed> {
   const code = typeof document.code === 'string' ? document.code : `http_${response.status}`;
   const detail =
     typeof document.detail === 'string' ? document.detail : `The control plane answered ${response.status}.`;
+  const requestId = requestIdOf(document, response.headers);
   return new CallFailed(
     response.status,
-    { code, detail, status: response.status },
+    { code, detail, status: response.status, ...(requestId ? { request_id: requestId } : {}) },
     retryAfterMs(response.headers),
     document,
   );
+}
+
+/** The id by which support finds a request in the server's logs: from its problem, else from its header. */
+export function requestIdOf(document: { request_id?: unknown }, headers: Headers): string | null {
+  return typeof document.request_id === 'string' ? document.request_id : headers.get('x-request-id');
 }
 
 async function problemDocument(response: Response): Promise<Record<string, unknown>> {

@@ -47,9 +47,18 @@ const DETAILS = {
     'clear site data and tell the operator.',
   releases_failed:
     'Chunks that were safely stored could not be deleted from this device. Nothing is lost; it is tried again.',
+  discard_failed:
+    'A recording that was deleted could not be removed from this device altogether. It is not sent any more; what is ' +
+    'left of it is removed at the next visit.',
   recovery_failed:
     'A recording left on this device could not be opened. Its chunks are kept, and it is tried again at the next visit.',
   recording_deleted: 'The owner deleted this recording. Its chunks were removed from this device.',
+  delete_failed:
+    'The recording was not deleted: the server did not agree to it. Nothing was removed, neither in the bucket nor on ' +
+    'this device. Try again.',
+  recording_unknown: 'The server has no such recording, so there is nothing to delete there. Nothing was removed.',
+  recording_known:
+    'The server knows this recording, so it is not on this device alone. Nothing was removed: delete it instead.',
   unexpected: 'Something unforeseen failed. What was flushed is safe on this device. Reload the page when convenient.',
   closed: 'This recorder was closed. What was flushed is safe on this device and is sent at the next visit.',
 } as const;
@@ -60,6 +69,8 @@ export type SafereelErrorCode = keyof typeof DETAILS;
 export class SafereelError extends Error {
   override readonly name = 'SafereelError';
   readonly code: SafereelErrorCode;
+  /** By which support finds the request that failed; undefined where none did. */
+  requestId: string | undefined;
 
   constructor(code: SafereelErrorCode, cause?: unknown) {
     super(cause === undefined ? DETAILS[code] : `${DETAILS[code]} (${reasonOf(cause)})`, { cause });
@@ -68,7 +79,8 @@ export class SafereelError extends Error {
 
   /** The same in the shape of a problem document. */
   get problem(): Problem {
-    return { code: this.code, detail: this.message };
+    const { code, message: detail, requestId } = this;
+    return requestId ? { code, detail, request_id: requestId } : { code, detail };
   }
 }
 
@@ -87,6 +99,7 @@ export function errorFromProblem(problem: Problem): SafereelError {
   const code = problem.code in DETAILS ? (problem.code as SafereelErrorCode) : 'unexpected';
   const error = new SafereelError(code);
   error.message = problem.detail;
+  error.requestId = problem.request_id;
   return error;
 }
 

@@ -70,7 +70,8 @@ export class Heartbeat {
   readonly #recorderId: string;
   readonly #duties: HeartbeatDuties;
   readonly #signal: AbortSignal;
-  readonly #gate = new Gate();
+  readonly #random: () => number;
+  readonly #gate: Gate;
   readonly #order = new AnswerOrder();
   readonly #gone = new Set<string>();
   #counter = 0;
@@ -82,8 +83,16 @@ export class Heartbeat {
   #beating = false;
 
   /** Beats until `signal` aborts; the first time when `soon` is called. */
-  constructor(plane: ControlPlane, recorderId: string, duties: HeartbeatDuties, signal: AbortSignal) {
+  constructor(
+    plane: ControlPlane,
+    recorderId: string,
+    duties: HeartbeatDuties,
+    signal: AbortSignal,
+    random: () => number = Math.random,
+  ) {
     this.#plane = plane;
+    this.#random = random;
+    this.#gate = new Gate(random);
     this.#recorderId = recorderId;
     this.#duties = duties;
     this.#signal = signal;
@@ -103,7 +112,7 @@ export class Heartbeat {
 
   /** The network came back, or a person asked. */
   wake(): void {
-    this.#gate.reset();
+    this.#gate.reset(Date.now());
     this.soon();
   }
 
@@ -126,12 +135,12 @@ export class Heartbeat {
     this.#lastBeatAt = Date.now();
     try {
       await this.#exchange();
-      this.#gate.succeed();
+      this.#gate.succeed(Date.now());
     } catch (error) {
       this.#onFailure(error);
     } finally {
       this.#beating = false;
-      const regular = this.#lastBeatAt + jittered(this.#intervalMs);
+      const regular = this.#lastBeatAt + jittered(this.#intervalMs, this.#random);
       if (!this.#signal.aborted)
         this.#schedule(this.#gate.failing ? Math.max(this.#gate.opensAt, this.#lastBeatAt + SOONEST_MS) : regular);
     }

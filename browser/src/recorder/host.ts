@@ -1,5 +1,7 @@
 /** The worker's inside: owner, spool, live recordings, and the uploading when this tab has that role. */
 import { HttpControlPlane } from './control-plane';
+import { NotDeleted } from './deletion';
+import { Deletions } from './deletions';
 import { asProblem, problemOf, SafereelError } from './errors';
 import { FlushTimes } from './flush-times';
 import { Inventory, viewOf } from './inventory';
@@ -10,7 +12,7 @@ import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
 import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
 import { subjectOf, Tokens } from './token';
-import type { Problem, StorageReport } from './types';
+import type { OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
 import { Uploading } from './uploading';
 import type { SpoolWriter } from './writer';
 
@@ -32,6 +34,7 @@ export class Host {
   readonly #flushes = new FlushTimes();
   readonly #live = new Map<string, { recording: LiveRecording; lock: HeldLock }>();
   readonly #stop = new AbortController();
+  readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
   #spool: Spool | null = null;
   #tabs: TabChannel | null = null;
@@ -52,6 +55,7 @@ export class Host {
       (recordingId, chunk) => post({ type: 'chunk', recordingId, chunk }),
       () => this.#updateSoon(),
     );
+    this.#deletions = new Deletions(this.#inventory, this.#live, this.#deletionsHost(), this.#stop.signal);
   }
 
   handle(message: ToWorker): void {
@@ -77,6 +81,12 @@ export class Host {
       case 'end':
         void this.#reply(message.request, () => this.#end(message.id));
         return;
+      case 'delete':
+        void this.#reply(message.request, () => this.#deletions.delete(message));
+        return;
+      case 'give_up':
+        this.#deletions.giveUp(message.request);
+        return;
       case 'persisted':
         this.#storage = { ...this.#storage, persisted: message.persisted };
         this.#updateSoon();
@@ -99,7 +109,8 @@ export class Host {
     try {
       this.#post((await work()) ?? { type: 'done', request });
     } catch (error) {
-      this.#post({ type: 'failed', request, problem: asProblem(error, 'unexpected') });
+      const problem = error instanceof NotDeleted ? error.problem : asProblem(error, 'unexpected');
+      this.#post({ type: 'failed', request, problem });
     }
   }
 
@@ -137,8 +148,12 @@ export class Host {
     return last;
   }
 
+  #newPlane({ endpoint }: WorkerOptions): HttpControlPlane {
+    return new HttpControlPlane(endpoint, (refused) => this.#tokens.get(refused));
+  }
+
   #newUploading(spool: Spool, options: WorkerOptions, signal: AbortSignal): Uploading {
-    const plane = new HttpControlPlane(options.endpoint, (refused) => this.#tokens.get(refused));
+    const plane = this.#newPlane(options);
     const { parallelPuts, resumeWindowMs } = options;
     return new Uploading(spool, this.#inventory, plane, this.#uploadingHost(), {
       parallelPuts,
@@ -178,9 +193,24 @@ export class Host {
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
       problem: (problem: Problem, id?: string) => this.#problem(problem, id),
+      overQuota: (quota: OverQuota | null) => this.#tell({ type: 'over_quota', quota }),
+      dropLive: (id: string) => this.#deletions.dropLive(id),
+      askWriter: (id: string) => this.#tabs?.send({ type: 'deleted', id }),
+      deleted: (id: string) => this.#deletions.onDeleted(id),
       limits: (id: string, bytes: number) => this.#live.get(id)?.recording.setMaxChunkBytes(bytes),
       freed: () => this.#onFreed(),
       standing: () => this.#updateSoon(),
+    };
+  }
+
+  #deletionsHost() {
+    return {
+      plane: () => this.#newPlane(this.#opened().options),
+      spool: () => this.#opened().spool,
+      uploader: () => this.#uploading,
+      toTabs: (message: BetweenTabs) => this.#tabs?.send(message),
+      tell: (event: RecordingDeleted) => this.#tell(event),
+      problem: (problem: Problem, id: string) => this.#problem(problem, id),
     };
   }
 
@@ -224,8 +254,8 @@ export class Host {
       const { owner, recorderId } = spool;
       return spool.create({ id, owner, recorderId, mimeType, title, startedAt: Date.now() });
     }
-    const { completing, complete } = await spool.releases(id);
-    if (completing || complete) throw new SafereelError('recording_not_resumable');
+    const { completing, complete, discarded } = await spool.releases(id);
+    if (completing || complete || discarded) throw new SafereelError('recording_not_resumable');
     const writer = await spool.write(id);
     try {
       await writer.sealLeftovers();
@@ -339,6 +369,9 @@ export class Host {
       case 'changes':
         this.#onNeighbourChanges(message);
         return;
+      case 'deleted':
+        void this.#deletions.onDeletedElsewhere(message.id);
+        return;
       case 'wake':
         this.#uploading?.wake(true);
         return;
@@ -351,7 +384,9 @@ export class Host {
     this.#role?.heard();
     let released = false;
     for (const delta of message.recordings) {
+      if (this.#deletions.wasTold(delta.id)) continue;
       const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
+      if (delta.gone && !this.#live.has(delta.id)) this.#deletions.onDeleted(delta.id);
       this.#inventory.applyRemote(delta, this.#live.has(delta.id));
       if (delta.head?.complete && !wasComplete) this.#tell({ type: 'completed', recordingId: delta.id });
       released ||= delta.chunks.some(({ state }) => state === 'released');
@@ -401,6 +436,7 @@ export class Host {
       uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
       uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),
       flush: this.#flushes.summary(),
+      overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#neighbour?.overQuota ?? null),
     };
   }
 

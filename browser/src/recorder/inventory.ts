@@ -133,7 +133,8 @@ export class Inventory {
   applyRemote(delta: RecordingDelta, keepWriting: boolean): void {
     const { head, chunks } = delta;
     if (!head) {
-      this.forget(delta.id);
+      // Whoever writes it is told by a message of its own, and lets go of the file first.
+      if (!keepWriting) this.forget(delta.id);
       return;
     }
     const entry = this.open(head.facts);

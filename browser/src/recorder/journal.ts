@@ -50,7 +50,9 @@ export type ReleaseRecord =
   | { t: 'release'; seq: number; sha256: string }
   /** A completion may have reached the server: from here on the recording must not be resumed. */
   | { t: 'completing' }
-  | { t: 'complete' };
+  | { t: 'complete' }
+  /** Its owner deleted the recording: whatever is left of it here goes, now or at the next visit. */
+  | { t: 'discard' };
 
 /** What a journal says, replayed. */
 export interface JournalState {
@@ -68,6 +70,7 @@ export interface ReleaseState {
   released: Map<number, string>;
   completing: boolean;
   complete: boolean;
+  discarded: boolean;
 }
 
 const NEWLINE = 10;
@@ -153,11 +156,12 @@ export function sealedMs(seals: readonly Seal[]): number {
 }
 
 export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
-  const state: ReleaseState = { released: new Map(), completing: false, complete: false };
+  const state: ReleaseState = { released: new Map(), completing: false, complete: false, discarded: false };
   for (const record of records) {
     if (record.t === 'release') state.released.set(record.seq, record.sha256);
     else if (record.t === 'completing') state.completing = true;
     else if (record.t === 'complete') state.complete = true;
+    else if (record.t === 'discard') state.discarded = true;
   }
   return state;
 }

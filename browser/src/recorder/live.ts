@@ -24,6 +24,7 @@ export class LiveRecording {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wake = new AbortController();
   #troubled = false;
+  #abandoned = false;
   #ended: Promise<End> | null = null;
 
   constructor(writer: SpoolWriter, limits: SealingLimits, events: LiveEvents) {
@@ -62,9 +63,19 @@ export class LiveRecording {
     return this.#ended;
   }
 
+  /** Lets go of everything without sealing: the recording was deleted. Resolves once no handle is held. */
+  async abandon(): Promise<void> {
+    this.#abandoned = true;
+    this.#ended ??= Promise.resolve(endOf(this.seals));
+    clearTimeout(this.#timer);
+    this.wake();
+    await this.#queue;
+    this.#writer.close();
+  }
+
   /** Space may have become free: try again now. */
   wake(): void {
-    this.#gate.reset();
+    this.#gate.reset(Date.now());
     this.#wake.abort();
   }
 
@@ -76,7 +87,7 @@ export class LiveRecording {
   }
 
   async #append(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length && !this.#abandoned; ) {
       const fits = bytesThatFit(this.#writer.openSize, bytes.length - at, this.#limits);
       if (fits > 0) await this.#insist(() => this.#write(bytes.subarray(at, at + fits), startMs, endMs));
       at += fits;
@@ -114,7 +125,7 @@ export class LiveRecording {
 
   /** Does `work` until it succeeds: a slice in memory is never given up. What is open is sealed meanwhile, to be sent. */
   async #insist(work: () => Promise<void>): Promise<void> {
-    for (;;) {
+    while (!this.#abandoned) {
       try {
         await work();
         this.#onWritten();
@@ -122,8 +133,9 @@ export class LiveRecording {
       } catch (error) {
         this.#onFailed(error);
       }
-      await this.#sealMeanwhile();
+      if (!this.#abandoned) await this.#sealMeanwhile();
       this.#wake = new AbortController();
+      if (this.#abandoned) return;
       await pause(this.#gate.opensAt - Date.now(), this.#wake.signal);
     }
   }
@@ -131,7 +143,7 @@ export class LiveRecording {
   #onWritten(): void {
     if (!this.#troubled) return;
     this.#troubled = false;
-    this.#gate.succeed();
+    this.#gate.succeed(Date.now());
     this.#events.trouble(null);
   }
 

@@ -15,6 +15,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   uploadingNow: 0,
   uploadRate: null,
   flush: { count: 0, p50Ms: 0, worstMs: 0 },
+  overQuota: null,
 };
 
 /** The next snapshot: recordings that no delta names stay the same objects. */

@@ -11,7 +11,7 @@ import { uuidv7 } from './uuid';
 const DEFAULT_PARALLEL_PUTS = 3;
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'close' }>, 'request'>;
+type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'delete' | 'close' }>, 'request'>;
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
@@ -98,6 +98,32 @@ class PageRecorder implements Safereel {
     }
   }
 
+  delete(recordingId: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#delete(recordingId, false, options.signal);
+  }
+
+  discardLocal(recordingId: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#delete(recordingId, true, options.signal);
+  }
+
+  async #delete(id: string, localOnly: boolean, signal: AbortSignal | undefined): Promise<void> {
+    await this.#ready;
+    signal?.throwIfAborted();
+    if (this.#closing) throw new SafereelError('closed');
+    const answered = this.#ask({ type: 'delete', id, localOnly });
+    const request = this.#request;
+    const onAbort = () => {
+      this.#send({ type: 'give_up', request });
+      this.#answers.get(request)?.reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort);
+    try {
+      await answered;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
   retryNow(): void {
     this.#send({ type: 'retry' });
   }
@@ -141,6 +167,8 @@ class PageRecorder implements Safereel {
       };
       const onAbort = () => finish(() => reject(signal?.reason));
       const unsubscribe = this.subscribe((event) => {
+        if (event.type === 'deleted' && event.recordingId === id)
+          finish(() => reject(new SafereelError('recording_deleted')));
         const named = event.type === 'completed' && event.recordingId === id;
         if (named || (event.type === 'snapshot' && isComplete())) finish(resolve);
       });
@@ -211,6 +239,13 @@ class PageRecorder implements Safereel {
       case 'changes':
         this.#setSnapshot(applyChanges(this.#snapshot, message.recordings, message.standing));
         return;
+      case 'deleted':
+        // Nothing of it is kept any more: the devices need not run for it.
+        void this.#recordings.get(message.recordingId)?.stop();
+        this.#recordings.delete(message.recordingId);
+        this.#emit(message);
+        return;
+      case 'over_quota':
       case 'flushed':
       case 'chunk':
       case 'recovered':

@@ -79,6 +79,7 @@ export class Recovery {
 
   /** The caller holds the recording's lock. `wasLive`: a tab of this visit wrote it. */
   async #recover(id: string, wasLive: boolean): Promise<void> {
+    if (await this.#spool.isDiscarded(id)) return this.#spool.discard(id);
     const found = await this.#spool.load(id);
     if (!found) {
       if (!wasLive) await this.#spool.remove(id); // A start that a crash cut off before anything was recorded.

@@ -9,9 +9,11 @@
  * Whatever fails goes back to the stage whose repetition is harmless; nothing ever leaves before it was released.
  */
 import { backoffMs } from './backoff';
-import type { AckAnswer, CallFailed, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
+import { isRefusedForGood } from './consequences';
+import type { AckAnswer, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
 import type { End, Seal } from './journal';
 import { inRanges, type Ranges } from './ranges';
+import { QUOTA_EXCEEDED } from './room';
 import type { ChunkState, Problem } from './types';
 
 /** Grants asked ahead of the PUTs: enough to never wait for one, few enough that none expires unused. */
@@ -33,6 +35,8 @@ export interface Parcel {
   urgent: boolean;
   attempts: number;
   notBefore: number;
+  /** Room was set aside for it once: asking again costs no more of the quota. */
+  reserved: boolean;
 }
 
 /** What can be begun now. Each is empty or false when there is nothing of its kind. */
@@ -42,29 +46,6 @@ export interface Steps {
   puts: Parcel[];
   acks: { seq: number; etag?: string }[];
   complete: End | null;
-}
-
-/** What a failed call means for its recording. */
-export type Consequence = 'retry' | 'restart' | 'refresh' | 'deleted' | 'stuck';
-
-/** Refusals of one chunk that the same request can never get past. */
-const CHUNK_REFUSED_FOR_GOOD = new Set([
-  'chunk_conflict',
-  'recording_complete',
-  'chunk_too_large',
-  'size_not_allowed',
-  'seq_not_allowed',
-  'segment_not_allowed',
-]);
-
-/** What to do about a failed call: repetition is the rule, since a recorder never gives up by itself. */
-export function consequenceOf(failure: CallFailed): Consequence {
-  const { status, problem } = failure;
-  if (problem.code === 'recording_unknown') return 'restart';
-  if (problem.code === 'recording_deleted' || status === 410) return 'deleted';
-  if (problem.code === 'chunks_missing') return 'refresh';
-  if (status === 409 || status === 400 || status === 413 || status === 415 || status === 422) return 'stuck';
-  return 'retry';
 }
 
 export class Shipment {
@@ -109,6 +90,7 @@ export class Shipment {
       urgent: false,
       attempts: 0,
       notBefore: 0,
+      reserved: false,
     });
     this.#stages.todo.add(seal.seq);
   }
@@ -154,8 +136,11 @@ export class Shipment {
     this.#parcels.delete(seq);
   }
 
-  /** What can begin now with this many free PUT slots; marks it as begun. */
-  next(now: number, freePuts: number, controlOpen: boolean, bucketOpen: boolean): Steps {
+  /**
+   * What can begin now with this many free PUT slots; marks it as begun. Without `roomOpen` the quota is used up: nothing that
+   * would count against it is asked for.
+   */
+  next(now: number, freePuts: number, controlOpen: boolean, bucketOpen: boolean, roomOpen = true): Steps {
     const steps: Steps = { start: false, grant: [], puts: [], acks: [], complete: null };
     if (this.stuck) return steps;
     if (bucketOpen) steps.puts = this.#takePuts(now, freePuts);
@@ -165,7 +150,7 @@ export class Shipment {
       this.#busy.start ||= steps.start;
       return steps;
     }
-    if (!this.#busy.grant) steps.grant = this.#takeGrants(now);
+    if (!this.#busy.grant) steps.grant = this.#takeGrants(now, roomOpen);
     if (!this.#busy.ack) steps.acks = this.#takeAcks(now);
     if (!this.#busy.complete && this.#isReadyToComplete()) {
       this.#busy.complete = true;
@@ -174,11 +159,14 @@ export class Shipment {
     return steps;
   }
 
-  /** Epoch ms of the next moment at which `next` could answer more by itself; Infinity when only events help. */
-  wakeAt(): number {
+  /** Epoch ms of the next moment after `now` at which `next` could answer more by itself; Infinity when only events help. */
+  wakeAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const stage of ['todo', 'granted', 'in_bucket'] as const) {
-      for (const seq of this.#stages[stage]) at = Math.min(at, this.#parcels.get(seq)?.notBefore ?? at);
+      for (const seq of this.#stages[stage]) {
+        const notBefore = this.#parcels.get(seq)?.notBefore ?? 0;
+        if (notBefore > now) at = Math.min(at, notBefore);
+      }
     }
     return at;
   }
@@ -198,14 +186,14 @@ export class Shipment {
   }
 
   /** What the control plane said it has is asked in full (it answers without granting), the rest a little ahead. */
-  #takeGrants(now: number): Seal[] {
+  #takeGrants(now: number, roomOpen: boolean): Seal[] {
     const ahead = GRANTS_AHEAD - this.#stages.granted.size;
     const seals: Seal[] = [];
     let fresh = 0;
     for (const parcel of this.#ready('todo', now, Number.POSITIVE_INFINITY)) {
       if (seals.length >= this.#maxBatch) break;
       const known = inRanges(this.#received, parcel.seal.seq);
-      if (!known && fresh >= ahead) continue;
+      if (!known && (fresh >= ahead || !(roomOpen || parcel.reserved))) continue;
       if (!known) fresh += 1;
       seals.push(parcel.seal);
     }
@@ -253,7 +241,7 @@ export class Shipment {
 
   /**
    * Takes the grants in. `grantEndsAt` turns the server's expiry into this device's clock.
-   * Answers the problems of refused chunks.
+   * Answers the problems of refused chunks, but for the quota's: that is of the owner, and the chunk just waits.
    */
   onGrants(now: number, answers: readonly GrantAnswer[], grantEndsAt: (expiresAt: string) => number): Problem[] {
     this.#busy.grant = false;
@@ -263,10 +251,12 @@ export class Shipment {
       if (parcel?.stage !== 'todo') continue;
       if (answer.state === 'granted' && answer.put) {
         parcel.put = answer.put;
+        parcel.reserved = true;
         parcel.grantEndsAt = answer.expires_at ? grantEndsAt(answer.expires_at) : Number.POSITIVE_INFINITY;
         this.#move(parcel, 'granted');
       } else if (answer.state === 'refused') {
-        problems.push(this.#onRefused(now, parcel, answer.problem));
+        const problem = this.#onRefused(now, parcel, answer.problem);
+        if (problem) problems.push(problem);
       } else {
         this.#settle(parcel, answer.state === 'confirmed');
       }
@@ -278,9 +268,13 @@ export class Shipment {
     this.#busy.grant = false;
   }
 
-  #onRefused(now: number, parcel: Parcel, problem: Problem | undefined): Problem {
+  #onRefused(now: number, parcel: Parcel, problem: Problem | undefined): Problem | null {
+    if (problem?.code === QUOTA_EXCEEDED) {
+      parcel.reserved = false;
+      return null;
+    }
     const said = problem ?? { code: 'refused', detail: `Chunk ${parcel.seal.seq} was refused without a reason.` };
-    if (CHUNK_REFUSED_FOR_GOOD.has(said.code)) this.#move(parcel, 'refused');
+    if (isRefusedForGood(said.code)) this.#move(parcel, 'refused');
     else this.#back(now, parcel, 'todo');
     return said;
   }
@@ -410,6 +404,17 @@ export class Shipment {
     this.#move(parcel, 'granted');
     this.#report(seq, 'resending');
     return 'served';
+  }
+
+  /** Something here is still to be granted. */
+  get waitsForGrant(): boolean {
+    return this.#stages.todo.size > 0;
+  }
+
+  /** What the quota has no room for as yet: neither in the bucket nor with room set aside. */
+  get waitingForRoom(): Seal[] {
+    const parcels = [...this.#stages.todo].flatMap((seq) => this.#parcels.get(seq) ?? []);
+    return parcels.flatMap(({ seal, reserved }) => (reserved || inRanges(this.#received, seal.seq) ? [] : seal));
   }
 
   /** Tries again what was refused, and now: a person asked for it. */

@@ -1,6 +1,6 @@
 /** What the page and its worker, and the workers of several tabs, say to each other: unions, told apart by `type`. */
 import type { End, RecordingFacts, Seal } from './journal';
-import type { ChunkView, ConnectionState, Problem, StorageReport } from './types';
+import type { ChunkView, ConnectionState, OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
 
 /** The options that reach the worker, with every default filled in. */
 export interface WorkerOptions {
@@ -47,6 +47,7 @@ export interface Standing {
   uploadingNow: number;
   uploadRate: number | null;
   flush: { count: number; p50Ms: number; worstMs: number };
+  overQuota: OverQuota | null;
 }
 
 export type ToWorker =
@@ -57,6 +58,10 @@ export type ToWorker =
   | { type: 'slice'; id: string; blob: Blob; startMs: number; endMs: number }
   | { type: 'paused'; id: string; paused: boolean }
   | { type: 'end'; request: number; id: string }
+  /** Delete a recording; `localOnly` one that the control plane must not know. */
+  | { type: 'delete'; request: number; id: string; localOnly: boolean }
+  /** The page gave up waiting for this answer. */
+  | { type: 'give_up'; request: number }
   | { type: 'persisted'; persisted: boolean | null }
   | { type: 'retry' }
   | { type: 'online'; online: boolean }
@@ -74,6 +79,8 @@ export type FromWorker =
   | { type: 'chunk'; recordingId: string; chunk: ChunkView }
   | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
   | { type: 'completed'; recordingId: string }
+  | { type: 'over_quota'; quota: OverQuota | null }
+  | RecordingDeleted
   | { type: 'problem'; recordingId?: string; problem: Problem };
 
 /** Between the workers of one owner's tabs. */
@@ -86,4 +93,7 @@ export type BetweenTabs =
   | { type: 'ended'; id: string; end: End }
   /** From the uploader: what its page was told. */
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
+  /** A recording was deleted: whoever writes or sends it drops it. */
+  | { type: 'deleted'; id: string }
+  /** Try now: a person asked for it. */
   | { type: 'wake' };

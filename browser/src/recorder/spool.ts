@@ -291,6 +291,38 @@ export class Spool {
     await appendLines(await this.#directory.getDirectoryHandle(id), RELEASES, [record]);
   }
 
+  /**
+   * Removes a recording that its owner deleted; one that is not here is fine. The note comes first and goes last, so that a
+   * death between two steps leaves what `isDiscarded` tells and the next visit finishes. The caller holds its lock.
+   */
+  async discard(id: string): Promise<void> {
+    const directory = UUID_NAME.test(id) ? await directoryIn(this.#directory, id) : null;
+    if (!directory) return;
+    let noted = await this.#noteDiscard(directory);
+    for (const { name } of (await chunkFiles(directory)).values()) {
+      await removeFile(directory, name);
+      if (!noted) noted = await this.#noteDiscard(directory);
+    }
+    await removeFile(directory, JOURNAL);
+    await this.remove(id);
+  }
+
+  /** False when the disk is too full even for a note: the first file that goes makes room for it. */
+  async #noteDiscard(directory: FileSystemDirectoryHandle): Promise<boolean> {
+    try {
+      await appendLines(directory, RELEASES, [{ t: 'discard' } satisfies ReleaseRecord]);
+      return true;
+    } catch (error) {
+      if (!isStorageFull(error)) throw error;
+      return false;
+    }
+  }
+
+  /** True when a deletion of this recording was begun here and a crash cut it off. */
+  async isDiscarded(id: string): Promise<boolean> {
+    return (await this.releases(id)).discarded;
+  }
+
   /** Removes a recording altogether: only when it is complete and all released, or deleted by its owner. */
   async remove(id: string): Promise<void> {
     await removeDirectory(this.#directory, id);

@@ -111,6 +111,21 @@ export interface Problem {
   /** For a person: what happened, what is safe, what to do. */
   detail: string;
   status?: number;
+  /** By which support finds the request in the server's logs. */
+  request_id?: string;
+}
+
+/**
+ * The owner's share of the bucket is used up: recording goes on, what is new is held on this device and asked for again by
+ * itself. Bytes; null where the control plane did not tell.
+ */
+export interface OverQuota {
+  usedBytes: number | null;
+  reservedBytes: number | null;
+  limitBytes: number | null;
+  /** Sealed chunks on this device that wait for room, and their bytes. */
+  waitingChunks: number;
+  waitingBytes: number;
 }
 
 export interface StorageReport {
@@ -140,6 +155,8 @@ export interface Snapshot {
   uploadRate: number | null;
   /** Write and flush of a slice, over this visit. */
   flush: { count: number; p50Ms: number; worstMs: number };
+  /** Set while the control plane takes nothing new for want of room; null when it does. */
+  overQuota: OverQuota | null;
 }
 
 /** What happened, for those who log or measure. A page that only shows things needs `snapshot` alone. */
@@ -149,7 +166,21 @@ export type SafereelEvent =
   | { type: 'chunk'; recordingId: string; chunk: ChunkView }
   | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
   | { type: 'completed'; recordingId: string }
+  /** The quota began to hold chunks back, with new figures, or (null) no longer does. */
+  | { type: 'over_quota'; quota: OverQuota | null }
+  | RecordingDeleted
   | { type: 'problem'; recordingId?: string; problem: Problem };
+
+/** Its owner, or a retention setting, had it deleted: what this device held of it is gone. */
+export interface RecordingDeleted {
+  type: 'deleted';
+  recordingId: string;
+  title: string;
+  /** It was being recorded on this device, which stopped. */
+  wasRecording: boolean;
+  /** Asked for by `delete` or `discardLocal` in this tab; else it happened elsewhere. */
+  requested: boolean;
+}
 
 /** One recording under way in this tab. */
 export interface Recording {
@@ -158,7 +189,7 @@ export interface Recording {
   resume(): void;
   /** Ends capture; resolves once the last slice is sealed on disk. Sending goes on by itself, also at the next visit. */
   stop(): Promise<void>;
-  /** Resolves when the control plane has finalised the recording; rejects with the signal's reason. */
+  /** Resolves when the control plane has finalised the recording; rejects with the signal's reason, or `recording_deleted`. */
   completed(signal?: AbortSignal): Promise<void>;
 }
 
@@ -170,7 +201,19 @@ export interface Safereel {
   /** Resolves once OPFS was probed, leftovers were found and the worker runs; rejects with a `SafereelError`. */
   ready(): Promise<void>;
   record(stream: MediaStream, options?: RecordOptions): Promise<Recording>;
-  /** Tries now instead of waiting for the backoff. */
+  /**
+   * Deletes a recording for good: first in the bucket, then on this device; one that is being recorded is stopped. Until the
+   * control plane has agreed, nothing is dropped: rejects with `delete_failed`, or with `recording_unknown` when the control
+   * plane has no such recording (`discardLocal` is for those), or with the signal's reason.
+   */
+  delete(recordingId: string, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Throws away a recording that exists on this device alone, which no other copy can bring back: ask the person before.
+   * Rejects with `recording_known` when the control plane has it, `delete_failed` when that could not be looked up; then
+   * nothing was dropped.
+   */
+  discardLocal(recordingId: string, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Tries now instead of waiting for the backoff; a wait that the server asked for is kept. */
   retryNow(): void;
   /** Ends the worker. Recordings under way are stopped first; nothing on disk is lost. */
   close(): Promise<void>;

@@ -3,6 +3,7 @@
  * what came of it. It never gives up; what differs is only how long it waits.
  */
 import { Gate } from './backoff';
+import { consequenceOf, isOfTheWhole } from './consequences';
 import {
   CallFailed,
   type ControlPlane,
@@ -13,14 +14,13 @@ import {
 } from './control-plane';
 import { asProblem, problemOf, SafereelError } from './errors';
 import type { End, RecordingFacts, Seal } from './journal';
-import { consequenceOf, type Parcel, Shipment } from './shipment';
-import type { ChunkState, ConnectionState, Problem } from './types';
+import { Room } from './room';
+import { type Parcel, Shipment } from './shipment';
+import type { ChunkState, ConnectionState, OverQuota, Problem } from './types';
+import { UploadRate } from './upload-rate';
 
 /** A grant that ends within this time is not tried: the request has to arrive before its end. */
 const GRANT_MARGIN_MS = 5_000;
-
-/** The upload rate is that of the last seconds: long enough to be steady, short enough to mean now. */
-const RATE_WINDOW_MS = 10_000;
 
 /** After this many refusals of its body a chunk is read back and compared: a damaged file must not loop for ever. */
 const REJECTIONS_BEFORE_CHECK = 3;
@@ -48,6 +48,8 @@ export interface UploaderEvents {
   /** Not final: the recording goes on being tried; null when it is over. */
   trouble(id: string, problem: Problem | null): void;
   standing(): void;
+  /** The quota holds chunks back (again, with newer figures), or null: no longer. */
+  overQuota(quota: OverQuota | null): void;
   /** Runs `work` while nobody can resume the recording; answers false without running it when somebody writes it. */
   whileEnded(id: string, work: () => Promise<void>): Promise<boolean>;
 }
@@ -76,9 +78,10 @@ export class Uploader {
   readonly #shipments = new Map<string, Consignment>();
   readonly #control: Gate;
   readonly #bucket: Gate;
+  readonly #room: Room;
+  readonly #rate = new UploadRate();
   #puts = 0;
   #putFailures = 0;
-  #sent: { at: number; bytes: number }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #serverAheadMs: number | null = null;
 
@@ -98,6 +101,7 @@ export class Uploader {
     this.#random = options.random ?? Math.random;
     this.#control = new Gate(this.#random);
     this.#bucket = new Gate(this.#random);
+    this.#room = new Room(this.#random, () => events.overQuota(this.overQuota));
     this.#signal.addEventListener('abort', () => clearTimeout(this.#timer));
   }
 
@@ -133,6 +137,25 @@ export class Uploader {
 
   close(id: string): void {
     this.#shipments.delete(id);
+    this.#checkRoom();
+  }
+
+  /** What the quota holds back at present; null when nothing. */
+  get overQuota(): OverQuota | null {
+    const { figures } = this.#room;
+    if (figures === null) return null;
+    const waiting = this.shipments().flatMap((shipment) => shipment.waitingForRoom);
+    return {
+      ...figures,
+      waitingChunks: waiting.length,
+      waitingBytes: waiting.reduce((sum, { size }) => sum + size, 0),
+    };
+  }
+
+  /** Something was deleted: there may be room again. */
+  roomFreed(): void {
+    this.#room.askNow(this.#now());
+    this.pump();
   }
 
   get uploadingNow(): number {
@@ -141,10 +164,7 @@ export class Uploader {
 
   /** Bytes a second over the last seconds, or null when nothing was sent in them. */
   get rate(): number | null {
-    const since = this.#now() - RATE_WINDOW_MS;
-    this.#sent = this.#sent.filter(({ at }) => at >= since);
-    if (this.#sent.length === 0) return null;
-    return this.#sent.reduce((sum, { bytes }) => sum + bytes, 0) / (RATE_WINDOW_MS / 1000);
+    return this.#rate.perSecond(this.#now());
   }
 
   /** `retryAt` in epoch ms while something waits for its next try. */
@@ -159,10 +179,11 @@ export class Uploader {
 
   /** Forgets all waits. `refused` too: a person asked for it. */
   wake(refused: boolean): void {
-    this.#control.reset();
-    this.#bucket.reset();
+    const now = this.#now();
+    for (const gate of [this.#control, this.#bucket]) gate.reset(now);
+    this.#room.askNow(now);
     for (const { shipment, gate } of this.#shipments.values()) {
-      gate.reset();
+      gate.reset(now);
       if (refused && (shipment.stuck || shipment.hasRefused)) {
         shipment.unstick();
         this.#events.trouble(shipment.id, null);
@@ -202,7 +223,7 @@ export class Uploader {
       const { shipment, gate } = entry;
       const free = this.#parallelPuts - this.#puts;
       const open = this.#control.isOpen(now) && gate.isOpen(now);
-      const steps = shipment.next(now, free, open, this.#bucket.isOpen(now));
+      const steps = shipment.next(now, free, open, this.#bucket.isOpen(now), this.#room.isOpen(now));
       if (steps.start) this.#run(this.#start(shipment, entry.facts, entry.leftover));
       if (steps.grant.length > 0) this.#run(this.#grant(shipment, steps.grant));
       for (const parcel of steps.puts) this.#run(this.#put(shipment, parcel));
@@ -220,9 +241,10 @@ export class Uploader {
   #scheduleWake(now: number): void {
     let at = Number.POSITIVE_INFINITY;
     for (const { shipment, gate } of this.#shipments.values()) {
-      at = Math.min(at, shipment.wakeAt() > now ? shipment.wakeAt() : at, gate.opensAt > now ? gate.opensAt : at);
+      at = Math.min(at, shipment.wakeAt(now), gate.opensAt > now ? gate.opensAt : at);
     }
-    for (const gate of [this.#control, this.#bucket]) if (gate.opensAt > now) at = Math.min(at, gate.opensAt);
+    for (const gate of [this.#control, this.#bucket, this.#room])
+      if (gate.opensAt > now) at = Math.min(at, gate.opensAt);
     if (at < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.pump(), Math.max(1, at - now));
   }
 
@@ -278,11 +300,17 @@ export class Uploader {
       const answers = await this.#plane.grants(shipment.id, chunks, this.#signal);
       const problems = shipment.onGrants(this.#now(), answers, (at) => this.#grantEndsAt(at));
       this.#answered(shipment, 'grant', problems);
+      this.#room.weigh(this.#now(), answers);
       if (answers.some(({ state }) => state === 'acked')) this.#events.acked(shipment.id);
     } catch (error) {
       shipment.onGrantsFailed();
       this.#onCallFailed(shipment, 'grant', error);
     }
+  }
+
+  /** Nothing waits for room any more: then it is not known to be used up. */
+  #checkRoom(): void {
+    if (!this.shipments().some((shipment) => shipment.waitsForGrant)) this.#room.over(this.#now());
   }
 
   #grantEndsAt(expiresAt: string): number {
@@ -299,7 +327,7 @@ export class Uploader {
     try {
       if (put) await this.#putFile(shipment, parcel, put);
     } catch (error) {
-      if (this.#signal.aborted) return;
+      if (this.#signal.aborted || !this.#isOpen(shipment)) return;
       shipment.onUnreadable(seal.seq);
       this.#events.stuck(shipment.id, asProblem(error, 'chunk_vanished'));
     } finally {
@@ -314,7 +342,7 @@ export class Uploader {
     const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
     const now = this.#now();
     this.#weigh(shipment, outcome, now);
-    if (outcome.kind === 'stored') this.#sent.push({ at: now, bytes: seal.size });
+    if (outcome.kind === 'stored') this.#rate.sent(now, seal.size);
     const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
     if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
     shipment.onPut(now, seal.seq, outcome);
@@ -325,7 +353,7 @@ export class Uploader {
     const failed = outcome.kind === 'busy' || outcome.kind === 'unknown' || outcome.kind === 'refused';
     if (!failed) {
       this.#putFailures = 0;
-      this.#bucket.succeed();
+      this.#bucket.succeed(now);
       this.#over(shipment, 'put');
       return;
     }
@@ -371,13 +399,18 @@ export class Uploader {
   }
 
   #onCompleted(shipment: Shipment): void {
-    if (shipment.completed) return;
+    if (shipment.completed || !this.#isOpen(shipment)) return;
     shipment.onCompleted();
     this.#events.completed(shipment.id);
   }
 
+  /** It was not deleted or finished since a call about it began. */
+  #isOpen(shipment: Shipment): boolean {
+    return this.shipment(shipment.id) === shipment;
+  }
+
   #onDeleted(shipment: Shipment): void {
-    this.#shipments.delete(shipment.id);
+    this.close(shipment.id);
     this.#events.deleted(shipment.id);
   }
 
@@ -385,8 +418,9 @@ export class Uploader {
   #answered(shipment: Shipment, call: Call, problems: Problem[] = []): void {
     const entry = this.#shipments.get(shipment.id);
     const wasFailing = this.#control.failing || entry?.gate.failing;
-    this.#control.succeed();
-    entry?.gate.succeed();
+    const now = this.#now();
+    this.#control.succeed(now);
+    entry?.gate.succeed(now);
     if (wasFailing) this.#events.standing();
     const [first] = problems;
     if (first && shipment.hasRefused) this.#events.stuck(shipment.id, first);
@@ -404,6 +438,7 @@ export class Uploader {
 
   #onCallFailed(shipment: Shipment, call: Call, error: unknown): void {
     if (this.#signal.aborted) return;
+    if (!this.#isOpen(shipment) && !isOfTheWhole(error)) return; // Deleted meanwhile: no word about it.
     if (!(error instanceof CallFailed)) {
       this.#onTokenFailed(shipment, call, error);
       return;
@@ -431,10 +466,8 @@ export class Uploader {
     }
   }
 
-  /** No answer, 429 and 5xx speak for the control plane as a whole; everything else for this recording alone. */
   #onPassingFailure(shipment: Shipment, call: Call, error: CallFailed): void {
-    const whole = error.status === 0 || error.status === 429 || error.status >= 500;
-    if (whole) this.#control.fail(this.#now(), error.retryAfterMs);
+    if (isOfTheWhole(error)) this.#control.fail(this.#now(), error.retryAfterMs);
     else {
       this.#failRecording(shipment, error);
       this.#trouble(shipment, call, error.problem);

@@ -1,14 +1,14 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
 import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus } from './control-plane';
-import { asProblem, problemOf } from './errors';
+import { asProblem } from './errors';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, viewOf } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
-import { holdLock, lockNames } from './locks';
+import { type HeldLock, holdLock, lockNames } from './locks';
 import { inRanges, toRanges } from './ranges';
 import { Recovery } from './recovery';
 import type { Spool } from './spool';
-import type { Problem, StorageReport } from './types';
+import type { OverQuota, Problem, StorageReport } from './types';
 import { Uploader } from './uploader';
 
 /** The worker around it. */
@@ -19,6 +19,13 @@ export interface UploadingHost {
   recovered(id: string, chunks: number, bytes: number): void;
   completed(id: string): void;
   problem(problem: Problem, id?: string): void;
+  overQuota(quota: OverQuota | null): void;
+  /** Stops writing a recording in this very worker and removes it; false when it is not written here. */
+  dropLive(id: string): Promise<boolean>;
+  /** Another tab writes it: has that one drop it. */
+  askWriter(id: string): void;
+  /** What was held of it is gone: it is shown no more. */
+  deleted(id: string): void;
   limits(id: string, maxChunkBytes: number): void;
   /** Chunks were deleted: a writer that waits for space may go on. */
   freed(): void;
@@ -39,6 +46,7 @@ export class Uploading {
   readonly #spool: Spool;
   readonly #inventory: Inventory;
   readonly #host: UploadingHost;
+  readonly #signal: AbortSignal;
   #releasesFail = false;
   #turn: Promise<void> = Promise.resolve();
 
@@ -46,6 +54,7 @@ export class Uploading {
     this.#spool = spool;
     this.#inventory = inventory;
     this.#host = host;
+    this.#signal = options.signal;
     this.uploader = new Uploader(plane, spool, this.#uploaderEvents(), options);
     this.#recovery = new Recovery(spool, inventory, this.uploader, this.#recoveryEvents(), options);
     this.#heartbeat = new Heartbeat(plane, spool.recorderId, this.#duties(), options.signal);
@@ -124,7 +133,7 @@ export class Uploading {
     }
     for (const { recording_id, chunks } of answer.releases)
       await this.#inTurn(() => this.#release(recording_id, chunks));
-    for (const id of answer.discard) await this.#inTurn(() => this.#discard(id));
+    for (const id of answer.discard) await this.discard(id);
     for (const notice of answer.notices) {
       if (notice.code === 'recording_unknown' && notice.recording_id) this.uploader.restart(notice.recording_id);
     }
@@ -165,23 +174,47 @@ export class Uploading {
     await this.#remove(id);
   }
 
-  /** The owner deleted the recording: the one other thing that may delete chunks. A living writer ends first. */
+  /** The owner deleted the recording: the one other thing that may delete chunks. A living writer lets go first. */
+  discard(id: string): Promise<void> {
+    return this.#inTurn(() => this.#discard(id));
+  }
+
   async #discard(id: string): Promise<void> {
-    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
-    if (!lock) {
-      // Still being written: what is on disk goes at the next visit, when the control plane says so again.
-      const problem = problemOf('recording_deleted');
-      if (this.#inventory.get(id)?.problem?.code !== problem.code) this.#host.problem(problem, id);
-      this.#inventory.mark(id, { stuck: true, problem });
-      return;
-    }
+    const known = this.#inventory.get(id);
+    this.uploader.close(id);
+    this.uploader.roomFreed();
     try {
-      this.uploader.close(id);
-      if (await this.#remove(id)) {
-        this.#inventory.forget(id);
-        this.#host.problem(problemOf('recording_deleted'), id);
-        this.#host.freed();
-      }
+      await this.#drop(id);
+    } catch (error) {
+      // What is left is finished at the next visit; it is not sent any more.
+      this.#host.problem(asProblem(error, 'discard_failed'), id);
+    }
+    this.#host.freed();
+    if (known) this.#host.deleted(id);
+  }
+
+  /** Removes what is on disk, by whoever holds the recording's lock: this worker, nobody, or another tab's writer. */
+  async #drop(id: string): Promise<void> {
+    if (await this.#host.dropLive(id)) return;
+    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
+    if (lock) return this.#dropUnder(lock, id);
+    this.#host.askWriter(id);
+    void this.#dropWhenFree(id);
+  }
+
+  /** The writer drops it when it is told; one that is frozen or dead by then leaves it to this. */
+  async #dropWhenFree(id: string): Promise<void> {
+    try {
+      const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { signal: this.#signal });
+      if (lock) await this.#inTurn(() => this.#dropUnder(lock, id));
+    } catch (error) {
+      if (!this.#signal.aborted) this.#host.problem(asProblem(error, 'discard_failed'), id);
+    }
+  }
+
+  async #dropUnder(lock: HeldLock, id: string): Promise<void> {
+    try {
+      await this.#spool.discard(id);
     } finally {
       lock.release();
     }
@@ -208,6 +241,7 @@ export class Uploading {
   }
 
   async #onCompleted(id: string): Promise<void> {
+    if (!this.#inventory.get(id)) return; // Deleted meanwhile: there is nothing left to note.
     this.#inventory.mark(id, { complete: true, stuck: false, problem: undefined });
     this.#host.completed(id);
     try {
@@ -244,7 +278,8 @@ export class Uploading {
       chunk: this.#inventory.move.bind(this.#inventory),
       acked: () => this.#heartbeat.soon(),
       completed: (id: string) => void this.#inTurn(() => this.#onCompleted(id)),
-      deleted: (id: string) => void this.#inTurn(() => this.#discard(id)),
+      deleted: (id: string) => void this.discard(id),
+      overQuota: (quota: OverQuota | null) => this.#host.overQuota(quota),
       status: (id: string, status: RecordingStatus) => this.#onStatus(id, status),
       limits: (id: string, maxChunkBytes: number) => this.#host.limits(id, maxChunkBytes),
       interval: (ms: number) => {

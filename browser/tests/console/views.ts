@@ -49,6 +49,7 @@ export function snapshotOf(recordings: readonly RecordingView[], part: Partial<S
     uploadingNow: 0,
     uploadRate: null,
     flush: { count: 0, p50Ms: 0, worstMs: 0 },
+    overQuota: null,
     ...part,
   };
 }

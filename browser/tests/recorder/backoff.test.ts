@@ -18,12 +18,29 @@ test('failures that belong together count once', () => {
   expect(gate.opensAt).toBe(3 * BACKOFF_BASE_MS);
 });
 
-test('Retry-After is obeyed, and success or a reset opens at once', () => {
+test('Retry-After is obeyed, with a spread on top, whatever else succeeds or is wished for meanwhile', () => {
+  const gate = new Gate(() => 0.5);
+  gate.fail(0, 20_000);
+  gate.succeed(1_000);
+  gate.reset(1_000);
+  expect(gate.failing).toBe(true);
+  expect(gate.isOpen(21_999)).toBe(false);
+  expect(gate.isOpen(22_000)).toBe(true);
+  gate.succeed(22_000);
+  expect(gate.failing).toBe(false);
+});
+
+test('a long wait is spread by ten seconds at most', () => {
   const gate = new Gate(highest);
-  gate.fail(0, 90_000);
-  expect(gate.isOpen(89_999)).toBe(false);
-  expect(gate.isOpen(90_000)).toBe(true);
-  gate.reset();
-  expect(gate.isOpen(0)).toBe(true);
+  gate.fail(0, 900_000);
+  expect(gate.opensAt).toBe(910_000);
+});
+
+test('its own wait is forgotten on success or when somebody asks', () => {
+  const gate = new Gate(highest);
+  gate.fail(0);
+  expect(gate.isOpen(BACKOFF_BASE_MS - 1)).toBe(false);
+  gate.reset(1);
+  expect(gate.isOpen(1)).toBe(true);
   expect(gate.failing).toBe(false);
 });

@@ -34,7 +34,7 @@ test('what is held is cut to what one heartbeat may say, and the rest comes in t
   expect(withinBounds(many, 0)[0]?.ranges).toHaveLength(10_000);
 });
 
-function setUp(answer: Partial<HeartbeatAnswer> = {}) {
+function setUp(answer: Partial<HeartbeatAnswer> = {}, random = () => 0.5) {
   const plane = new FakeControlPlane();
   const requests: HeartbeatRequest[] = [];
   const beat = plane.heartbeat.bind(plane);
@@ -54,7 +54,8 @@ function setUp(answer: Partial<HeartbeatAnswer> = {}) {
     handle: async (given: HeartbeatAnswer) => void handled.push(given.counter),
     trouble: () => undefined,
   };
-  const heartbeat = new Heartbeat(plane, 'd', duties, stop.signal);
+  // Nothing is left to chance: a half neither shortens nor lengthens an interval.
+  const heartbeat = new Heartbeat(plane, 'd', duties, stop.signal, random);
   return {
     heartbeat,
     requests,
@@ -111,15 +112,32 @@ test('Retry-After is obeyed and gone tickets are named until an answer came', as
   heartbeat.gone('t1');
   fail(true);
   heartbeat.soon();
-  await vi.advanceTimersByTimeAsync(6_900);
+  await vi.advanceTimersByTimeAsync(7_699); // Half of the spread, which is a fifth of the seven seconds.
   expect(requests).toHaveLength(1);
   fail(false);
-  await vi.advanceTimersByTimeAsync(200);
+  await vi.advanceTimersByTimeAsync(1);
   expect(requests.map(({ gone }) => gone)).toEqual([['t1'], ['t1']]);
-  await vi.advanceTimersByTimeAsync(7_000);
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(handled).toEqual([2]);
+  await vi.advanceTimersByTimeAsync(1);
   expect(requests.at(-1)?.gone).toEqual([]);
   expect(handled).toEqual([2, 3]);
 });
+
+test.each([0, 0.1234, 0.5, 0.777, 0.999])(
+  'after a wait the server asked for, the usual rate comes back at once (%d)',
+  async (random) => {
+    const { heartbeat, requests, fail } = setUp({}, () => random);
+    fail(true);
+    heartbeat.soon();
+    await vi.advanceTimersByTimeAsync(1);
+    fail(false);
+    await vi.advanceTimersByTimeAsync(8_400);
+    expect(requests).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(2_500); // A gate that counts as closed for a fraction of a millisecond would beat now.
+    expect(requests).toHaveLength(2);
+  },
+);
 
 test('a late answer is not acted upon', async () => {
   const { heartbeat, handled } = setUp({ counter: 0 });

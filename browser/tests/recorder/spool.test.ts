@@ -116,6 +116,72 @@ test('whatever moment the machine dies in a release: the chunk is whole, or know
   }
 });
 
+test('whatever moment the machine dies in a deletion: the next visit finishes it, and nothing of it is sent', async () => {
+  for (let steps = 0; steps < 14; steps += 1) {
+    const { disk, spool, writer } = await begin();
+    for (const at of [0, 1]) {
+      await writer.write(new Uint8Array(50), at, at + 1);
+      await writer.seal();
+    }
+    await writer.write(new Uint8Array(9), 2, 3);
+    writer.close();
+    disk.stepsLeft = steps;
+    const finished = await spool.discard(ID).then(
+      () => true,
+      (error: unknown) => {
+        expect(error).toBeInstanceOf(Crash);
+        return false;
+      },
+    );
+    disk.reboot();
+    // Whole and still to be told by the control plane, or noted and to be finished: never half of it without the note.
+    const left = await Spool.open(disk.directory, 'alice');
+    if (!finished && !(await left.isDiscarded(ID))) {
+      const found = await left.load(ID);
+      expect([undefined, 3]).toContain(found?.files.size);
+    }
+    await left.discard(ID);
+    expect(await left.recordingIds()).toEqual([]);
+    await left.discard(ID);
+  }
+});
+
+test('on a full disk a deletion still goes through', async () => {
+  const { disk, spool, writer } = await begin();
+  await writer.write(new Uint8Array(500), 0, 1);
+  writer.close();
+  disk.free = 0;
+  await spool.discard(ID);
+  expect(await spool.recordingIds()).toEqual([]);
+});
+
+test("a deletion touches one recording of one owner, and nothing that is not a recording's name", async () => {
+  const { disk, spool, writer } = await begin();
+  await writer.write(bytesOf(1), 0, 1);
+  writer.close();
+  const bob = await Spool.open(disk.directory, 'bob');
+  await bob.discard(ID);
+  await spool.discard('identity');
+  await spool.discard(ID.replace('1', '2'));
+  expect((await spool.load(ID))?.files.size).toBe(1);
+});
+
+test('a recording that is deleted while it is written lets go of its files, also of a slice that the disk refuses', async () => {
+  const { disk, spool, writer } = await begin();
+  const { recording, troubles, seals } = live(writer, { chunkBytes: 1_000, chunkMs: 60_000, maxChunkBytes: 1_000 });
+  recording.slice(new Blob([new Uint8Array(100)]), 0, 1);
+  await vi.waitFor(() => expect(writer.openSize).toBe(100));
+  disk.free = 0;
+  recording.slice(new Blob([new Uint8Array(4_000)]), 1, 2);
+  await vi.waitFor(() => expect(troubles.at(-1)?.code).toBe('storage_full'));
+  await recording.abandon();
+  recording.slice(new Blob(['late']), 2, 3);
+  await recording.end();
+  await spool.discard(ID);
+  expect(await spool.recordingIds()).toEqual([]);
+  expect(seals).toEqual([]);
+});
+
 test("another owner's chunks are counted and not touched", async () => {
   const { disk, writer } = await begin();
   await writer.write(bytesOf(1), 0, 1);

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { RecordingFacts, Seal } from '../../src/recorder/journal';
-import type { ChunkState, Problem } from '../../src/recorder/types';
+import type { ChunkState, OverQuota, Problem } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
 import { FakeControlPlane, type Fault } from './support/fake-control-plane';
 
@@ -28,10 +28,11 @@ afterEach(() => {
   stop = new AbortController();
 });
 
-function setUp(plane = new FakeControlPlane()) {
+function setUp(plane = new FakeControlPlane(), random = () => 0.001) {
   const states = new Map<number, ChunkState[]>();
   const said: string[] = [];
   const done = { completed: 0, deleted: 0 };
+  const quotas: (OverQuota | null)[] = [];
   const events = {
     chunk: (_id: string, seq: number, state: ChunkState) => states.set(seq, [...(states.get(seq) ?? []), state]),
     acked: () => undefined,
@@ -47,6 +48,7 @@ function setUp(plane = new FakeControlPlane()) {
     stuck: (_id: string, problem: Problem) => said.push(`stuck ${problem.code}`),
     trouble: (_id: string, problem: Problem | null) => said.push(problem ? problem.code : 'over'),
     standing: () => undefined,
+    overQuota: (quota: OverQuota | null) => quotas.push(quota),
     whileEnded: async (_id: string, work: () => Promise<void>) => {
       await work();
       return true;
@@ -58,8 +60,8 @@ function setUp(plane = new FakeControlPlane()) {
     isIntact: async () => intact.value,
   };
   // Waits are as short as jitter allows: a thousandth of the full one.
-  const uploader = new Uploader(plane, source, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.001 });
-  return { plane, uploader, states, said, done, intact };
+  const uploader = new Uploader(plane, source, events, { parallelPuts: 3, signal: stop.signal, random });
+  return { plane, uploader, states, said, done, intact, quotas };
 }
 
 function send(uploader: Uploader, count: number, leftover = false) {
@@ -154,12 +156,94 @@ test('a conflict is said, keeps the chunk, and does not hold up the others', asy
 
 test('a refusal that may pass is said and tried on', async () => {
   const { plane, uploader, said, done } = setUp();
-  plane.refusals.set(0, 'quota_exceeded');
+  plane.refusals.set(0, 'storage_unavailable');
   send(uploader, 1);
-  await vi.waitFor(() => expect(said).toContain('quota_exceeded'));
+  await vi.waitFor(() => expect(said).toContain('storage_unavailable'));
   plane.refusals.clear();
   await vi.waitFor(() => expect(done.completed).toBe(1));
   expect(said.at(-1)).toBe('over');
+});
+
+test('over quota: what fits goes, the rest is kept and said once, and goes when there is room', async () => {
+  const { plane, uploader, quotas, said, done } = setUp();
+  plane.limitBytes = 21; // Chunks 0 and 1 are of 10 and 11 bytes.
+  const shipment = send(uploader, 5);
+  await vi.waitFor(() => expect(plane.objects.size).toBe(2));
+  await vi.waitFor(() => expect(plane.calls.filter(({ call }) => call === 'grants').length).toBeGreaterThan(4));
+  expect(quotas).toMatchObject([{ usedBytes: 21, reservedBytes: 0, limitBytes: 21 }]);
+  expect(uploader.overQuota).toMatchObject({ waitingChunks: 3, waitingBytes: 12 + 13 + 14 });
+  expect([...shipment.held()]).toEqual([0, 1, 2, 3, 4]);
+  expect(done.completed).toBe(0);
+  plane.limitBytes = null;
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(plane.objects.size).toBe(5);
+  expect(quotas.at(-1)).toBeNull();
+  expect(uploader.overQuota).toBeNull();
+  expect(said).toEqual([]);
+});
+
+test('over quota: it is asked with a growing wait, at once when something was deleted, and new chunks do not ask more', async () => {
+  vi.useFakeTimers();
+  try {
+    const plane = new FakeControlPlane();
+    plane.limitBytes = 0;
+    const { uploader } = setUp(plane, () => 0.999);
+    const asked = () => plane.calls.filter(({ call }) => call === 'grants').length;
+    uploader.open(FACTS, false);
+    for (let seq = 0; seq < 60; seq += 1) {
+      uploader.add(FACTS.id, sealOf(seq));
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    // Five minutes: half a second doubling to thirty, then twice a minute.
+    expect(asked()).toBeGreaterThan(8);
+    expect(asked()).toBeLessThan(20);
+    const before = asked();
+    plane.limitBytes = null;
+    uploader.roomFreed();
+    expect(asked()).toBe(before + 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(plane.objects.size).toBe(60);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('the quota does not hold back what has room already, nor another wait', async () => {
+  const plane = new FakeControlPlane();
+  const { uploader, quotas } = setUp(plane, () => 0.001);
+  plane.limitBytes = 10;
+  let failed = 0;
+  plane.fault = (call) => (call === 'put' && failed++ < 3 ? 'drop' : null);
+  send(uploader, 2);
+  await vi.waitFor(() => expect(plane.objects.size).toBe(1));
+  expect(quotas.at(-1)).toMatchObject({ limitBytes: 10 });
+});
+
+test.each([
+  ['start', 410],
+  ['grants', 410],
+  ['acks', 410],
+  ['complete', 410],
+] as const)('a recording that was deleted when %s is called is dropped', async (call, _status) => {
+  const plane = new FakeControlPlane();
+  const { uploader, done } = setUp(plane);
+  plane.fault = (met) => {
+    if (met === call) plane.deleted.add(FACTS.id);
+    return null;
+  };
+  send(uploader, 2);
+  await vi.waitFor(() => expect(done.deleted).toBe(1));
+  expect(uploader.shipment(FACTS.id)).toBeUndefined();
+});
+
+test.each([404, 410, 403, 500])('no other answer drops anything: a bare %i', async (status) => {
+  const plane = new FakeControlPlane();
+  const { uploader, done } = setUp(plane);
+  let met = 0;
+  plane.fault = (call) => (call === 'grants' && met++ < 5 ? status : null);
+  send(uploader, 2);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(done.deleted).toBe(0);
 });
 
 test('a recording that cannot be started is stuck until somebody asks again', async () => {

@@ -17,6 +17,8 @@ export function stillSafereel(snapshot: Snapshot): Safereel {
     subscribe: () => () => undefined,
     ready: () => Promise.resolve(),
     record: () => Promise.reject(new Error('nothing is recorded in the gallery')),
+    delete: () => new Promise(() => undefined),
+    discardLocal: () => new Promise(() => undefined),
     retryNow: () => undefined,
     close: () => Promise.resolve(),
   };

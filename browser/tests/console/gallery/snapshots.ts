@@ -73,6 +73,7 @@ export function snapshot(recordings: readonly RecordingView[], part: Partial<Sna
     uploadingNow: 2,
     uploadRate: 990_000,
     flush: { count: 1400, p50Ms: 1.4, worstMs: 6.1 },
+    overQuota: null,
     ...part,
   };
 }

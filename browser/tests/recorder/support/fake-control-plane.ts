@@ -3,6 +3,7 @@ import {
   type AckAnswer,
   CallFailed,
   type ControlPlane,
+  type DeletionAnswer,
   type GrantAnswer,
   type HeartbeatAnswer,
   type HeartbeatRequest,
@@ -22,7 +23,7 @@ interface Chunk {
   overwrite: boolean;
 }
 
-type Call = 'start' | 'status' | 'grants' | 'acks' | 'complete' | 'heartbeat' | 'put';
+type Call = 'start' | 'status' | 'grants' | 'acks' | 'complete' | 'heartbeat' | 'delete' | 'put';
 
 /** What a call is made to meet: `drop` never arrives, `lose` takes effect and its answer is lost, or a status. */
 export type Fault = 'drop' | 'lose' | number | null;
@@ -32,6 +33,9 @@ export class FakeControlPlane implements ControlPlane {
   readonly objects = new Map<string, number>();
   readonly calls: { call: Call; id: string; seqs: number[] }[] = [];
   fault: (call: Call) => Fault = () => null;
+  readonly deleted = new Set<string>();
+  /** Bytes that may be granted in all; null: no limit. */
+  limitBytes: number | null = null;
   /** Problem codes to refuse chunks with, by seq. */
   readonly refusals = new Map<number, string>();
 
@@ -47,6 +51,7 @@ export class FakeControlPlane implements ControlPlane {
 
   start(id: string, request: StartRequest): Promise<RecordingStatus> {
     return this.#meet('start', id, [], () => {
+      if (this.deleted.has(id)) throw failure(410, 'recording_deleted');
       if (!this.recordings.has(id)) this.recordings.set(id, { request, chunks: new Map(), complete: false });
       return this.#status(id);
     });
@@ -88,6 +93,14 @@ export class FakeControlPlane implements ControlPlane {
     }));
   }
 
+  delete(id: string): Promise<DeletionAnswer> {
+    return this.#meet('delete', id, [], () => {
+      this.#recording(id, true);
+      this.deleted.add(id);
+      return { id, state: 'deleting' };
+    });
+  }
+
   async put(put: Put, body: Blob): Promise<PutOutcome> {
     const fault = this.fault('put');
     this.calls.push({ call: 'put', id: put.url, seqs: [] });
@@ -108,9 +121,10 @@ export class FakeControlPlane implements ControlPlane {
     return answer;
   }
 
-  #recording(id: string) {
+  #recording(id: string, evenDeleted = false) {
     const recording = this.recordings.get(id);
     if (!recording) throw failure(404, 'recording_unknown');
+    if (this.deleted.has(id) && !evenDeleted) throw failure(410, 'recording_deleted');
     return recording;
   }
 
@@ -122,6 +136,8 @@ export class FakeControlPlane implements ControlPlane {
     const { chunks } = this.#recording(id);
     const refusal = this.refusals.get(asked.seq);
     if (refusal) return { seq: asked.seq, state: 'refused', problem: { code: refusal, detail: refusal } };
+    const overQuota = chunks.has(asked.seq) ? null : this.#overQuota(asked.size);
+    if (overQuota) return { seq: asked.seq, state: 'refused', problem: overQuota };
     const chunk = chunks.get(asked.seq) ?? { ...asked, state: 'granted' as const, overwrite: false };
     if (chunk.sha256 !== asked.sha256) {
       return { seq: asked.seq, state: 'refused', problem: { code: 'chunk_conflict', detail: 'bound to others' } };
@@ -131,6 +147,16 @@ export class FakeControlPlane implements ControlPlane {
     const headers: Record<string, string> = chunk.overwrite ? {} : { 'if-none-match': '*' };
     const expires_at = new Date(Date.now() + 600_000).toISOString();
     return { seq: asked.seq, state: 'granted', put: { url: this.key(id, chunk), headers }, expires_at };
+  }
+
+  #overQuota(size: number) {
+    let used = 0;
+    for (const [id, { chunks }] of this.recordings) {
+      if (!this.deleted.has(id)) for (const chunk of chunks.values()) used += chunk.size;
+    }
+    if (this.limitBytes === null || used + size <= this.limitBytes) return null;
+    const figures = { used_bytes: used, reserved_bytes: 0, limit_bytes: this.limitBytes };
+    return { code: 'quota_exceeded', detail: 'no room', ...figures };
   }
 
   #ack(id: string, seq: number): AckAnswer {

@@ -38,7 +38,10 @@ export class MemoryDirectory {
   }
 
   async removeEntry(name: string): Promise<void> {
+    this.disk.step();
+    const child = this.children.get(name);
     if (!this.children.delete(name)) throw new DOMException(name, 'NotFoundError');
+    if (child instanceof MemoryFile) this.disk.free += child.bytes.length;
   }
 
   async *entries() {
@@ -89,7 +92,7 @@ export class Crash extends Error {}
 export class MemoryDisk {
   readonly root = new MemoryDirectory('', this);
   free = Number.POSITIVE_INFINITY;
-  /** Writes, truncations and flushes until the machine dies. */
+  /** Writes, truncations, flushes and removals until the machine dies. */
   stepsLeft = Number.POSITIVE_INFINITY;
 
   /** What the browser hands to the spool. */
