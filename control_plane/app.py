@@ -9,8 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
-from control_plane.api import acks, admin, grants, health, heartbeats, identity, problems, recordings
+from control_plane.api import problems
+from control_plane.api.calls import CALLS
+from control_plane.api.contract import routes_of
+from control_plane.api.openapi import openapi_route
 from control_plane.api.page import page_routes
 from control_plane.api.state import Services, State
 from control_plane.db.database import DatabaseUnreachable
@@ -30,13 +34,7 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
 
     app = Starlette(
         routes=[
-            *recordings.routes,
-            *grants.routes,
-            *acks.routes,
-            *heartbeats.routes,
-            *identity.routes,
-            *admin.routes,
-            *health.routes,
+            *api_routes(),
             *page_routes(page_dir),
         ],
         middleware=_cors(page_origins),
@@ -52,6 +50,11 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
     )
     app.router.redirect_slashes = False  # an address that is not one is a problem document, not a redirect
     return app
+
+
+def api_routes() -> list[Route]:
+    """The routes of all declared calls, and of the document that describes them."""
+    return [*routes_of(CALLS), openapi_route(CALLS)]
 
 
 def _cors(page_origins: Sequence[str]) -> list[Middleware]:

@@ -2,66 +2,115 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from typing_extensions import TypedDict
 
-from control_plane.api.answers import answer, maybe_rfc3339, usage_answer
-from control_plane.api.auth import administrator_of
+from control_plane.api import examples
+from control_plane.api.answers import Count, Id, Quota, Time, answer, maybe_rfc3339, usage_answer
+from control_plane.api.auth import ADMIN, administrator_of
 from control_plane.api.bodies import QuotaBody, read
-from control_plane.api.queries import number
+from control_plane.api.contract import Answer, Call
+from control_plane.api.parameters import OwnerName, WholeNumber
 from control_plane.api.state import State, services
-from control_plane.domain.errors import BodyInvalid
-from control_plane.domain.identity import is_owner
 from control_plane.domain.limits import MAX_PAGE
 from control_plane.domain.models import OwnerUsage
 
+OWNER = OwnerName(name="owner", description="Whose quota: the subject of its tokens.", example="alice")
+AFTER = OwnerName(
+    name="after", description="`next_after` of the page before; left out: the first page.", example="alice"
+)
+LIMIT = WholeNumber(
+    name="limit", description="How many owners a page has at most.", default=MAX_PAGE, low=1, high=MAX_PAGE
+)
+
+
+class OwnerAnswer(TypedDict):
+    """An owner's quota. `own_limit` is whether its limit is its own; `drift_bytes` by how much the last recount found its
+    counters off, `drifted_times` how often one did.
+    """
+
+    owner: str
+    quota: Quota
+    own_limit: bool
+    recounted_at: Time | None
+    drift_bytes: int
+    drifted_times: Count
+
+
+class OwnerPage(TypedDict):
+    """Owners by name. `next_after` is null on the last page."""
+
+    owners: list[OwnerAnswer]
+    next_after: str | None
+
+
+class Drifted(TypedDict):
+    """An owner whose counters were off, and by how many bytes."""
+
+    owner: str
+    used_off_bytes: int
+    reserved_off_bytes: int
+
+
+class RecountAnswer(TypedDict):
+    """The owners whose counters were off."""
+
+    drifted: list[Drifted]
+
+
+class ExpiryAnswer(TypedDict):
+    """What ended: so many grants, the bytes that they had reserved, and these recordings."""
+
+    grants: Count
+    freed_bytes: Count
+    recordings: list[Id]
+
 
 async def owners(request: Request[State]) -> Response:
-    """`GET /v1/admin/owners`: by name, with limit, used and reserved bytes, and what the last recount found."""
+    """By name, with limit, used and reserved bytes, and what the last recount found."""
     await administrator_of(request)
-    limit = number(request, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)
-    found = await services(request).quotas.page(after=request.query_params.get("after"), limit=limit)
+    limit = LIMIT.read(request)
+    found = await services(request).quotas.page(after=AFTER.in_query(request), limit=limit)
     following = found[-1].owner if len(found) == limit else None
-    return answer({"owners": [_owner_answer(owner) for owner in found], "next_after": following})
+    told: OwnerPage = {"owners": [_owner_answer(owner) for owner in found], "next_after": following}
+    return answer(told)
 
 
 async def set_quota(request: Request[State]) -> Response:
-    """`PUT /v1/admin/owners/{owner}/quota`: a limit of its own; null gives it that of everybody."""
+    """Gives an owner a limit of its own; null gives it that of everybody. A limit below what the owner has takes nothing
+    away: it ends new grants.
+    """
     await administrator_of(request)
-    owner = request.path_params["owner"]
-    if not is_owner(owner):
-        raise BodyInvalid("owner_malformed", "An owner is 1 to 255 characters without control characters.", [])
+    owner = OWNER.in_path(request)
     body = await read(request, QuotaBody)
     return answer(_owner_answer(await services(request).quotas.set_limit(owner, body.limit_bytes)))
 
 
 async def recount(request: Request[State]) -> Response:
-    """`POST /v1/admin/quotas/recount`: all counters anew from the ledger; answers those that were off."""
+    """All counters anew from the ledger; answers those that were off."""
     await administrator_of(request)
     drifted = await services(request).quotas.recount_all()
-    return answer(
-        {
-            "drifted": [
-                {"owner": one.owner, "used_off_bytes": one.used_off, "reserved_off_bytes": one.reserved_off}
-                for one in drifted
-            ]
-        }
-    )
+    told: RecountAnswer = {
+        "drifted": [
+            {"owner": one.owner, "used_off_bytes": one.used_off, "reserved_off_bytes": one.reserved_off}
+            for one in drifted
+        ]
+    }
+    return answer(told)
 
 
 async def expire(request: Request[State]) -> Response:
-    """`POST /v1/admin/expire`: ends dead grants and idle recordings now instead of at the next run."""
+    """Ends dead grants and idle recordings now instead of at the next run."""
     await administrator_of(request)
     expired = await services(request).expiry.run()
-    return answer(
-        {
-            "grants": expired.grants,
-            "freed_bytes": expired.freed_bytes,
-            "recordings": [str(recording_id) for recording_id in expired.recordings],
-        }
-    )
+    told: ExpiryAnswer = {
+        "grants": expired.grants,
+        "freed_bytes": expired.freed_bytes,
+        "recordings": [str(recording_id) for recording_id in expired.recordings],
+    }
+    return answer(told)
 
 
-def _owner_answer(found: OwnerUsage) -> dict[str, object]:
+def _owner_answer(found: OwnerUsage) -> OwnerAnswer:
     return {
         "owner": found.owner,
         "quota": usage_answer(found.usage),
@@ -72,9 +121,70 @@ def _owner_answer(found: OwnerUsage) -> dict[str, object]:
     }
 
 
-routes = [
-    Route("/v1/admin/owners", owners, methods=["GET"]),
-    Route("/v1/admin/owners/{owner:path}/quota", set_quota, methods=["PUT"]),
-    Route("/v1/admin/quotas/recount", recount, methods=["POST"]),
-    Route("/v1/admin/expire", expire, methods=["POST"]),
+EXAMPLE: OwnerAnswer = {
+    "owner": "alice",
+    "quota": examples.QUOTA,
+    "own_limit": True,
+    "recounted_at": examples.NOW,
+    "drift_bytes": 0,
+    "drifted_times": 0,
+}
+
+calls = [
+    Call(
+        id="listOwners",
+        method="GET",
+        path="/v1/admin/owners",
+        handler=owners,
+        summary="List owners with their quotas",
+        tag="Administration",
+        scope=ADMIN,
+        query=[AFTER, LIMIT],
+        answers=[Answer(OwnerPage, {"owners": [EXAMPLE], "next_after": None}, description="A page of them.")],
+    ),
+    Call(
+        id="setQuota",
+        method="PUT",
+        path="/v1/admin/owners/{owner:path}/quota",
+        handler=set_quota,
+        summary="Set the limit of an owner",
+        tag="Administration",
+        scope=ADMIN,
+        path_parameters=[OWNER],
+        body=QuotaBody,
+        example={"limit_bytes": 107_374_182_400},
+        answers=[Answer(OwnerAnswer, EXAMPLE, description="The owner as it now is.")],
+    ),
+    Call(
+        id="recountQuotas",
+        method="POST",
+        path="/v1/admin/quotas/recount",
+        handler=recount,
+        summary="Count all quotas anew",
+        tag="Administration",
+        scope=ADMIN,
+        answers=[
+            Answer(
+                RecountAnswer,
+                {"drifted": [{"owner": "alice", "used_off_bytes": 5_242_880, "reserved_off_bytes": 0}]},
+                description="It was done.",
+            )
+        ],
+    ),
+    Call(
+        id="expireNow",
+        method="POST",
+        path="/v1/admin/expire",
+        handler=expire,
+        summary="End what is due now",
+        tag="Administration",
+        scope=ADMIN,
+        answers=[
+            Answer(
+                ExpiryAnswer,
+                {"grants": 2, "freed_bytes": 10_485_760, "recordings": [examples.RECORDING_ID.example]},
+                description="It was done.",
+            )
+        ],
+    ),
 ]

@@ -1,7 +1,9 @@
 """Request bodies: strict models at the edge, and a stable code for each way in which one can be wrong."""
 
+import json
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from functools import cache
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -57,12 +59,20 @@ MimeType = Annotated[str, StringConstraints(max_length=200, pattern=MIME_TYPE), 
 
 
 class Body(BaseModel):
-    """Base of all bodies: no member that is not named, no type but the right one."""
+    """Base of all bodies: no member that is not named, no type but the right one.
+
+    The configured title is the model's name in the OpenAPI document; `own_codes` are those that its validators raise.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    own_codes: ClassVar[frozenset[str]] = frozenset()
 
 
 class StartBody(Body):
+    """What a recorder says of a recording when it starts it."""
+
+    model_config = ConfigDict(title="StartRequest")
+
     recorder_id: UUID
     source: Literal["recorder", "file"]
     mime_type: MimeType
@@ -71,6 +81,10 @@ class StartBody(Body):
 
 
 class ChunkBody(Body):
+    """A sealed chunk: its number, its segment, its size in bytes, and its SHA-256 in lower-case hex."""
+
+    model_config = ConfigDict(title="ChunkClaim")
+
     seq: Seq
     segment: Annotated[int, Field(ge=0, le=MAX_SEGMENT)]
     size: Annotated[int, Field(ge=1, le=MAX_CHUNK_BYTES)]
@@ -78,6 +92,10 @@ class ChunkBody(Body):
 
 
 class AckBody(Body):
+    """A chunk that was PUT; `etag` is what the bucket answered, left out where that answer was lost."""
+
+    model_config = ConfigDict(title="AckClaim")
+
     seq: Seq
     etag: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
 
@@ -89,6 +107,11 @@ def _distinct(items: Sequence[ChunkBody] | Sequence[AckBody]) -> None:
 
 
 class GrantsBody(Body):
+    """The chunks to be granted, each `seq` once."""
+
+    model_config = ConfigDict(title="GrantsRequest")
+    own_codes = frozenset({"duplicate_seq"})
+
     chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH)]
 
     @model_validator(mode="after")
@@ -98,6 +121,11 @@ class GrantsBody(Body):
 
 
 class AcksBody(Body):
+    """The chunks that were PUT, each `seq` once."""
+
+    model_config = ConfigDict(title="AcksRequest")
+    own_codes = frozenset({"duplicate_seq"})
+
     acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH)]
 
     @model_validator(mode="after")
@@ -107,6 +135,10 @@ class AcksBody(Body):
 
 
 class CompleteBody(Body):
+    """The totals of the whole recording. `accept_lost` lets chunks that are lost for good stand."""
+
+    model_config = ConfigDict(title="CompleteRequest")
+
     chunk_count: Annotated[int, Field(ge=0, le=MAX_SEQ + 1)]
     total_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)]
     accept_lost: bool = False
@@ -117,12 +149,20 @@ class QuotaBody(Body):
 
 
 class StorageBody(Body):
+    """What the browser tells of its storage, in bytes; null where it does not tell."""
+
+    model_config = ConfigDict(title="StorageReport")
+
     persisted: bool | None = None
     usage: Annotated[int, Field(ge=0, le=2**62)] | None = None
     quota: Annotated[int, Field(ge=0, le=2**62)] | None = None
 
 
 class HoldingBody(Body):
+    """The sealed chunks of a recording that are still held, as inclusive ranges of `seq`; `open`: more will come."""
+
+    model_config = ConfigDict(title="Holding")
+
     recording_id: UUID
     ranges: list[Annotated[list[Seq], Field(min_length=2, max_length=2)]]
     open: bool
@@ -135,6 +175,11 @@ class HoldingBody(Body):
 
 
 class HeartbeatBody(Body):
+    """What a recorder holds. `gone` names tickets for chunks that it does not hold any more."""
+
+    model_config = ConfigDict(title="HeartbeatRequest")
+    own_codes = frozenset({"duplicate_recording"})
+
     recorder_id: UUID
     counter: Annotated[int, Field(ge=0, le=2**62)]
     sdk: Annotated[str, StringConstraints(max_length=64, pattern=NO_CONTROLS)]
@@ -215,6 +260,19 @@ CODES = frozenset(
     }
 )
 """Every code with which a body can be refused."""
+
+
+@cache
+def codes_of(model: type[Body]) -> frozenset[str]:
+    """Every code with which this body can be refused, one that is JSON."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    members = {name: member for part in parts for name, member in part.get("properties", {}).items()}
+    found = {"unknown_member", "member_missing", "wrong_type", *model.own_codes}
+    found |= {_RANGE_CODES.get(name, "value_out_of_range") for name in members}
+    if '"uuid"' in json.dumps(members):
+        found.add("id_malformed")
+    return frozenset(found)
 
 
 def refusal_of(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:

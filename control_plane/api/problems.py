@@ -12,6 +12,7 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.errors import (
     DatabaseUnavailable,
+    Internal,
     MethodNotAllowed,
     NotFound,
     Refusal,
@@ -82,11 +83,4 @@ async def on_disconnect(_request: Request, _exc: Exception) -> Response:
 async def on_fault(request: Request, exc: Exception) -> Response:
     """A fault of ours: told to the log in full, and to the caller not at all."""
     _log.error("A request failed", exc_info=exc, extra={"path": request.url.path, "method": request.method})
-    body = {
-        "type": "urn:safereel:problem:internal",
-        "title": "The control plane failed",
-        "status": 500,
-        "code": "internal",
-        "detail": "Repeat the call: nothing is done twice. Chunks on the device are kept.",
-    }
-    return Response(to_json(body), 500, media_type="application/problem+json")
+    return problem(Internal("Repeat the call: nothing is done twice. Chunks on the device are kept."))

@@ -1,28 +1,94 @@
 """`/v1/recordings`: start, status, complete, list, chunks."""
 
-import base64
-import binascii
-from datetime import datetime
-from uuid import UUID
-
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from typing_extensions import TypedDict
 
-from control_plane.api.answers import answer, listed_answers, maybe_rfc3339, recording_answer, rfc3339
-from control_plane.api.auth import owner_of
+from control_plane.api import examples
+from control_plane.api.answers import (
+    Count,
+    Digest,
+    Get,
+    RecordingAnswer,
+    RecordingSummary,
+    Time,
+    answer,
+    listed_answers,
+    maybe_rfc3339,
+    recording_answer,
+    rfc3339,
+)
+from control_plane.api.auth import RECORD, owner_of
 from control_plane.api.bodies import CompleteBody, StartBody, read
-from control_plane.api.queries import number, query_error
+from control_plane.api.contract import Answer, Call
+from control_plane.api.parameters import Cursor, WholeNumber
 from control_plane.api.state import State, services
+from control_plane.domain.errors import (
+    AlreadyComplete,
+    ChunksMissing,
+    RecordingConflict,
+    RecordingDeleted,
+    RecordingUnknown,
+    TotalsDiffer,
+)
 from control_plane.domain.limits import MAX_PAGE, MAX_SEQ
-from control_plane.domain.models import NewRecording, Progress, Recording, Source
+from control_plane.domain.models import ChunkState, NewRecording, Progress, Recording, Source
 from control_plane.services.recordings import StoredChunk
 
-DEFAULT_PAGE = 50
+LIMIT = WholeNumber(
+    name="limit", description="How many recordings a page has at most.", default=50, low=1, high=MAX_PAGE
+)
+CURSOR = Cursor(
+    name="cursor",
+    description="`next_cursor` of the page before; left out: the first page.",
+    example="MjAyNi0xMS0wMlQxMDowMDowMCswMDowMCAwMTkwNWQ1ZS03YjAwLTdjMDAtOGEwMC0wMDAwMDAwMDAwMDE=",
+)
+AFTER = WholeNumber(
+    name="after",
+    description="`next_after` of the page before; -1: from the first chunk.",
+    default=-1,
+    low=-1,
+    high=MAX_SEQ,
+)
+CHUNK_LIMIT = WholeNumber(
+    name="limit", description="How many chunks a page has at most.", default=MAX_PAGE, low=1, high=MAX_PAGE
+)
+
+
+class RecordingPage(TypedDict):
+    """Recordings, newest first. `next_cursor` is null on the last page."""
+
+    recordings: list[RecordingSummary]
+    next_cursor: str | None
+
+
+class Chunk(TypedDict):
+    """A chunk as the ledger has it. `get` is null where the bucket does not hold it (granted, missing, lost)."""
+
+    seq: int
+    segment: int
+    size: Count
+    sha256: Digest
+    state: ChunkState
+    key: str
+    acked_at: Time | None
+    confirmed_at: Time | None
+    get: Get | None
+
+
+class ChunkPage(TypedDict):
+    """Chunks in order of `seq`. `next_after` is null on the last page."""
+
+    chunks: list[Chunk]
+    next_after: int | None
 
 
 async def start(request: Request[State]) -> Response:
-    """`PUT /v1/recordings/{id}`: 201 the first time, 200 when repeated."""
+    """The id is chosen by the caller (UUIDv7): 201 the first time, 200 when repeated.
+
+    The same id with another `recorder_id`, `source` or `mime_type`, or taken by another owner, is a `recording_conflict`.
+    A repeated start keeps the title that the recording has.
+    """
     owner = await owner_of(request)
     body = await read(request, StartBody)
     new = NewRecording(
@@ -39,13 +105,16 @@ async def start(request: Request[State]) -> Response:
 
 
 async def status(request: Request[State]) -> Response:
-    """`GET /v1/recordings/{id}`."""
+    """What the server has of a recording: a recorder that comes back after a crash asks this, and sends the rest."""
     recording, progress = await services(request).recordings.status(await owner_of(request), request.path_params["id"])
     return _answer(request, recording, progress)
 
 
 async def complete(request: Request[State]) -> Response:
-    """`POST /v1/recordings/{id}/complete`."""
+    """Finalises a recording once all its chunks are acknowledged; repeated with the same totals it changes nothing.
+
+    `accept_lost` lets chunks in state `lost` stand: they are named in `lost` for ever.
+    """
     owner = await owner_of(request)
     body = await read(request, CompleteBody)
     recording, progress = await services(request).recordings.complete(
@@ -59,26 +128,27 @@ async def complete(request: Request[State]) -> Response:
 
 
 async def list_recordings(request: Request[State]) -> Response:
-    """`GET /v1/recordings`: newest first, by cursor."""
+    """The owner's recordings, newest first, by cursor; each with counts instead of ranges."""
     owner = await owner_of(request)
-    limit = number(request, "limit", default=DEFAULT_PAGE, low=1, high=MAX_PAGE)
-    before = _read_cursor(request.query_params.get("cursor"))
+    limit = LIMIT.read(request)
+    before = CURSOR.read(request)
     rows = await services(request).recordings.page(owner, before=before, limit=limit)
-    following = _cursor(rows[-1][0]) if len(rows) == limit else None
-    return answer({"recordings": listed_answers(rows), "next_cursor": following})
+    following = Cursor.after(rows[-1][0].created_at, rows[-1][0].id) if len(rows) == limit else None
+    told: RecordingPage = {"recordings": listed_answers(rows), "next_cursor": following}
+    return answer(told)
 
 
 async def list_chunks(request: Request[State]) -> Response:
-    """`GET /v1/recordings/{id}/chunks`: by seq, with presigned GETs."""
+    """What the bucket holds of a recording, in order of `seq`, with presigned GETs for playback."""
     owner = await owner_of(request)
     state = services(request)
-    after = number(request, "after", default=-1, low=-1, high=MAX_SEQ)
-    limit = number(request, "limit", default=MAX_PAGE, low=1, high=MAX_PAGE)
+    after, limit = AFTER.read(request), CHUNK_LIMIT.read(request)
     chunks = await state.recordings.chunks(
         owner, request.path_params["id"], after=after, limit=limit, now=state.clock()
     )
     following = chunks[-1].chunk.seq if len(chunks) == limit else None
-    return answer({"chunks": [_chunk_answer(stored) for stored in chunks], "next_after": following})
+    told: ChunkPage = {"chunks": [_chunk_answer(stored) for stored in chunks], "next_after": following}
+    return answer(told)
 
 
 def _answer(request: Request[State], recording: Recording, progress: Progress, status: int = 200) -> Response:
@@ -86,14 +156,14 @@ def _answer(request: Request[State], recording: Recording, progress: Progress, s
     return answer(recording_answer(recording, progress, heartbeat_interval_ms=interval), status)
 
 
-def _chunk_answer(stored: StoredChunk) -> dict[str, object]:
+def _chunk_answer(stored: StoredChunk) -> Chunk:
     chunk, get = stored.chunk, stored.get
     return {
         "seq": chunk.seq,
         "segment": chunk.segment,
         "size": chunk.size,
         "sha256": chunk.sha256,
-        "state": chunk.state.value,
+        "state": chunk.state,
         "key": stored.key,
         "acked_at": maybe_rfc3339(chunk.acked_at),
         "confirmed_at": maybe_rfc3339(chunk.confirmed_at),
@@ -101,27 +171,100 @@ def _chunk_answer(stored: StoredChunk) -> dict[str, object]:
     }
 
 
-def _cursor(recording: Recording) -> str:
-    return base64.urlsafe_b64encode(f"{recording.created_at.isoformat()} {recording.id}".encode()).decode()
+START_EXAMPLE = {
+    "recorder_id": examples.RECORDER,
+    "source": "recorder",
+    "mime_type": "video/webm;codecs=vp8,opus",
+    "title": "Room 4",
+    "expected_bytes": None,
+}
+CHUNKS_EXAMPLE: ChunkPage = {
+    "chunks": [
+        {
+            "seq": 0,
+            "segment": 0,
+            "size": 5_242_880,
+            "sha256": examples.DIGEST,
+            "state": ChunkState.CONFIRMED,
+            "key": examples.KEY,
+            "acked_at": examples.NOW,
+            "confirmed_at": examples.LATER,
+            "get": {"url": f"https://bucket.example.com/{examples.KEY}?…", "expires_at": examples.LATER},
+        }
+    ],
+    "next_after": None,
+}
 
-
-def _read_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    try:
-        created_at, _, recording_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
-        before = datetime.fromisoformat(created_at)
-        if before.tzinfo is None:
-            raise ValueError("a cursor's time has a zone")
-        return before, UUID(recording_id)
-    except (ValueError, binascii.Error) as exc:
-        raise query_error("cursor", "cursor_malformed", "take the cursor from next_cursor of the page before") from exc
-
-
-routes = [
-    Route("/v1/recordings", list_recordings, methods=["GET"]),
-    Route("/v1/recordings/{id:uuid}", start, methods=["PUT"]),
-    Route("/v1/recordings/{id:uuid}", status, methods=["GET"]),
-    Route("/v1/recordings/{id:uuid}/complete", complete, methods=["POST"]),
-    Route("/v1/recordings/{id:uuid}/chunks", list_chunks, methods=["GET"]),
+calls = [
+    Call(
+        id="listRecordings",
+        method="GET",
+        path="/v1/recordings",
+        handler=list_recordings,
+        summary="List recordings",
+        tag="Recordings",
+        scope=RECORD,
+        query=[LIMIT, CURSOR],
+        answers=[
+            Answer(
+                RecordingPage, {"recordings": [examples.SUMMARY], "next_cursor": None}, description="A page of them."
+            )
+        ],
+    ),
+    Call(
+        id="startRecording",
+        method="PUT",
+        path="/v1/recordings/{id:uuid}",
+        handler=start,
+        summary="Start a recording",
+        tag="Recorders",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        body=StartBody,
+        example=START_EXAMPLE,
+        answers=[
+            Answer(RecordingAnswer, examples.RECORDING, description="It was started before, and so it stays."),
+            Answer(RecordingAnswer, examples.NEW_RECORDING, 201, "Started."),
+        ],
+        problems=[RecordingConflict, RecordingDeleted],
+    ),
+    Call(
+        id="getRecording",
+        method="GET",
+        path="/v1/recordings/{id:uuid}",
+        handler=status,
+        summary="See how far a recording is",
+        tag="Recordings",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        answers=[Answer(RecordingAnswer, examples.RECORDING, description="The recording with its ranges.")],
+        problems=[RecordingUnknown],
+    ),
+    Call(
+        id="completeRecording",
+        method="POST",
+        path="/v1/recordings/{id:uuid}/complete",
+        handler=complete,
+        summary="Finalise a recording",
+        tag="Recorders",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        body=CompleteBody,
+        example={"chunk_count": 42, "total_bytes": 220_200_960, "accept_lost": False},
+        answers=[Answer(RecordingAnswer, examples.COMPLETE_RECORDING, description="It is complete, and stays so.")],
+        problems=[RecordingUnknown, RecordingDeleted, AlreadyComplete, ChunksMissing, TotalsDiffer],
+    ),
+    Call(
+        id="listChunks",
+        method="GET",
+        path="/v1/recordings/{id:uuid}/chunks",
+        handler=list_chunks,
+        summary="List chunks, with addresses to read them",
+        tag="Recordings",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        query=[AFTER, CHUNK_LIMIT],
+        answers=[Answer(ChunkPage, CHUNKS_EXAMPLE, description="A page of them.")],
+        problems=[RecordingUnknown],
+    ),
 ]

@@ -5,12 +5,15 @@
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
     ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
     ├── Body…, JsonMalformed, ContentTypeUnsupported          400, 413, 415, 422
-    └── Storage…, Database…, IdentityUnavailable              503
+    ├── Storage…, Database…, IdentityUnavailable              503
+    └── Internal                                              500
 
 Codes never change their meaning; `docs/protocol.md` lists each with what the recorder and the operator do.
 """
 
 from collections.abc import Mapping, Sequence
+
+from control_plane.domain.models import Usage
 
 
 class Refusal(Exception):
@@ -87,9 +90,13 @@ class ChunkConflict(Refusal):
 
 
 class QuotaExceeded(Refusal):
-    """The owner's quota has no room; `extra` tells `limit_bytes`, `used_bytes`, `reserved_bytes`."""
+    """The owner's quota has no room; `usage` is what it has of it."""
 
     status, code, title = 403, "quota_exceeded", "The quota has no room for it"
+
+    def __init__(self, detail: str, usage: Usage) -> None:
+        super().__init__(detail)
+        self.usage = usage
 
 
 class ChunkNotGranted(Refusal):
@@ -128,3 +135,7 @@ class DatabaseUnavailable(Refusal):
 
 class IdentityUnavailable(Refusal):
     status, code, title = 503, "identity_unavailable", "The identity provider does not answer"
+
+
+class Internal(Refusal):
+    status, code, title = 500, "internal", "The control plane failed"

@@ -131,9 +131,7 @@ def over_quota(usage: Usage | None) -> QuotaExceeded:
     return QuotaExceeded(
         f"{usage.used} of {usage.limit} bytes are used and {usage.reserved} reserved: delete recordings, or ask the "
         "administrator for more. Chunks on the device are kept, and recording goes on.",
-        limit_bytes=usage.limit,
-        used_bytes=usage.used,
-        reserved_bytes=usage.reserved,
+        usage,
     )
 
 

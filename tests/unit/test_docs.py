@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-from starlette.routing import Route
-
-from control_plane.api import acks, grants, health, heartbeats, identity, recordings
+from control_plane.api.calls import CALLS
 from control_plane.cli import command_names
 from control_plane.config import Settings
 
@@ -37,12 +35,8 @@ def test_every_setting_says_why_its_value() -> None:
 
 def test_protocol_names_every_route() -> None:
     protocol = read("docs/protocol.md")
-    for module in (recordings, grants, acks, heartbeats, identity, health):
-        for route in module.routes:
-            assert isinstance(route, Route)
-            path = route.path.replace("{id:uuid}", "{id}")
-            method = next(iter(route.methods - {"HEAD"} if route.methods else set()))
-            assert f"`{method} {path}" in protocol, f"{method} {path}"
+    for call in CALLS:
+        assert f"`{call.method} {call.template()}" in protocol, call.id
 
 
 def test_architecture_or_readme_names_every_command() -> None:

@@ -1,0 +1,158 @@
+"""Parameters of addresses: each is declared once, read by its handler and described in the OpenAPI document."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from starlette.requests import Request
+
+from control_plane.api.state import State
+from control_plane.domain.errors import BodyInvalid
+from control_plane.domain.identity import MAX_OWNER_LENGTH, is_owner
+
+
+class Parameter(Protocol):
+    """What the OpenAPI document tells of a parameter."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def example(self) -> object: ...
+
+    @property
+    def code(self) -> str | None:
+        """With what a wrong value is refused; None where an address with a wrong value is none."""
+
+    def schema(self) -> Mapping[str, object]:
+        """Its JSON Schema."""
+
+
+class PathParameter(Parameter, Protocol):
+    """A part of the path."""
+
+    @property
+    def convertor(self) -> str:
+        """Starlette's name for what reads it."""
+
+
+class QueryParameter(Parameter, Protocol):
+    """One `name=value` behind the question mark, which may be left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathId:
+    """A UUID in the path. Starlette's `{name:uuid}` reads it; an address with anything else in its place is none."""
+
+    name: str
+    description: str
+    example: str
+    code: None = None
+    convertor: str = "uuid"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "format": "uuid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerName:
+    """The name of an owner: in the path, where it may hold slashes as providers' subjects do, or behind the question mark."""
+
+    name: str
+    description: str
+    example: str
+    code: str = "owner_malformed"
+    convertor: str = "path"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "minLength": 1, "maxLength": MAX_OWNER_LENGTH}
+
+    def in_path(self, request: Request[State]) -> str:
+        """Its value in the path. Raises `BodyInvalid` with `code`."""
+        return self._checked(request.path_params[self.name])
+
+    def in_query(self, request: Request[State]) -> str | None:
+        """Its value behind the question mark, None where it is left out. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        return None if text is None else self._checked(text)
+
+    def _checked(self, text: str) -> str:
+        if not is_owner(text):
+            raise _refusal(self, f"must be 1 to {MAX_OWNER_LENGTH} characters without control characters")
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeNumber:
+    """A whole number from `low` to `high`, or `default` where it is left out."""
+
+    name: str
+    description: str
+    default: int
+    low: int
+    high: int
+
+    @property
+    def example(self) -> object:
+        return self.default
+
+    @property
+    def code(self) -> str:
+        return f"{self.name}_out_of_range"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high, "default": self.default}
+
+    def read(self, request: Request[State]) -> int:
+        """Its value. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        if text is None:
+            return self.default
+        digits = text.removeprefix("-")
+        if not digits.isascii() or not digits.isdecimal() or len(text) > 10 or not self.low <= int(text) <= self.high:
+            raise _refusal(self, f"must be a whole number from {self.low} to {self.high}")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a page of a list begins: after the row with this time and id. Opaque to callers."""
+
+    name: str
+    description: str
+    example: str
+    code: str = "cursor_malformed"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string"}
+
+    def read(self, request: Request[State]) -> tuple[datetime, UUID] | None:
+        """Its value; None is the first page. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        if text is None:
+            return None
+        try:
+            at, _, found = base64.urlsafe_b64decode(text).decode().partition(" ")
+            before = datetime.fromisoformat(at)
+            if before.tzinfo is None:
+                raise ValueError("a cursor's time has a zone")
+            return before, UUID(found)
+        except (ValueError, binascii.Error) as exc:
+            raise _refusal(self, "take the cursor from next_cursor of the page before") from exc
+
+    @staticmethod
+    def after(at: datetime, row: UUID) -> str:
+        """The cursor of the page that follows this row."""
+        return base64.urlsafe_b64encode(f"{at.isoformat()} {row}".encode()).decode()
+
+
+def _refusal(parameter: WholeNumber | Cursor | OwnerName, detail: str) -> BodyInvalid:
+    named = {"parameter": parameter.name, "code": parameter.code, "detail": detail}
+    return BodyInvalid(parameter.code, f"The parameter “{parameter.name}” {detail}.", [named])
