@@ -21,6 +21,9 @@ NODE_MODULES := browser/node_modules/.installed
 PAGE := browser/dist/.built
 # Folders are listed too: their times change when a file in them is removed.
 PAGE_SOURCES := $(shell find browser/src browser/public browser/index.html browser/vite.config.ts 2>/dev/null)
+# The browser's types of the API, made from what the control plane says of itself.
+TYPES := browser/src/recorder/api.generated.ts
+TYPES_SOURCES := $(shell find control_plane/api control_plane/domain -name '*.py')
 
 # Scripts in a venv hold its absolute path, and its Python is a link: a moved folder or a replaced Python needs a new one.
 ifneq ($(wildcard $(VENV)),)
@@ -41,7 +44,7 @@ test: $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real br
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
-check: $(INSTALLED) $(NODE_MODULES) ## Runs linters, formatters, type checkers and schema checks
+check: $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -76,7 +79,7 @@ lock: .cache/uv/bin/uv ## Writes the locks from pyproject.toml; UPGRADE=1 takes 
 
 .PHONY: clean
 clean: ## Removes what was installed and built; recordings stay
-	rm -rf .venv .cache browser/node_modules browser/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .cache browser/node_modules browser/dist $(TYPES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .PHONY: reset-data
 reset-data: ## Asks, then deletes the recordings, the bucket and the database in .safereel
@@ -125,8 +128,17 @@ $(NODE_MODULES): browser/package-lock.json browser/package.json
 	@cd browser && npm ci --loglevel=error --no-audit --no-fund --no-update-notifier
 	@touch $@
 
+.PHONY: types
+types: $(TYPES) ## Writes the browser's types of the API, from its OpenAPI document
+
+$(TYPES): $(INSTALLED) $(NODE_MODULES) $(TYPES_SOURCES)
+	@mkdir -p .cache
+	@.venv/bin/safereel openapi >.cache/openapi.json
+	@cd browser && npm run --silent types >/dev/null
+	@touch $@
+
 # vite empties dist first, and the stamp with it.
-$(PAGE): $(NODE_MODULES) $(PAGE_SOURCES)
+$(PAGE): $(NODE_MODULES) $(TYPES) $(PAGE_SOURCES)
 	@echo "Building the page …"
 	@cd browser && npx --no-install vite build --logLevel warn
 	@touch $@

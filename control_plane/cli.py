@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, migrate, provision, env, token, sweep, doctor."""
+"""`safereel`: up, serve, migrate, provision, env, token, sweep, doctor, openapi."""
 
 import argparse
 import asyncio
@@ -19,6 +19,8 @@ import uvloop
 from pydantic import ValidationError
 
 from control_plane import doctor, wiring
+from control_plane.api.calls import CALLS
+from control_plane.api.openapi import document
 from control_plane.app import create_app
 from control_plane.bucket.presign import Addressing
 from control_plane.bucket.provision import ProvisionError, provision
@@ -129,6 +131,8 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="of a page that records, beside SAFEREEL_PAGE_ORIGINS; may be given more than once",
     )
     examining.set_defaults(command=_doctor)
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document; needs neither database nor bucket")
+    openapi.set_defaults(command=_openapi)
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -201,6 +205,11 @@ def _doctor(arguments: argparse.Namespace) -> int:
     except ValueError as exc:
         raise UsageError(f"--origin: {exc}") from exc
     return doctor.run(settings, origins, json=arguments.json)
+
+
+def _openapi(_: argparse.Namespace) -> int:
+    print(json.dumps(document(CALLS), indent=2, ensure_ascii=False))
+    return 0
 
 
 async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[str, object]:

@@ -213,7 +213,7 @@ def _answered(given: Answer, names: Mapping[type, str]) -> Json:
 def _refused(status: int, refusals: Mapping[str, type[Refusal]], names: Mapping[type, str]) -> Json:
     """The problems of one status: which codes it has, and a document for each."""
     codes = sorted(refusals)
-    narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
+    narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}, "required": ["status", "code"]}
     content = {
         "schema": {"allOf": [{"$ref": _REFERENCE + names[Problem]}, narrowed]},
         "examples": {code: {"value": _example(code, refusals[code])} for code in codes},

@@ -1,63 +1,46 @@
+import type { components } from '../recorder/api.generated';
 import type { Problem } from '../recorder/types';
 import { NoToken, type Session } from './session';
 
 export type Ranges = readonly (readonly [number, number])[];
 
-/** What a list and a status have in common (docs/protocol.md). */
-interface StoredBase {
-  id: string;
-  state: 'open' | 'complete' | 'expired' | 'deleting' | 'deleted';
-  mime_type: string;
-  title: string | null;
-  recorder_id: string;
-  created_at: string;
-  completed_at: string | null;
-  received_chunks: number;
-  received_bytes: number;
-  confirmed_bytes: number;
-  chunk_count: number | null;
-  total_bytes: number | null;
-}
+type Models = components['schemas'];
+
+/** What a list and a status have in common. */
+type StoredBase = Pick<
+  Models['RecordingAnswer'] & Models['RecordingSummary'],
+  | 'id'
+  | 'state'
+  | 'mime_type'
+  | 'title'
+  | 'recorder_id'
+  | 'created_at'
+  | 'completed_at'
+  | 'received_chunks'
+  | 'received_bytes'
+  | 'confirmed_bytes'
+  | 'chunk_count'
+  | 'total_bytes'
+>;
 
 /** A recording in a list. */
-export interface StoredRecording extends StoredBase {
-  confirmed_chunks: number;
-  missing_chunks: number;
-  lost_chunks: number;
-}
+export type StoredRecording = StoredBase &
+  Pick<Models['RecordingSummary'], 'confirmed_chunks' | 'missing_chunks' | 'lost_chunks'>;
 
 /** A recording by itself, with its ranges. */
-export interface StoredStatus extends StoredBase {
-  complete: boolean;
-  received: Ranges;
-  confirmed: Ranges;
-  missing: Ranges;
-  lost: Ranges;
-  open_tickets: number;
-}
+export type StoredStatus = StoredBase & Pick<Models['RecordingAnswer'], 'complete' | 'open_tickets'> & StoredRanges;
+type StoredRanges = {
+  [Name in keyof Pick<Models['RecordingAnswer'], 'received' | 'confirmed' | 'missing' | 'lost'>]: Ranges;
+};
 
 /** A chunk as the ledger has it; `get` is null where the bucket does not hold it. */
-export interface StoredChunk {
-  seq: number;
-  segment: number;
-  size: number;
-  sha256: string;
-  state: 'granted' | 'acked' | 'confirmed' | 'missing' | 'lost';
-  key: string;
-  acked_at: string | null;
-  confirmed_at: string | null;
-  get: { url: string; expires_at: string } | null;
-}
+export type StoredChunk = Models['Chunk'];
 
-export interface RecordingPage {
+export interface RecordingPage extends Pick<Models['RecordingPage'], 'next_cursor'> {
   recordings: readonly StoredRecording[];
-  next_cursor: string | null;
 }
 
-export interface ChunkPage {
-  chunks: readonly StoredChunk[];
-  next_after: number | null;
-}
+export type ChunkPage = Readonly<Models['ChunkPage']>;
 
 /** A call that was refused or not answered, as a problem document. */
 export class CallFailed extends Error {

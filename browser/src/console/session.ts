@@ -1,3 +1,4 @@
+import type { components } from '../recorder/api.generated';
 import type { Problem } from '../recorder/types';
 import { Store } from './store';
 
@@ -98,7 +99,7 @@ export class Session {
       throw new NoToken({ code: 'network', detail: 'The server did not answer. It is asked again by itself.' });
     }
     if (answer.ok) {
-      const { token, expires_at } = (await answer.json()) as { token: string; expires_at: string };
+      const { token, expires_at } = (await answer.json()) as components['schemas']['SessionToken'];
       return { token, expiresAt: Date.parse(expires_at), pasted: false };
     }
     if (answer.status >= 500) this.#setState('unreachable');

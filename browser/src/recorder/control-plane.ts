@@ -1,7 +1,7 @@
 /** The control plane's HTTP contract (docs/protocol.md), typed, one method per call. No retries in here. */
+import type { components, operations, paths } from './api.generated';
 import { reasonOf } from './errors';
-import type { Ranges } from './ranges';
-import type { Problem, StorageReport } from './types';
+import type { Problem } from './types';
 
 export const SDK_VERSION = '0.1.0';
 
@@ -14,108 +14,44 @@ const SLOWEST_PUT_BYTES_PER_MS = 32;
 /** A server that asks for a longer wait is asked again by then: a slip in its clock must not silence a recorder for days. */
 const LONGEST_WAIT_MS = 15 * 60_000;
 
-export interface Limits {
-  max_chunk_bytes: number;
-  max_batch: number;
-  max_seq: number;
-  max_segment: number;
+/** The protocol's models; generated from the control plane's OpenAPI document, so a name changed there does not compile. */
+type Models = components['schemas'];
+/** What an operation answers when it succeeds. */
+type AnswerTo<Id extends keyof operations> = operations[Id]['responses'] extends {
+  200: { content: { 'application/json': infer Body } };
 }
+  ? Body
+  : never;
 
-export interface RecordingStatus {
-  id: string;
-  state: 'open' | 'complete' | 'expired' | 'deleting' | 'deleted';
-  complete: boolean;
-  received: Ranges;
-  confirmed: Ranges;
-  missing: Ranges;
-  lost: Ranges;
-  limits: Limits;
-  heartbeat_interval_ms: number;
+/** The body that an operation takes, or undefined. */
+type BodyOf<Id extends keyof operations> = operations[Id] extends {
+  requestBody: { content: { 'application/json': infer Body } };
 }
+  ? Body
+  : undefined;
 
-export interface Put {
-  url: string;
-  headers: Record<string, string>;
-}
-
-export interface GrantAnswer {
-  seq: number;
-  state: 'granted' | 'acked' | 'confirmed' | 'refused';
-  put?: Put;
-  expires_at?: string;
-  problem?: RefusedChunk;
-}
-
-/** Why a chunk was refused; the byte counts come with `quota_exceeded`. */
-export interface RefusedChunk extends Problem {
-  used_bytes?: number;
-  reserved_bytes?: number;
-  limit_bytes?: number;
-}
-
+export type Limits = Models['Limits'];
+export type RecordingStatus = Pick<
+  Models['RecordingAnswer'],
+  'id' | 'state' | 'complete' | 'received' | 'confirmed' | 'missing' | 'lost' | 'limits' | 'heartbeat_interval_ms'
+>;
+export type Put = Models['Put'];
+export type GrantAnswer = AnswerTo<'grantChunks'>['grants'][number];
+export type AckAnswer = AnswerTo<'ackChunks'>['acks'][number];
+export type Verdict = Models['Verdict'];
+export type Ticket = Models['Ticket'];
+export type Holding = Models['Holding'];
+export type HeartbeatRequest = Required<Models['HeartbeatRequest']>;
+export type HeartbeatAnswer = AnswerTo<'sendHeartbeat'>;
+export type StartRequest = Models['StartRequest'] & { source: 'recorder' };
 /** The answer to a deletion: `deleting` while the bucket is being emptied. */
 export interface DeletionAnswer {
   id: string;
   state: 'deleting' | 'deleted';
 }
-
-export type Verdict =
-  | 'match'
-  | 'missing'
-  | 'size_differs'
-  | 'etag_differs'
-  | 'digest_differs'
-  | 'unproven'
-  | 'unreachable';
-
-export interface AckAnswer {
-  seq: number;
-  verdict: Verdict | null;
-  state: string;
-  problem?: Problem;
-}
-
-export interface Ticket {
-  id: string;
-  recording_id: string;
-  seq: number;
-  sha256: string;
-  reason: string;
-  put: Put;
-  expires_at: string;
-}
-
-export interface Holding {
-  recording_id: string;
-  ranges: [number, number][];
-  open: boolean;
-}
-
-export interface HeartbeatRequest {
-  recorder_id: string;
-  counter: number;
-  sdk: string;
-  storage: StorageReport;
-  holding: Holding[];
-  gone: string[];
-}
-
-export interface HeartbeatAnswer {
-  counter: number;
-  server_time: string;
-  next_heartbeat_ms: number;
-  tickets: Ticket[];
-  releases: { recording_id: string; chunks: [number, string][] }[];
-  discard: string[];
-  notices: { code: string; recording_id?: string }[];
-}
-
-export interface StartRequest {
-  recorder_id: string;
-  source: 'recorder';
-  mime_type: string;
-  title: string;
-}
+type ChunkClaim = Models['ChunkClaim'];
+type AckClaim = Models['AckClaim'];
+type Totals = Models['CompleteRequest'];
 
 /** What a PUT to the bucket came to. `unknown`: the bytes may or may not have arrived. */
 export type PutOutcome =
@@ -131,17 +67,9 @@ export type PutOutcome =
 export interface ControlPlane {
   start(id: string, request: StartRequest, signal: AbortSignal): Promise<RecordingStatus>;
   status(id: string, signal: AbortSignal): Promise<RecordingStatus>;
-  grants(
-    id: string,
-    chunks: { seq: number; segment: number; size: number; sha256: string }[],
-    signal: AbortSignal,
-  ): Promise<GrantAnswer[]>;
-  acks(id: string, acks: { seq: number; etag?: string }[], signal: AbortSignal): Promise<AckAnswer[]>;
-  complete(
-    id: string,
-    totals: { chunk_count: number; total_bytes: number },
-    signal: AbortSignal,
-  ): Promise<RecordingStatus>;
+  grants(id: string, chunks: ChunkClaim[], signal: AbortSignal): Promise<GrantAnswer[]>;
+  acks(id: string, acks: AckClaim[], signal: AbortSignal): Promise<AckAnswer[]>;
+  complete(id: string, totals: Totals, signal: AbortSignal): Promise<RecordingStatus>;
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer>;
   delete(id: string, signal: AbortSignal): Promise<DeletionAnswer>;
   put(put: Put, body: Blob, attempts: number, signal: AbortSignal): Promise<PutOutcome>;
@@ -173,46 +101,38 @@ export class HttpControlPlane implements ControlPlane {
   readonly #token: TokenSource;
 
   constructor(endpoint: string, token: TokenSource) {
-    this.#base = `${endpoint.replace(/\/+$/, '')}/v1`;
+    this.#base = endpoint.replace(/\/+$/, '');
     this.#token = token;
   }
 
   start(id: string, request: StartRequest, signal: AbortSignal): Promise<RecordingStatus> {
-    return this.#call('PUT', `/recordings/${id}`, request, signal);
+    return this.#call<'startRecording'>('PUT', at('/v1/recordings/{id}', id), request, signal);
   }
 
   status(id: string, signal: AbortSignal): Promise<RecordingStatus> {
-    return this.#call('GET', `/recordings/${id}`, undefined, signal);
+    return this.#call<'getRecording'>('GET', at('/v1/recordings/{id}', id), undefined, signal);
   }
 
-  async grants(
-    id: string,
-    chunks: { seq: number; segment: number; size: number; sha256: string }[],
-    signal: AbortSignal,
-  ): Promise<GrantAnswer[]> {
-    const body = await this.#call<{ grants: GrantAnswer[] }>('POST', `/recordings/${id}/grants`, { chunks }, signal);
+  async grants(id: string, chunks: ChunkClaim[], signal: AbortSignal): Promise<GrantAnswer[]> {
+    const body = await this.#call<'grantChunks'>('POST', at('/v1/recordings/{id}/grants', id), { chunks }, signal);
     return body.grants;
   }
 
-  async acks(id: string, acks: { seq: number; etag?: string }[], signal: AbortSignal): Promise<AckAnswer[]> {
-    const body = await this.#call<{ acks: AckAnswer[] }>('POST', `/recordings/${id}/acks`, { acks }, signal);
+  async acks(id: string, acks: AckClaim[], signal: AbortSignal): Promise<AckAnswer[]> {
+    const body = await this.#call<'ackChunks'>('POST', at('/v1/recordings/{id}/acks', id), { acks }, signal);
     return body.acks;
   }
 
-  complete(
-    id: string,
-    totals: { chunk_count: number; total_bytes: number },
-    signal: AbortSignal,
-  ): Promise<RecordingStatus> {
-    return this.#call('POST', `/recordings/${id}/complete`, totals, signal);
+  complete(id: string, totals: Totals, signal: AbortSignal): Promise<RecordingStatus> {
+    return this.#call<'completeRecording'>('POST', at('/v1/recordings/{id}/complete', id), totals, signal);
   }
 
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer> {
-    return this.#call('POST', '/heartbeat', request, signal);
+    return this.#call<'sendHeartbeat'>('POST', at('/v1/heartbeat'), request, signal);
   }
 
   delete(id: string, signal: AbortSignal): Promise<DeletionAnswer> {
-    return this.#call('DELETE', `/recordings/${id}`, undefined, signal);
+    return this.#answered('DELETE', at('/v1/recordings/{id}', id), undefined, signal) as Promise<DeletionAnswer>;
   }
 
   /** PUTs a chunk with exactly the granted headers. Never throws: every outcome is a value. */
@@ -235,8 +155,17 @@ export class HttpControlPlane implements ControlPlane {
     }
   }
 
+  #call<Id extends keyof operations>(
+    method: string,
+    path: string,
+    body: BodyOf<Id>,
+    signal: AbortSignal,
+  ): Promise<AnswerTo<Id>> {
+    return this.#answered(method, path, body, signal) as Promise<AnswerTo<Id>>;
+  }
+
   /** One call; a refused token is replaced and the call repeated once. @throws CallFailed. */
-  async #call<T>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<T> {
+  async #answered(method: string, path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
     let token = await this.#token(null);
     let response = await this.#send(method, path, body, token, signal);
     if (response.status === 401) {
@@ -245,7 +174,7 @@ export class HttpControlPlane implements ControlPlane {
     }
     if (!response.ok) throw await callFailed(response);
     try {
-      return (await response.json()) as T;
+      return await response.json();
     } catch (error) {
       throw unanswered(error);
     }
@@ -267,6 +196,11 @@ export class HttpControlPlane implements ControlPlane {
       throw unanswered(error);
     }
   }
+}
+
+/** The path of a call, for the recording with this id. */
+function at(path: keyof paths, id = ''): string {
+  return path.replace('{id}', id);
 }
 
 /** What a bucket's answer means, from its status alone: bodies of S3 answers are XML and differ by store. */

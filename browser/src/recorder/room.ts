@@ -9,6 +9,8 @@ export type QuotaFigures = Omit<OverQuota, 'waitingChunks' | 'waitingBytes'>;
 /** The refusal that speaks for the owner's share of the bucket, not for the chunk. */
 export const QUOTA_EXCEEDED = 'quota_exceeded';
 
+type Refused = Extract<GrantAnswer, { state: 'refused' }>;
+
 export class Room {
   readonly #gate: Gate;
   readonly #changed: (figures: QuotaFigures | null) => void;
@@ -39,7 +41,7 @@ export class Room {
    * was asked before such a refusal.
    */
   weigh(now: number, answers: readonly GrantAnswer[]): void {
-    const refused = answers.find(({ state, problem }) => state === 'refused' && problem?.code === QUOTA_EXCEEDED);
+    const refused = answers.filter((answer) => answer.state === 'refused').find(isForRoom);
     if (refused) {
       this.#gate.fail(now);
       this.#set(figuresOf(refused));
@@ -64,8 +66,11 @@ export class Room {
   }
 }
 
-function figuresOf({ problem }: GrantAnswer): QuotaFigures {
-  const { used_bytes, reserved_bytes, limit_bytes } = problem ?? {};
+function isForRoom({ problem }: Refused): boolean {
+  return problem.code === QUOTA_EXCEEDED;
+}
+
+function figuresOf({ problem: { used_bytes, reserved_bytes, limit_bytes } }: Refused): QuotaFigures {
   return { usedBytes: used_bytes ?? null, reservedBytes: reserved_bytes ?? null, limitBytes: limit_bytes ?? null };
 }
 

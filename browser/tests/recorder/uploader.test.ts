@@ -283,7 +283,7 @@ test('a ticket is served with its own grant, before what is new', async () => {
     recording_id: 'r1',
     seq: 1,
     sha256: 's1',
-    reason: 'missing',
+    reason: 'missing' as const,
     put: { url: 'r1/1/s1', headers: {} },
     expires_at: '2999-01-01T00:00:00Z',
   };
