@@ -53,6 +53,7 @@ ROUTES: Mapping[str, Access] = {
     "PUT /v1/admin/owners/{owner:path}/quota": Access(ADMIN, {"limit_bytes": 1}),
     "POST /v1/admin/quotas/recount": Access(ADMIN),
     "POST /v1/admin/expire": Access(ADMIN),
+    "GET /openapi.json": OPEN,
     "GET /health": OPEN,
     "GET /health/live": OPEN,
     "GET /health/ready": OPEN,
