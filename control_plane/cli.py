@@ -245,6 +245,7 @@ async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> Non
 
 
 async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
+    plane.services.verifier.begin(utc_now())
     await plane.deployment.claim_bucket()
     app = create_app(plane.services, page_dir=PAGE_DIR, page_origins=settings.safereel_page_origins)
     async with scheduled(_jobs(plane, settings)):

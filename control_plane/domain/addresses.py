@@ -20,6 +20,8 @@ def is_confidential(url: str, *, http_allowed: bool = False) -> bool:
     """
     try:
         parts = urlsplit(url)
+        if parts.port == 0:
+            return False
     except ValueError:
         return False
     if not parts.hostname or parts.username is not None or parts.fragment:

@@ -37,6 +37,10 @@ class KeyRing:
         self._failing = False
         self._fetching: asyncio.Task[None] | None = None
 
+    def begin(self, now: datetime) -> None:
+        """Begins to fetch the keys; the log says what came of it."""
+        self._fetch(now)
+
     async def keys(self, now: datetime) -> Sequence[VerificationKey]:
         """The keys, no older than the time to live, or the last good ones while the provider does not answer.
 
@@ -109,6 +113,10 @@ class ProviderTrust:
     def __init__(self, ring: KeyRing, rules: ClaimRules) -> None:
         self.rules = rules
         self._ring = ring
+
+    def begin(self, now: datetime) -> None:
+        """Fetches the keys."""
+        self._ring.begin(now)
 
     async def check(self, token: Token, now: datetime) -> tuple[Identity, VerificationKey]:
         """See `Trust.check`."""

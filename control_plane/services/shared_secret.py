@@ -45,6 +45,9 @@ class SharedSecretTrust:
         self.rules = ClaimRules(ISSUER, frozenset({AUDIENCE}), LEEWAY)
         self._secret = secret
 
+    def begin(self, now: datetime) -> None:
+        """There is nothing to get."""
+
     async def check(self, token: Token, now: datetime) -> tuple[Identity, None]:
         """Whom the token speaks for. Raises `TokenInvalid`, `TokenExpired`."""
         token.check_signature(self._secret, frozenset({ALGORITHM}))

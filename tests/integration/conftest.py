@@ -1,12 +1,17 @@
 """A control plane for each test, on a fresh copy of the schema and a bucket of its own."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
+from control_plane.services.identity import TokenVerifier
+from control_plane.wiring import open_trusts
+from tests.support.oidc_issuer import OidcIssuer
 from tests.support.plane import Running, fresh_bucket, fresh_database, make_template, running_plane, settings_for
+from tests.support.token_checker import Checker, oidc_settings
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +32,24 @@ async def running(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Run
     """A served control plane."""
     async with running_plane(stack, settings) as found:
         yield found
+
+
+@pytest.fixture
+def issuer() -> Iterator[OidcIssuer]:
+    """An OpenID provider with one key."""
+    with OidcIssuer() as found:
+        found.add_key("first")
+        yield found
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[AsyncExitStack]:
+    """What the test opens; closed at its end."""
+    async with AsyncExitStack() as found:
+        yield found
+
+
+@pytest.fixture
+async def checker(issuer: OidcIssuer, opened: AsyncExitStack) -> Checker:
+    """Trusts the provider alone."""
+    return Checker(TokenVerifier(await open_trusts(oidc_settings(issuer), opened)))
