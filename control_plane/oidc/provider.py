@@ -75,8 +75,10 @@ class Provider:
         """The address of the keys. The document must be of this very issuer (Discovery 1.0, 4.3)."""
         address = self.issuer.rstrip("/") + WELL_KNOWN
         document = await self._get(address)
-        if not isinstance(document, dict) or document.get("issuer") != self.issuer:
-            raise ProviderUnreachable(f"{address}: not the document of issuer {self.issuer}")
+        if not isinstance(document, dict):
+            raise ProviderUnreachable(f"{address}: not a discovery document")
+        if document.get("issuer") != self.issuer:
+            raise ProviderUnreachable(f"{address}: of the issuer {document.get('issuer')!r}, not {self.issuer!r}")
         found = document.get("jwks_uri")
         if not isinstance(found, str):
             raise ProviderUnreachable(f"{address}: no jwks_uri")

@@ -17,7 +17,7 @@ from control_plane.embedded import EmbeddedStack
 from control_plane.services.identity import MAX_TOKEN_CHARS, TokenVerifier
 from control_plane.services.provider_trust import FETCH_EVERY
 from control_plane.wiring import open_trusts
-from tests.support.oidc_issuer import AUDIENCE, OidcIssuer, known_key, new_key
+from tests.support.oidc_issuer import AUDIENCE, OidcIssuer, jwk_of, known_key, new_key
 from tests.support.plane import running_plane, settings_for
 from tests.support.token_checker import TTL, Checker, oidc_settings
 
@@ -105,6 +105,46 @@ async def test_both_kinds_of_issuer_are_told_apart_by_iss(issuer: OidcIssuer, op
     ]:
         forged = jwt.encode(claims, key, algorithm, headers={"kid": "first"})
         assert await checker.refusal(forged) == "token_invalid", algorithm
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "claims", "scopes"),
+    [
+        (
+            "/realms/clinic",
+            {"safereel_oidc_scope_claims": "realm_access.roles", "safereel_oidc_scope_prefix": "safereel-"},
+            {
+                "aud": [AUDIENCE, "account"],
+                "scope": "openid admin",
+                "realm_access": {"roles": ["offline_access", "admin", "safereel-record"]},
+            },
+            {"record"},
+        ),
+        (
+            "/",
+            {"safereel_oidc_scope_claims": "permissions"},
+            {"aud": [AUDIENCE, "https://clinic.example/userinfo"], "scope": "admin", "permissions": ["record"]},
+            {"record"},
+        ),
+        (
+            "/5c1d/v2.0",
+            {"safereel_oidc_scope_claims": "roles"},
+            {"scope": None, "scp": "admin", "roles": ["record", "admin"], "ver": "2.0"},
+            {"record", "admin"},
+        ),
+    ],
+    ids=["Keycloak", "Auth0", "Entra ID"],
+)
+async def test_providers_that_docs_operations_names(
+    opened: AsyncExitStack, path: str, settings: dict[str, Any], claims: dict[str, Any], scopes: set[str]
+) -> None:
+    """With the settings that stand there: what a caller may ask for itself in `scope` gives it nothing."""
+    with OidcIssuer(path) as issuer:
+        issuer.extra_keys = [{**jwk_of(known_key("other", "RS256"), kid="other"), "use": "enc", "alg": "RSA-OAEP"}]
+        issuer.add_key("first", "RS256")
+        verifier = TokenVerifier(await open_trusts(oidc_settings(issuer, **settings), opened))
+        identity = await verifier.verify(issuer.token("f3a1|x", **claims), datetime.now(UTC))
+        assert (identity.owner, identity.scopes) == ("f3a1|x", frozenset(scopes))
 
 
 async def test_over_http(stack: EmbeddedStack, settings: Settings, issuer: OidcIssuer) -> None:

@@ -55,7 +55,9 @@ def jwk_of(key: PrivateKey, **members: object) -> dict[str, Any]:
 class OidcIssuer:
     """Serves in a thread of its own while entered."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
+        """`path` is what the issuer has after its host, as many providers' have."""
+        self._prefix = path.rstrip("/")
         self._keys: dict[str, tuple[str, PrivateKey]] = {}
         self._answering = threading.Event()
         self._answering.set()
@@ -67,7 +69,8 @@ class OidcIssuer:
         """The paths that were asked for."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._root = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = self._root + path
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -143,11 +146,13 @@ class OidcIssuer:
 
     def reply(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """What is answered; waits while it hangs."""
+        path = path.removeprefix(self._prefix)
         self.requests.append(path)
         self._answering.wait()
         if path in self.replies:
             return self.replies[path]
-        documents = {DISCOVERY_PATH: {"issuer": self.url, "jwks_uri": self.url + JWKS_PATH}, JWKS_PATH: self.jwks}
+        jwks_uri = self._root + self._prefix + JWKS_PATH
+        documents = {DISCOVERY_PATH: {"issuer": self.url, "jwks_uri": jwks_uri}, JWKS_PATH: self.jwks}
         if path not in documents:
             return 404, {}, b""
         return 200, {"content-type": "application/json"}, json.dumps(documents[path]).encode()
