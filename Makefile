@@ -56,8 +56,9 @@ check: $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and sche
 	.venv/bin/zizmor --offline --quiet .github/workflows
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measures signer, bucket and control plane, each beside a baseline of the same run
+bench: $(INSTALLED) ## Measures signer, tokens, bucket and control plane, each beside a baseline of the same run
 	@.venv/bin/python -m tests.load.bench_presign
+	@.venv/bin/python -m tests.load.bench_tokens
 	@.venv/bin/python -m tests.load.bench_bucket
 	@.venv/bin/python -m tests.load.bench_control_plane
 

@@ -274,3 +274,15 @@ async def test_keys_by_their_own_address(issuer: OidcIssuer, opened: AsyncExitSt
     checker = Checker(TokenVerifier(await open_trusts(settings, opened)))
     assert await checker.owner(issuer.token()) == "alice"
     assert issuer.requests == [JWKS_PATH]
+
+
+async def test_more_tokens_than_are_remembered(
+    issuer: OidcIssuer, checker: Checker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Are each checked again, and cost no key and no memory."""
+    monkeypatch.setattr("control_plane.services.identity.KNOWN_TOKENS", 3)
+    tokens = [issuer.token(f"owner {at}") for at in range(8)]
+    for _ in range(2):
+        assert [await checker.owner(token) for token in tokens] == [f"owner {at}" for at in range(8)]
+        assert len(checker.verifier._known) == 3  # what is bounded shows nowhere else
+    assert issuer.times_asked() == 1
