@@ -7,6 +7,7 @@ from typing import Any
 from starlette.routing import Mount, Route
 
 from control_plane.api.auth import ADMIN
+from control_plane.api.calls import CALLS
 from control_plane.app import create_app
 from tests.support.access import ROUTES
 
@@ -27,6 +28,11 @@ def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
     there_are = set(routes_of_the_app(tmp_path))
     assert there_are - set(ROUTES) == set(), "say in tests/support/access.py who may call them"
     assert set(ROUTES) - there_are == set(), "these are no more"
+
+
+def test_calls_declare_the_same_scope() -> None:
+    for call in CALLS:
+        assert ROUTES[f"{call.method} {call.path}"].scope == call.scope, call.id
 
 
 def test_scopes_go_by_the_path() -> None:
