@@ -20,7 +20,7 @@ INSTALLED := .venv/.installed
 NODE_MODULES := browser/node_modules/.installed
 PAGE := browser/dist/.built
 # Folders are listed too: their times change when a file in them is removed.
-PAGE_SOURCES := $(shell find browser/src browser/public browser/index.html browser/vite.config.ts 2>/dev/null)
+PAGE_SOURCES := $(shell find browser/src browser/public browser/index.html browser/reference.html browser/vite.config.ts 2>/dev/null)
 # The browser's types of the API, made from what the control plane says of itself.
 TYPES := browser/src/recorder/api.generated.ts
 TYPES_SOURCES := $(shell find control_plane/api control_plane/domain -name '*.py')

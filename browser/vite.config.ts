@@ -5,6 +5,11 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   // Fingerprinted names: the control plane serves /assets as immutable.
-  build: { outDir: 'dist', target: 'es2022', sourcemap: true },
+  build: {
+    outDir: 'dist',
+    target: 'es2022',
+    sourcemap: true,
+    rollupOptions: { input: ['index.html', 'reference.html'] },
+  },
   worker: { format: 'es' },
 });

@@ -58,6 +58,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /health/live": OPEN,
     "GET /health/ready": OPEN,
     "GET /": OPEN,
+    "GET /docs": OPEN,
     "GET /recordings": OPEN,
     "GET /recordings/{rest:path}": OPEN,
     "GET /assets/…": OPEN,

@@ -140,7 +140,15 @@ def build_embedding_page(folder: Path) -> Path:
     """The page that embeds the SDK, bundled as an integrator would; the folder to serve."""
     browser = parts.ROOT / "browser"
     vite = browser / "node_modules" / ".bin" / "vite"
-    command = [str(vite), "build", str(EMBEDDING), "--config", "vite.config.ts", "--outDir", str(folder)]
+    command = [
+        str(vite),
+        "build",
+        str(EMBEDDING),
+        "--config",
+        str(EMBEDDING / "vite.config.mjs"),
+        "--outDir",
+        str(folder),
+    ]
     done = subprocess.run(
         [*command, "--emptyOutDir", "--logLevel", "warn"], cwd=browser, check=False, capture_output=True, text=True
     )

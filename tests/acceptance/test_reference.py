@@ -1,0 +1,27 @@
+"""`/docs`: the reference of the API, whole, and from nobody's server but our own."""
+
+from control_plane.api.calls import CALLS
+from tests.support.browser import Browser
+from tests.support.live import System
+
+FOREIGN = "performance.getEntriesByType('resource').map(({name}) => name).filter((name) => !name.startsWith(origin))"
+
+
+def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, system: System) -> None:
+    page = browser.new_page()
+    assert page.goto(f"{system.api.url}/docs") == 200
+    for call in CALLS:
+        page.wait_for_text("body", call.summary)
+    seen = page.seen()
+    assert (seen.errors, seen.failed_requests) == ((), ())
+    assert page.evaluate(FOREIGN) == []
+
+
+def test_reference_says_where_else_to_look_when_it_cannot_be_loaded(browser: Browser, system: System) -> None:
+    page = browser.new_page()
+    page.evaluate_on_new_document(
+        "Object.defineProperty(HTMLScriptElement.prototype, 'src',"
+        " { set() { this.setAttribute('src', '/assets/gone.js'); } })"
+    )
+    page.goto(f"{system.api.url}/docs")
+    page.wait_for_text("[role=alert]", "The OpenAPI document")
