@@ -74,7 +74,7 @@ class KeyRing:
 
     async def close(self) -> None:
         """Ends a fetch that is under way."""
-        if self._fetching is not None:
+        if self._fetching is not None and not self._fetching.done():
             self._fetching.cancel()
             with suppress(asyncio.CancelledError):
                 await self._fetching
