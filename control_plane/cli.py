@@ -201,7 +201,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings_of_stack_or_environment(arguments.data_dir)
     try:
-        origins = [doctor.origin_of(text) for text in (*arguments.origin, *_stack_origins(arguments.data_dir))]
+        origins = [doctor.origin_of(text) for text in arguments.origin]
     except ValueError as exc:
         raise UsageError(f"--origin: {exc}") from exc
     return doctor.run(settings, origins, json=arguments.json)
@@ -317,7 +317,7 @@ def _environment_of(stack: Mapping[str, object]) -> dict[str, str]:
     """A stack as the variables that `serve` reads."""
     s3 = stack["s3"]
     assert isinstance(s3, Mapping), "stack.json names the bucket's server"
-    return {
+    given = {
         "DATABASE_URL": str(stack["database_url"]),
         "S3_ENDPOINT": str(s3["endpoint"]),
         "S3_ACCESS_KEY_ID": str(s3["access_key"]),
@@ -326,20 +326,14 @@ def _environment_of(stack: Mapping[str, object]) -> dict[str, str]:
         "S3_REGION": str(s3["region"]),
         "SAFEREEL_TOKEN_SECRET": str(stack["token_secret"]),
     }
+    origins = stack.get("page_origins")  # there once the bucket lets them in
+    return given if not isinstance(origins, Sequence) else given | {"SAFEREEL_PAGE_ORIGINS": ",".join(origins)}
 
 
 def _settings_of_stack_or_environment(data_dir: Path) -> Settings:
     if "DATABASE_URL" in os.environ:
         return _settings_from_environment()
     return _settings(_environment_of(read_running_stack(data_dir)))
-
-
-def _stack_origins(data_dir: Path) -> Sequence[str]:
-    """Where the page of a running stack is served; none where the environment names the parts."""
-    if "DATABASE_URL" in os.environ:
-        return ()
-    origins: Sequence[str] = read_running_stack(data_dir).get("page_origins", ())
-    return origins
 
 
 def _settings_from_environment() -> Settings:
