@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from control_plane.db.database import Connection, DatabaseUnreachable, Row
@@ -19,6 +20,7 @@ from control_plane.db.queries import queries
 CONNECT_S = 5
 # Every statement here takes milliseconds.
 STATEMENT_TIMEOUT_MS = 10_000
+NO_ADDRESS = "this is not the address of a database"
 _CREATED = re.compile(r"^create table (\w+)", re.MULTILINE)
 
 
@@ -40,6 +42,20 @@ class ServerFacts:
     synchronous_commit: str
 
 
+def where(url: str) -> str:
+    """Host, port and name of a database, without user and password; empty if `url` does not tell them apart."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return ""
+    port = str(given.get("port") or "5432")
+    if not port.replace(
+        ",", ""
+    ).isdecimal():  # a password with a slash in it: what follows the slash would be shown as the name
+        return ""
+    return f"{given.get('host') or 'localhost'}:{port}/{given.get('dbname') or ''}"
+
+
 class Inspection:
     """An open connection; every method raises `DatabaseUnreachable` where the server does not answer."""
 
@@ -50,6 +66,8 @@ class Inspection:
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator["Inspection"]:
         """Connects, and closes at the end. Raises `DatabaseUnreachable`, in the words of libpq or the server."""
+        if not where(url):  # libpq would quote it, with its password
+            raise DatabaseUnreachable(NO_ADDRESS)
         options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
         try:
             async with asyncio.timeout(2 * CONNECT_S):  # a server that accepts and is silent, beyond libpq's own limit

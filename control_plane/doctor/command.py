@@ -1,6 +1,7 @@
 """The command: runs a visit to its end or to a signal, and prints what it found."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from control_plane.doctor.examining import examine
 from control_plane.doctor.findings import Report
 from control_plane.doctor.printing import Printer, Silent, as_json
 
-# As a shell tells of it: 128 and the signal's number.
+# As a shell tells of them: 128 and the signal's number.
 STATUS_AFTER_SIGTERM = 128 + signal.SIGTERM
+STATUS_AFTER_SIGPIPE = 128 + signal.SIGPIPE
 
 
 def run(settings: Settings, origins: Sequence[str], *, json: bool) -> int:
@@ -19,12 +21,15 @@ def run(settings: Settings, origins: Sequence[str], *, json: bool) -> int:
     printer = None if json else Printer(sys.stdout, sys.stderr)
     try:
         report = asyncio.run(_until_signal(settings, origins, printer or Silent()))
+        if printer is None:
+            print(as_json(report), flush=True)
+        else:
+            printer.ends(report)
     except asyncio.CancelledError:
         return STATUS_AFTER_SIGTERM
-    if printer is None:
-        print(as_json(report))
-    else:
-        printer.ends(report)
+    except BrokenPipeError:  # who reads has seen enough, as `| head` does; tidied up all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes it once more
+        return STATUS_AFTER_SIGPIPE
     return 0 if report.well else 1
 
 

@@ -17,8 +17,9 @@ from control_plane.bucket.inspecting import BucketInspector
 from control_plane.bucket.presign import Address, Addressing, Credentials
 from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
+from control_plane.db.inspecting import where
 from control_plane.doctor.asking import CALL_S, Asker
-from control_plane.doctor.findings import Check, Finding, Report, Standing, wrong
+from control_plane.doctor.findings import Check, Finding, Report, Standing
 from control_plane.doctor.judging import addresses, clocks, cors, grants, keeping, ledger, objects
 from control_plane.doctor.probing import addresses as ask_addresses
 from control_plane.doctor.probing import cors as ask_cors
@@ -76,9 +77,8 @@ async def examine(
     place = _place(settings, origins)
     examination = _Examination(settings, place, watcher, clock, call_s)
     await examination.run()
-    where = settings.database_url.get_secret_value().rpartition("@")[2]
     examined = {
-        "database": where.partition("?")[0],
+        "database": where(settings.database_url.get_secret_value()),
         "endpoint": place.endpoint,
         "public_endpoint": place.public_endpoint,
         "bucket": place.bucket,
@@ -127,7 +127,7 @@ class _Examination:
             self._late([check for check in Check if check not in told], WHOLE_S)
 
     async def _step(self, checks: Sequence[Check], body: Callable[[], Awaitable[None]]) -> None:
-        """Runs one step; what of `checks` it did not tell within its deadline is wrong."""
+        """Runs one step; the first of `checks` that it did not tell within its deadline is wrong, the others are skipped."""
         self._watcher.begins(checks)
         before = len(self.findings)
         try:
@@ -138,15 +138,8 @@ class _Examination:
             self._late([check for check in checks if check not in told], STEP_S)
 
     def _late(self, checks: Sequence[Check], seconds: float) -> None:
-        for check in checks:
-            self._tell(
-                wrong(
-                    check,
-                    "what this check tries",
-                    f"no end within {seconds:.0f} s",
-                    "Something hangs: see the store's log.",
-                )
-            )
+        for hung in checks[:1]:
+            self._tell(addresses.hung(hung, seconds), *addresses.not_reached(tuple(checks[1:]), f"{hung} hung"))
 
     def _tell(self, *findings: Finding) -> None:
         for finding in findings:
@@ -155,17 +148,17 @@ class _Examination:
 
     async def _database(self) -> None:
         url = self._settings.database_url.get_secret_value()
-        where = url.rpartition("@")[2].partition("?")[0]
         try:
             seen = await ask_ledger.look(url, self._clock)
         except DatabaseUnreachable as exc:
             self._tell(
-                ledger.unreachable(where, str(exc)), *addresses.not_reached(OF_DATABASE, "the database is not reached")
+                ledger.unreachable(where(url), str(exc)),
+                *addresses.not_reached(OF_DATABASE, "the database is not reached"),
             )
             return
         self._ledger = seen
         self._tell(
-            ledger.reached(where),
+            ledger.reached(where(url)),
             ledger.version(seen.facts),
             ledger.writable(seen.facts, seen.why_no_temp, seen.withheld),
             ledger.migrations(seen.schema),
@@ -238,7 +231,9 @@ class _Examination:
         self._tell(clocks.bucket_clock(reading))
 
     async def _credentials(self, visit: Visit) -> None:
-        self._tell(addresses.credentials(self._place, await ask_addresses.absent_object(visit)))
+        absent = await ask_addresses.absent_object(visit)
+        clock_is_off = self._is_wrong(Check.BUCKET_CLOCK)
+        self._tell(addresses.credentials(self._place, absent, clock_is_off=clock_is_off))
 
     async def _open_bucket(self, visit: Visit) -> None:
         deployment = self._ledger.deployment if self._ledger is not None else None
@@ -271,7 +266,10 @@ class _Examination:
         self._tell(grants.key(await ask_grants.other_key(visit)))
         self._tell(grants.expiry(await ask_grants.expired(visit, self._offset)))
         self._tell(grants.once(await ask_grants.second_write(visit, "once", overwrite=False)))
-        self._tell(grants.race(await ask_grants.racing_writes(visit)))
+        if self._is_wrong(Check.GRANTS_ONCE):  # all would win; and rclone cannot remove what was written so
+            self._tell(*addresses.not_reached((Check.GRANTS_RACE,), "already a second write wins"))
+        else:
+            self._tell(grants.race(await ask_grants.racing_writes(visit)))
         self._tell(grants.overwrite(await ask_grants.second_write(visit, "overwrite", overwrite=True)))
 
     async def _objects(self, visit: Visit) -> None:
@@ -301,9 +299,15 @@ class _Examination:
         self._watcher.begins([Check.DOCTOR_REMAINS])
         bucket_now = self._clock() + self._offset
         clearing = asyncio.ensure_future(remains.clear(visit.inspector, visit.prefix, bucket_now))
-        done, _ = await asyncio.wait([clearing], timeout=CLEARING_S)
-        removed = clearing.result() if done else remains.Removed(failed=f"no end within {CLEARING_S:.0f} s")
-        self._tell(keeping.remains(visit.prefix, removed.own, removed.old, removed.left, removed.failed))
+        try:
+            await asyncio.wait([clearing], timeout=CLEARING_S)
+        except asyncio.CancelledError:
+            await asyncio.wait([clearing], timeout=CLEARING_S)  # Ctrl-C just now: it would leave everything behind
+            raise
+        finally:
+            late = remains.Removed(failed=f"no end within {CLEARING_S:.0f} s")
+            removed = clearing.result() if clearing.done() else late
+            self._tell(keeping.remains(visit.prefix, removed.own, removed.old, removed.left, removed.failed))
 
     def _not_open(self, because: str, *more: Check) -> None:
         self._tell(*addresses.not_reached((*more, *OF_OPEN_BUCKET), because))

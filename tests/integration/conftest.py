@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,16 @@ from control_plane.embedded import EmbeddedStack
 from control_plane.services.identity import TokenVerifier
 from control_plane.wiring import open_trusts
 from tests.support.oidc_issuer import OidcIssuer
-from tests.support.plane import Running, fresh_bucket, fresh_database, make_template, running_plane, settings_for
+from tests.support.plane import (
+    Running,
+    fresh_bucket,
+    fresh_database,
+    make_template,
+    running_plane,
+    s3_client,
+    settings_for,
+)
+from tests.support.proxy import FaultProxy
 from tests.support.token_checker import Checker, oidc_settings
 
 
@@ -53,3 +63,17 @@ async def opened() -> AsyncIterator[AsyncExitStack]:
 async def checker(issuer: OidcIssuer, opened: AsyncExitStack) -> Checker:
     """Trusts the provider alone."""
     return Checker(TokenVerifier(await open_trusts(oidc_settings(issuer), opened)))
+
+
+@pytest.fixture
+def s3(stack: EmbeddedStack) -> Any:
+    """boto3's client at the bucket's server."""
+    return s3_client(stack)
+
+
+@pytest.fixture
+def bucket_proxy(settings: Settings) -> Iterator[FaultProxy]:
+    """Before the bucket, doing nothing yet."""
+    host, _, port = settings.s3_endpoint.rpartition("//")[2].partition(":")
+    with FaultProxy((host, int(port))) as found:
+        yield found

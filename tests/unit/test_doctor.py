@@ -1,4 +1,4 @@
-"""What doctor concludes from what it saw: one table for each kind of observation."""
+"""What doctor concludes from what it saw of a bucket: one table for each kind of observation."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,17 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from control_plane.db.inspecting import ServerFacts
-from control_plane.db.migrations import Comparison, Migration
-from control_plane.doctor.findings import Check, Finding, Report, Standing, ok, skipped, warning, wrong
-from control_plane.doctor.judging import addresses, clocks, cors, grants, keeping, ledger, objects
-from control_plane.doctor.judging.clocks import Reading
+from control_plane.doctor.findings import Check, Standing
+from control_plane.doctor.judging import addresses, cors, grants, keeping, objects
 from control_plane.doctor.judging.cors import CorsSeen
 from control_plane.doctor.judging.grants import GrantedPut, Refusal, SecondWrite
 from control_plane.doctor.judging.keeping import Unread, VersionsSeen
 from control_plane.doctor.judging.objects import Listed, Looked
 from control_plane.doctor.origins import origin_of
-from control_plane.doctor.printing import as_json, line, summary
 from control_plane.doctor.seen import Answer, Outcome, Place, Silence, Trouble
 
 OK, WARNING, WRONG = Standing.OK, Standing.WARNING, Standing.WRONG
@@ -74,6 +70,13 @@ def test_keys_that_do_not_open_the_bucket(answer: Outcome, advice: str) -> None:
 
     assert found.standing is WRONG
     assert advice in found.mend
+
+
+def test_a_refusal_under_a_wrong_clock_is_told_as_such() -> None:
+    found = addresses.credentials(PLACE, Answer(403, code="AccessDenied"), clock_is_off=True)
+
+    assert "clock" in found.mend
+    assert "s3:ListBucket" not in found.mend
 
 
 def test_an_absent_object_in_our_bucket_proves_the_keys() -> None:
@@ -353,145 +356,10 @@ def test_no_rule_may_expire_recordings(rules: list[dict[str, Any]] | Unread, sta
 
 def test_retention_is_noticed() -> None:
     assert keeping.lock(PLACE, None).standing is OK
-    assert keeping.lock(PLACE, Unread(403, "403 AccessDenied")).standing is OK
+    assert keeping.lock(PLACE, Unread(501, "501 NotImplemented")).standing is OK
+    assert keeping.lock(PLACE, Unread(403, "403 AccessDenied")).standing is WARNING
+    assert keeping.lock(PLACE, Unread(0, "no answer")).standing is WARNING
     assert keeping.lock(PLACE, "GOVERNANCE 30 days").standing is WARNING
-
-
-@pytest.mark.parametrize(
-    ("ahead_s", "standing"),
-    [(0, OK), (4, OK), (-4, OK), (7, WARNING), (-59, WARNING), (62, WRONG), (-3600, WRONG)],
-)
-def test_clocks(ahead_s: int, standing: Standing) -> None:
-    reading = Reading(AT, AT + timedelta(seconds=1), AT + timedelta(seconds=ahead_s))
-
-    for found in (clocks.bucket_clock(reading), clocks.database_clock(reading)):
-        assert found.standing is standing
-        if standing is not OK:
-            assert ("behind" if ahead_s > 0 else "ahead") in found.seen
-
-
-def test_a_clock_without_fractions_is_read_in_the_middle_of_its_second() -> None:
-    reading = Reading(AT, AT + timedelta(seconds=1), AT, resolution=timedelta(seconds=1))
-
-    assert reading.offset == timedelta(0)
-
-
-FACTS = ServerFacts(180_006, "18.6", AT, False, False, 100, 3, -1, -1, True, True, "on")
-
-
-@pytest.mark.parametrize(
-    ("found", "standing"),
-    [
-        (ledger.version(FACTS), OK),
-        (ledger.version(replace(FACTS, version_num=150_004)), WARNING),
-        (ledger.version(replace(FACTS, version_num=130_004)), WRONG),
-        (ledger.writable(FACTS, "", []), OK),
-        (ledger.writable(replace(FACTS, in_recovery=True), "", []), WRONG),
-        (ledger.writable(replace(FACTS, read_only=True), "", []), WRONG),
-        (ledger.writable(FACTS, "permission denied", []), WRONG),
-        (ledger.writable(FACTS, "", ["chunks"]), WRONG),
-        (ledger.durability(FACTS), OK),
-        (ledger.durability(replace(FACTS, fsync=False)), WRONG),
-        (ledger.durability(replace(FACTS, full_page_writes=False)), WRONG),
-        (ledger.durability(replace(FACTS, synchronous_commit="off")), WARNING),
-        (ledger.connections(FACTS, 16), OK),
-        (ledger.connections(FACTS, 60), WARNING),
-        (ledger.connections(FACTS, 98), WRONG),
-        (ledger.connections(replace(FACTS, role_limit=10), 16), WRONG),
-        (ledger.connections(replace(FACTS, database_limit=20), 16), WARNING),
-        (ledger.latency(1.0), OK),
-        (ledger.latency(40.0), WARNING),
-    ],
-)
-def test_the_database(found: Finding, standing: Standing) -> None:
-    assert found.standing is standing
-    assert bool(found.mend) is (standing is not OK)
-
-
-FIRST = Migration(1, "ledger", "")
-
-
-@pytest.mark.parametrize(
-    ("schema", "standing", "words"),
-    [
-        (Comparison([], [], []), OK, "up to date"),
-        (None, WRONG, "none"),
-        (Comparison([FIRST], [], []), WRONG, "pending: 0001 ledger"),
-        (Comparison([], [9], []), WRONG, "0009"),
-        (Comparison([], [], [FIRST]), WRONG, "edited since it was applied: 0001 ledger"),
-    ],
-)
-def test_migrations(schema: Comparison | None, standing: Standing, words: str) -> None:
-    found = ledger.migrations(schema)
-
-    assert found.standing is standing
-    assert words in found.seen
-
-
-@pytest.mark.parametrize(
-    ("said", "advice"),
-    [
-        ('password authentication failed for user "a"', "user and password"),
-        ('database "a" does not exist', "createdb"),
-        ('role "a" does not exist', "createuser"),
-        ("connection failed: Connection refused", "start PostgreSQL"),
-        ("failed to resolve host 'a'", "host name"),
-        ("connection timeout expired", "firewall"),
-        ("something new", "log"),
-    ],
-)
-def test_a_database_that_is_not_reached(said: str, advice: str) -> None:
-    found = ledger.unreachable("db:5432/safereel", said)
-
-    assert found.standing is WRONG
-    assert advice in found.mend
-
-
-def marker(deployment_id: UUID) -> Answer:
-    return Answer(200, body=f'{{"version": 1, "deployment_id": "{deployment_id}"}}'.encode())
-
-
-@pytest.mark.parametrize(
-    ("answer", "deployment", "standing"),
-    [
-        (marker(OURS), (OURS, False), OK),
-        (marker(UUID(int=2)), (OURS, True), WRONG),
-        (Answer(200, body=b"hello"), (OURS, True), WRONG),
-        (ABSENT, (OURS, True), OK),
-        (ABSENT, (OURS, False), WRONG),
-        (ABSENT, None, OK),
-        (marker(OURS), None, WARNING),
-        (Answer(403, code="AccessDenied"), (OURS, True), WRONG),
-        (NOBODY, (OURS, True), WRONG),
-    ],
-)
-def test_whose_bucket_it_is(answer: Outcome, deployment: tuple[UUID, bool] | None, standing: Standing) -> None:
-    assert ledger.marker(answer, deployment).standing is standing
-
-
-def test_only_what_is_wrong_fails() -> None:
-    fine = ok(Check.BUCKET_REACH, "a", "b")
-    doubt = warning(Check.CORS_PUT, "a", "b", "c")
-    left_out = skipped(Check.GRANTS_PUT, "because")
-
-    assert Report({}, [fine, doubt, left_out]).well
-    assert not Report({}, [fine, wrong(Check.CORS_PUT, "a", "b", "c")]).well
-    assert "1 ok, 1 warnings, 0 wrong, 1 not examined" in summary(Report({}, [fine, doubt, left_out]))
-
-
-def test_lines_are_aligned_and_plain_where_nobody_sees_colours() -> None:
-    found = [ok(Check.BUCKET_REACH, "tried", "seen"), wrong(Check.DATABASE_CONNECTIONS, "tried", "seen", "one\ntwo")]
-
-    first, second, *mends = "\n".join(line(each, colours=False) for each in found).splitlines()
-
-    assert first.index("tried") == second.index("tried")
-    assert [mend.strip() for mend in mends] == ["→ one", "→ two"]
-    assert "\x1b" not in first
-    assert "\x1b[31m" in line(found[1], colours=True)
-
-
-def test_json_has_null_where_nothing_is_to_be_mended() -> None:
-    assert '"mend": null' in as_json(Report({}, [ok(Check.BUCKET_REACH, "tried", "seen")]))
 
 
 @pytest.mark.parametrize("text", ["app.example.com", "https://a.example.com/page", "ftp://a", "https://", "*", "null"])

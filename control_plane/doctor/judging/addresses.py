@@ -39,8 +39,7 @@ BY_CODE = {
     "AuthorizationHeaderMalformed": "Set S3_REGION to the bucket's region.",
     "AuthorizationQueryParametersError": "Set S3_REGION to the bucket's region.",
     "PermanentRedirect": "Set S3_ENDPOINT and S3_REGION to the bucket's region.",
-    "NoSuchBucket": "Check S3_BUCKET_NAME, or let `safereel provision` make the bucket: `aws s3api create-bucket --bucket "
-    "{bucket} --endpoint-url {endpoint}`, `mc mb ALIAS/{bucket}`, or in `weed shell`: s3.bucket.create -name {bucket}.",
+    "NoSuchBucket": "Check S3_BUCKET_NAME, or let `safereel provision` make the bucket.",
     "RequestTimeTooSkewed": "Set this machine's clock (chronyd or systemd-timesyncd): the store refuses what is signed by it.",
     "SecondLevelDomainForbidden": "This store wants the bucket in the host name: set S3_ADDRESSING=virtual.",
     "AccessDenied": "The keys are known but may not do this: allow them s3:ListBucket on the bucket, and s3:GetObject, "
@@ -89,7 +88,7 @@ def settings_grants(grant_ttl: timedelta, access_key: str) -> Finding:
             "shorter than a slow line may need for what stands before a chunk: it would be granted again and again",
             "Set SAFEREEL_GRANT_TTL_MS to some minutes (900000 unless told).",
         )
-    return ok(Check.SETTINGS_GRANTS, tried, "the keys are not temporary: a grant lives as long as it says")
+    return ok(Check.SETTINGS_GRANTS, tried, "long enough, and the keys are not temporary")
 
 
 def reach(check: Check, name: str, url: str, outcome: Outcome) -> Finding:
@@ -118,8 +117,11 @@ def is_s3(outcome: Outcome) -> bool:
     return bool(outcome.code) or "x-amz-request-id" in outcome.headers or any(mark in outcome.body for mark in marks)
 
 
-def credentials(place: Place, outcome: Outcome) -> Finding:
-    """The answer to a signed GET of an object that is not there: 404 `NoSuchKey` means that the keys open the bucket."""
+def credentials(place: Place, outcome: Outcome, *, clock_is_off: bool = False) -> Finding:
+    """The answer to a signed GET of an object that is not there: 404 `NoSuchKey` means that the keys open the bucket.
+
+    `clock_is_off`: a refusal may be due to that alone, and stores word it in many ways.
+    """
     tried = f"signed GET of an absent object in {place.bucket}"
     if isinstance(outcome, Silence):
         return wrong(Check.BUCKET_CREDENTIALS, tried, str(outcome), ADVICE[outcome.trouble].format(name="S3_ENDPOINT"))
@@ -128,8 +130,9 @@ def credentials(place: Place, outcome: Outcome) -> Finding:
     region = outcome.headers.get("x-amz-bucket-region")
     hint = f" The store names the region {region}." if region and region != place.region else ""
     unknown = "Check S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_REGION, S3_BUCKET_NAME and S3_ADDRESSING."
-    advice = BY_CODE.get(outcome.code, unknown).format(bucket=place.bucket, endpoint=place.endpoint)
-    return wrong(Check.BUCKET_CREDENTIALS, tried, f"{outcome}, not 404", f"{advice}{hint}")
+    code = "RequestTimeTooSkewed" if clock_is_off and outcome.status == 403 else outcome.code
+    advice = BY_CODE.get(code, unknown)
+    return wrong(Check.BUCKET_CREDENTIALS, tried, f"{outcome}, not 404 NoSuchKey", f"{advice}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +198,10 @@ def signatures(place: Place, seen: SignaturesSeen) -> Finding:
             Check.BUCKET_SIGNATURES,
             tried,
             "; ".join(opened),
-            f"Turn on authentication, and take public access away: `aws s3api put-public-access-block --bucket {place.bucket} "
-            "--public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,"
-            "RestrictPublicBuckets=true`, "
-            f"`mc anonymous set none ALIAS/{place.bucket}`, SeaweedFS: identities in -s3.config, "
-            "`rclone serve s3 --auth-key KEY,SECRET`.",
+            "Turn on authentication (SeaweedFS: identities in -s3.config), and take public access away:\n"
+            f"$ aws s3api put-public-access-block --bucket {place.bucket} --public-access-block-configuration "
+            "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true\n"
+            f"$ mc anonymous set none ALIAS/{place.bucket}",
         )
     return ok(Check.BUCKET_SIGNATURES, tried, "refused: " + ", ".join(str(o) for o in _all(seen)))
 
@@ -211,6 +213,17 @@ def without_origins() -> Finding:
         "CORS from each page's origin",
         "no origin is configured, so none was tried",
         "Set SAFEREEL_PAGE_ORIGINS to the origins of the pages that record, or pass --origin https://app.example.com.",
+    )
+
+
+def hung(check: Check, seconds: float) -> Finding:
+    """A group of checks came to no end in time, and this is the first of them that was not told."""
+    server = "PostgreSQL" if check.startswith("database.") else "the store"
+    return wrong(
+        check,
+        f"this and what follows it, for {seconds:.0f} s",
+        "no end in that time",
+        f"Something accepts calls and does not answer them: see the log of {server}, and what lies between.",
     )
 
 

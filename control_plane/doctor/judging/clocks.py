@@ -44,6 +44,6 @@ def _judged(check: Check, tried: str, reading: Reading | None, unread: str) -> F
         return warning(check, tried, unread, "See for yourself that both clocks are synchronised.")
     seconds = reading.offset.total_seconds()
     if abs(reading.offset) <= WARN:
-        return ok(check, tried, "less than 5 s apart")
+        return ok(check, tried, f"{abs(seconds):.1f} s apart")
     seen = f"this machine is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead'}"
     return (wrong if abs(reading.offset) > FAIL else warning)(check, tried, seen, MEND)

@@ -51,7 +51,7 @@ def etag(place: Place, seen: CorsSeen) -> Finding:
         return ok(Check.CORS_ETAG, tried, "ETag is exposed")
     said = ", ".join(sorted(exposed)) or "nothing"
     return wrong(
-        Check.CORS_ETAG, tried, f"exposed is {said}, not ETag: no page can say what it wrote", rule(place, seen.origin)
+        Check.CORS_ETAG, tried, f"{said} is exposed, not ETag: no page can say what it wrote", rule(place, seen.origin)
     )
 
 
@@ -64,8 +64,8 @@ def stranger(origin: str, preflight: Outcome) -> Finding:
         Check.CORS_STRANGER,
         tried,
         "allowed: any page may use a signed URL that it gets hold of",
-        "List the pages' origins in the CORS rule in place of *, or set a rule (SeaweedFS allows all where there is none). "
-        "Signed URLs are still needed: nothing is open to all.",
+        "Name the pages' origins in the CORS rule in place of *, or set a rule (SeaweedFS allows all where there is none). "
+        "A signed URL is needed all the same.",
     )
 
 
@@ -84,10 +84,11 @@ def rule(place: Place, *more: str) -> str:
         ]
     }
     return (
-        f"`SAFEREEL_PAGE_ORIGINS={','.join(origins)} safereel provision` sets this rule, or save it as cors.json for\n"
-        f"`aws s3api put-bucket-cors --bucket {place.bucket} --endpoint-url {place.endpoint} --cors-configuration "
-        "file://cors.json`\n"
-        "(MinIO has no rules per bucket: set MINIO_API_CORS_ALLOW_ORIGIN there):\n"
+        "Set the rule below, as `safereel provision` does, or with AWS's command after saving it as cors.json. A store that has "
+        "no rules for each bucket wants them elsewhere (MinIO: MINIO_API_CORS_ALLOW_ORIGIN), or from the proxy before it.\n"
+        f"$ SAFEREEL_PAGE_ORIGINS={','.join(origins)} safereel provision\n"
+        f"$ aws s3api put-bucket-cors --bucket {place.bucket} --endpoint-url {place.endpoint} --cors-configuration "
+        "file://cors.json\n"
         f"{json.dumps(cors)}"
     )
 
@@ -100,7 +101,7 @@ def _allowed(
         return wrong(check, tried, str(preflight), mend)
     if not preflight.done or not _origin_allowed(preflight, origin):
         told = preflight.headers.get("access-control-allow-origin")
-        return wrong(check, tried, f"{preflight}, allowed is {told or 'no origin'}", mend)
+        return wrong(check, tried, f"{preflight}, {told or 'no origin'} is allowed", mend)
     methods = {name.upper() for name in _names(preflight, "access-control-allow-methods")}
     if not methods & {method, "*"}:
         return wrong(check, tried, f"the origin is allowed, {method} is not", mend)

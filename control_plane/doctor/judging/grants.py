@@ -87,9 +87,9 @@ def _refused(check: Check, tried: str, seen: list[Refusal], mend: str) -> Findin
     taken = [each for each in seen if done(each.answer) or done(each.head)]
     if taken:
         said = "; ".join(
-            f"{each.what}: {each.answer}{', and it is stored' if done(each.head) else ''}" for each in taken
+            f"{each.what} accepted: {each.answer}{', and stored' if done(each.head) else ''}" for each in taken
         )
-        return wrong(check, tried, f"accepted: {said}", mend)
+        return wrong(check, tried, said, mend)
     unclear = [each for each in seen if not (isinstance(each.answer, Answer) and each.answer.refused)]
     if unclear:
         said = "; ".join(f"{each.what}: {each.answer}" for each in unclear)

@@ -11,6 +11,8 @@ OURS = ("v1/", "meta/")
 """Where recordings and what describes them lie: no rule may expire anything there."""
 NOT_THERE = frozenset({405, 501})
 """What a store answers that has no such thing."""
+LOCK_NOT_THERE = NOT_THERE | {400, 404}
+"""Stores have also said so of buckets that were made without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,10 @@ def versions(place: Place, seen: VersionsSeen) -> Finding:
     """Older versions heal what was overwritten or deleted by mistake."""
     tried = "overwrite and delete of an object, and what is left of it"
     mend = (
-        f"`safereel provision` turns versioning on; by hand: `aws s3api put-bucket-versioning --bucket {place.bucket} "
-        f"--endpoint-url {place.endpoint} --versioning-configuration Status=Enabled` or `mc version enable "
-        f"ALIAS/{place.bucket}`. "
-        "A store without versions has nothing to heal from: use another."
+        "Turn versioning on, as `safereel provision` does; a store without versions has nothing to heal from: use another.\n"
+        f"$ aws s3api put-bucket-versioning --bucket {place.bucket} --endpoint-url {place.endpoint} "
+        "--versioning-configuration Status=Enabled\n"
+        f"$ mc version enable ALIAS/{place.bucket}"
     )
     told = seen.configured.said if isinstance(seen.configured, Unread) else seen.configured or "off"
     if seen.failed:
@@ -82,8 +84,8 @@ def lifecycle(place: Place, found: Sequence[Mapping[str, Any]] | Unread) -> Find
             Check.KEEPING_LIFECYCLE,
             tried,
             f"they could not be read: {found.said}",
-            "Allow s3:GetLifecycleConfiguration, or see for yourself that no rule expires anything: "
-            f"`aws s3api get-bucket-lifecycle-configuration --bucket {place.bucket} --endpoint-url {place.endpoint}`.",
+            "Allow s3:GetLifecycleConfiguration, or see for yourself that no rule expires anything:\n"
+            f"$ aws s3api get-bucket-lifecycle-configuration --bucket {place.bucket} --endpoint-url {place.endpoint}",
         )
     ours = [rule for rule in found if _touches_ours(rule)]
     if expiring := [_name(rule) for rule in ours if _expires(rule)]:
@@ -117,16 +119,24 @@ def lock(place: Place, found: str | Unread | None) -> Finding:
     """Retention that keeps objects from being removed."""
     tried = "the bucket's object lock"
     if isinstance(found, Unread):
-        return ok(Check.KEEPING_LOCK, tried, f"this store tells of none ({found.said})")
+        if found.status in LOCK_NOT_THERE:
+            return ok(Check.KEEPING_LOCK, tried, f"this store has none ({found.said})")
+        return warning(
+            Check.KEEPING_LOCK,
+            tried,
+            f"it could not be read: {found.said}",
+            "Allow s3:GetBucketObjectLockConfiguration, or see for yourself that nothing is retained:\n"
+            f"$ aws s3api get-object-lock-configuration --bucket {place.bucket} --endpoint-url {place.endpoint}",
+        )
     if found is None:
         return ok(Check.KEEPING_LOCK, tried, "no retention")
     return warning(
         Check.KEEPING_LOCK,
         tried,
         f"every new object is kept ({found})",
-        "Until then nobody can remove a recording that its owner deleted, nor what doctor wrote. If that is not meant: "
-        f"`aws s3api put-object-lock-configuration --bucket {place.bucket} --object-lock-configuration "
-        "ObjectLockEnabled=Enabled`.",
+        "Until then nobody can remove a recording that its owner deleted, nor what doctor wrote. If that is not meant:\n"
+        f"$ aws s3api put-object-lock-configuration --bucket {place.bucket} --endpoint-url {place.endpoint} "
+        "--object-lock-configuration ObjectLockEnabled=Enabled",
     )
 
 

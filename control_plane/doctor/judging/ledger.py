@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from control_plane.db.inspecting import ServerFacts
+from control_plane.db.inspecting import NO_ADDRESS, ServerFacts
 from control_plane.db.migrations import Comparison
 from control_plane.doctor.findings import Check, Finding, ok, warning, wrong
 from control_plane.doctor.seen import Answer, Outcome
@@ -19,9 +19,12 @@ SLOW_STATEMENT_MS = 10.0
 
 # By what libpq or the server says, in the order in which they are looked for.
 UNREACHABLE = {
-    "password authentication failed": "Check user and password in DATABASE_URL.",
+    NO_ADDRESS: "DATABASE_URL must be like postgresql://user:password@host:5432/name; in a password, write / @ : and # as "
+    "%2F %40 %3A and %23.",
+    "password": "Check user and password in DATABASE_URL.",
     "no pg_hba.conf entry": "The server does not let this machine in: add a line to its pg_hba.conf, or "
     "?sslmode=require to DATABASE_URL.",
+    "permission denied": "As owner of the tables: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …",
     "role": "Check the user in DATABASE_URL, or `createuser` it.",
     "does not exist": "Make the database (`createdb`), or mend its name in DATABASE_URL.",
     "refused": "Nothing listens there: start PostgreSQL, or mend host and port in DATABASE_URL.",
@@ -38,12 +41,16 @@ def unreachable(where: str, said: str) -> Finding:
     mend = next(
         (advice for sign, advice in UNREACHABLE.items() if sign in said), "Check DATABASE_URL and the server's log."
     )
-    return wrong(Check.DATABASE_REACH, f"connecting to {where} (DATABASE_URL)", " ".join(said.split()), mend)
+    return wrong(Check.DATABASE_REACH, _connecting(where), " ".join(said.split()), mend)
 
 
 def reached(where: str) -> Finding:
     """A connection was made."""
-    return ok(Check.DATABASE_REACH, f"connecting to {where} (DATABASE_URL)", "connected")
+    return ok(Check.DATABASE_REACH, _connecting(where), "connected")
+
+
+def _connecting(where: str) -> str:
+    return f"connecting to {where or 'the database'} (DATABASE_URL)"
 
 
 def version(facts: ServerFacts) -> Finding:
@@ -82,7 +89,7 @@ def writable(facts: ServerFacts, why_no_temp: str, withheld: Sequence[str]) -> F
             Check.DATABASE_WRITABLE,
             tried,
             why_no_temp,
-            "As owner of the database: GRANT TEMPORARY ON DATABASE … TO …; audits need it.",
+            "As owner of the database: GRANT TEMPORARY ON DATABASE … TO … (audits need it).",
         )
     if withheld:
         return wrong(
@@ -153,7 +160,7 @@ def connections(facts: ServerFacts, pool: int) -> Finding:
     replicas = room // pool
     mend = "Lower SAFEREEL_DATABASE_POOL or raise max_connections: replicas × pool, and some for commands, must fit."
     if replicas == 0:
-        return wrong(Check.DATABASE_CONNECTIONS, tried, f"only {room} connections for ours to take", mend)
+        return wrong(Check.DATABASE_CONNECTIONS, tried, f"only {room} connections are for us to take", mend)
     if replicas == 1:
         return warning(Check.DATABASE_CONNECTIONS, tried, f"room for one replica ({room} connections)", mend)
     return ok(Check.DATABASE_CONNECTIONS, tried, f"room for {replicas} replicas ({room} connections)")
@@ -188,7 +195,7 @@ def marker(outcome: Outcome, deployment: tuple[UUID, bool] | None) -> Finding:
             Check.BUCKET_MARKER,
             tried,
             f"names the deployment {marked}; the database does not tell ours",
-            "Mend the database first.",
+            "Mend the database first and run doctor again: in another deployment's bucket sweeps decide nothing.",
         )
     if marked != deployment[0]:
         seen = (

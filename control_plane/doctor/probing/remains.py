@@ -11,11 +11,14 @@ from control_plane.domain.bucket import BucketUnreachable
 
 # Another doctor may be at work right now: none takes this long.
 OLD = timedelta(hours=1)
+# A PUT that was under way at Ctrl-C may land after the first; what can never be removed must not keep us here.
+PASSES = 3
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many objects and versions were removed, of an earlier visit and of this one, and how many are left."""
+    """How many objects and versions were removed, of this visit and of earlier ones; what is left, or why nobody knows."""
 
     own: int = 0
     old: int = 0
@@ -33,22 +36,35 @@ class _Thing:
 async def clear(inspector: BucketInspector, prefix: str, bucket_now: datetime) -> Removed:
     """Removes all under `prefix`, and of other visits what is older than an hour by the bucket's clock."""
     try:
-        return await in_thread(lambda: _clear(inspector, prefix, bucket_now))
+        return await in_thread(lambda: _clear(inspector, prefix, bucket_now - OLD))
     except (Refused, BucketUnreachable) as exc:
         return Removed(failed=str(exc))
 
 
-def _clear(inspector: BucketInspector, prefix: str, bucket_now: datetime) -> Removed:
+def _clear(inspector: BucketInspector, prefix: str, old_before: datetime) -> Removed:
     own = old = 0
-    for thing in list(_things(inspector, DOCTOR_PREFIX)):
-        if thing.key.startswith(prefix):
-            own += 1
-        elif thing.last_modified < bucket_now - OLD:
-            old += 1
-        else:
-            continue
-        _remove(inspector, thing)
+    for _ in range(PASSES):
+        found = [
+            thing
+            for thing in _things(inspector, DOCTOR_PREFIX)
+            if thing.key.startswith(prefix) or thing.last_modified < old_before
+        ]
+        if not found:
+            return Removed(own, old, failed=_hidden(inspector, prefix))
+        for thing in found:
+            _remove(inspector, thing)
+        mine = sum(thing.key.startswith(prefix) for thing in found)
+        own, old = max(own, mine), max(old, len(found) - mine)
     return Removed(own, old, left=sum(1 for _ in _things(inspector, prefix)))
+
+
+def _hidden(inspector: BucketInspector, prefix: str) -> str:
+    """Why older versions may lie there unseen; empty where there can be none."""
+    try:
+        inspector.versions(prefix)
+    except Refused as exc:
+        return f"older versions may still be there: they could not be listed ({exc})" if exc.status == FORBIDDEN else ""
+    return ""
 
 
 def _things(inspector: BucketInspector, prefix: str) -> Iterator[_Thing]:
