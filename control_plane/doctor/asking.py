@@ -4,6 +4,7 @@ Refused PUTs leave unread bodies on a connection, and a store may close it at an
 one check from spoiling the next.
 """
 
+import asyncio
 import re
 import ssl
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ class Asker:
     def __init__(self, *, call_s: float = CALL_S) -> None:
         self._patience = aiohttp.ClientTimeout(total=call_s, sock_connect=min(CONNECT_S, call_s))
         self._opened: aiohttp.ClientSession | None = None
+        self._under_way = set[asyncio.Task[Outcome]]()
 
     async def __aenter__(self) -> Self:
         self._opened = aiohttp.ClientSession(
@@ -55,11 +57,24 @@ class Asker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for task in self._under_way:
+            task.cancel()
         if self._opened is not None:
             await self._opened.close()
 
     async def ask(self, request: Request) -> Outcome:
-        """The answer, or why there is none. Redirects are answers."""
+        """The answer, or why there is none. Redirects are answers. Who is cancelled stops waiting; the request goes on."""
+        task = asyncio.ensure_future(self._ask(request))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def settle(self, seconds: float) -> None:
+        """Waits that long for requests nobody waits for: a store may write what it had got when its client went away."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
+    async def _ask(self, request: Request) -> Outcome:
         if self._opened is None:
             raise RuntimeError("the asker is not open")
         try:

@@ -38,6 +38,8 @@ STEP_S = 30.0
 WHOLE_S = 180.0
 # Some fifty small calls, also after Ctrl-C.
 CLEARING_S = 20.0
+# A PUT that was under way at Ctrl-C writes its object within it, unless the store hangs.
+SETTLING_S = 5.0
 STRANGER = "https://stranger.invalid"
 """No page can have this origin: the name is reserved (RFC 2606)."""
 
@@ -297,8 +299,7 @@ class _Examination:
     async def _clear(self, visit: Visit) -> None:
         """Takes away what was written; with a deadline of its own, since it also runs after the others have passed."""
         self._watcher.begins([Check.DOCTOR_REMAINS])
-        bucket_now = self._clock() + self._offset
-        clearing = asyncio.ensure_future(remains.clear(visit.inspector, visit.prefix, bucket_now))
+        clearing = asyncio.ensure_future(self._cleared(visit))
         try:
             await asyncio.wait([clearing], timeout=CLEARING_S)
         except asyncio.CancelledError:
@@ -308,6 +309,10 @@ class _Examination:
             late = remains.Removed(failed=f"no end within {CLEARING_S:.0f} s")
             removed = clearing.result() if clearing.done() else late
             self._tell(keeping.remains(visit.prefix, removed.own, removed.old, removed.left, removed.failed))
+
+    async def _cleared(self, visit: Visit) -> remains.Removed:
+        await visit.asker.settle(SETTLING_S)
+        return await remains.clear(visit.inspector, visit.prefix, self._clock() + self._offset)
 
     def _not_open(self, because: str, *more: Check) -> None:
         self._tell(*addresses.not_reached((*more, *OF_OPEN_BUCKET), because))

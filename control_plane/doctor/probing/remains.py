@@ -11,7 +11,7 @@ from control_plane.domain.bucket import BucketUnreachable
 
 # Another doctor may be at work right now: none takes this long.
 OLD = timedelta(hours=1)
-# A PUT that was under way at Ctrl-C may land after the first; what can never be removed must not keep us here.
+# Listings may lag behind the first; what can never be removed must not keep us here.
 PASSES = 3
 FORBIDDEN = 403
 
