@@ -1,4 +1,4 @@
-"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore.
+"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore, versions through boto3.
 
 The hot path is HEAD, one for each ack. It goes out signed in the query (fewer headers than a signature in
 `Authorization`) on a URL that is escaped once and not parsed for escapes again.
@@ -10,6 +10,7 @@ No message holds a signed URL: in a log it would be a permission.
 
 import asyncio
 import hashlib
+import io
 import re
 from base64 import b64encode
 from binascii import Error as NotBase64
@@ -25,7 +26,15 @@ from obstore.store import S3Store
 from yarl import URL
 
 from control_plane.bucket.presign import Address, Addressing, Credentials, Form, Signer
-from control_plane.domain.bucket import BucketUnreachable, ListedObject, ObjectExists, ObjectHead
+from control_plane.bucket.versions import VersionStore
+from control_plane.domain.bucket import (
+    BucketUnreachable,
+    ListedObject,
+    NotRemoved,
+    ObjectExists,
+    ObjectHead,
+    ObjectVersion,
+)
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -35,7 +44,7 @@ CONNECT_S = 3.0
 CALL_S = 10.0
 # A page of a listing, with the one retry that obstore makes.
 PAGE_S = 2 * CALL_S
-# A whole object is read for fixity: so much time per byte, beyond the call, as a slow line needs.
+# A whole object is read for fixity, a long manifest written: so much time per byte, beyond the call, as a slow line needs.
 SLOWEST_BYTES_PER_S = 1024 * 1024
 # Longer than any call may take, and room for clocks that differ.
 SIGNATURE_TTL_S = 300
@@ -87,6 +96,14 @@ class S3Bucket:
         self._patience = aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
         self._opened: aiohttp.ClientSession | None = None
         self._listing = _listing_store(bucket, region, credentials, address, call_s)
+        self._versions = VersionStore(
+            endpoint=endpoint,
+            bucket=bucket,
+            region=region,
+            credentials=credentials,
+            addressing=addressing,
+            call_s=call_s,
+        )
 
     async def open(self) -> Self:
         self._opened = aiohttp.ClientSession(
@@ -101,6 +118,7 @@ class S3Bucket:
         if self._opened is not None:
             await self._opened.close()
             self._opened = None
+            self._versions.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -171,7 +189,9 @@ class S3Bucket:
             headers["if-none-match"] = "*"
             lines += "if-none-match:*\n"
         lines += f"x-amz-checksum-sha256:{checksum}\n"
-        answer = await self._send(PUT_OVER if overwrite else PUT_ONCE, key, lines, headers=headers, body=body)
+        patience = aiohttp.ClientTimeout(total=self._call_s + len(body) / SLOWEST_BYTES_PER_S, sock_connect=CONNECT_S)
+        form = PUT_OVER if overwrite else PUT_ONCE
+        answer = await self._send(form, key, lines, headers=headers, body=body, patience=patience)
         try:
             if answer.status == 412 and not overwrite:
                 raise ObjectExists(key)
@@ -181,6 +201,15 @@ class S3Bucket:
             raise _unreachable("PUT", key, exc) from _told(exc)
         finally:
             answer.release()
+
+    def version_pages(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
+        return self._versions.pages(prefix)
+
+    async def remove(self, versions: Sequence[ObjectVersion]) -> Sequence[NotRemoved]:
+        return await self._versions.remove(versions)
+
+    async def keeps_versions(self) -> bool | None:
+        return await self._versions.keeps()
 
     async def probe(self) -> None:
         # HeadBucket: needs the permission to list, and tells an absent bucket from an absent object.
@@ -207,7 +236,7 @@ class S3Bucket:
                 form.method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=body,
+                data=None if body is None else io.BytesIO(body),  # sent in pieces: a manifest may be long
                 allow_redirects=False,
                 timeout=patience or self._patience,
             )

@@ -18,6 +18,10 @@ class ObjectExists(Exception):
     """A write-once PUT found its key taken (412)."""
 
 
+class VersionsHidden(Exception):
+    """The store refuses to list versions (it has no such call, or our credentials may not make it)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectHead:
     """What a HEAD showed. `etag` is opaque and without quotes; `sha256` is lower-case hex, None where not told."""
@@ -36,6 +40,25 @@ class ListedObject:
     size: int
     etag: str
     last_modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """A version of an object, or a delete marker. `version_id` is `null` in buckets that never kept versions.
+
+    `version_id` None names no version: removing it in a bucket that keeps versions only hides the object.
+    """
+
+    key: str
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemoved:
+    """A version that the store would not remove, and the code it said why with."""
+
+    version: ObjectVersion
+    code: str
 
 
 class Bucket(Protocol):
@@ -61,7 +84,25 @@ class Bucket(Protocol):
         ...
 
     async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
-        """Stores a small object of our own (under `meta/`), its SHA-256 signed. `ObjectExists` where not `overwrite`."""
+        """Stores an object of our own (under `meta/`), its SHA-256 signed. `ObjectExists` where not `overwrite`."""
+        ...
+
+    def version_pages(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
+        """Pages of all versions and delete markers under `prefix` (which must end with `/`), keys of any characters.
+
+        Raises `VersionsHidden` where the store does not list them. A listing that ends without raising was whole.
+        """
+        ...
+
+    async def remove(self, versions: Sequence[ObjectVersion]) -> Sequence[NotRemoved]:
+        """Removes these versions for ever, at most 500; answers those that the store would not remove.
+
+        What is absent counts as removed. What is not among the answer was said to be removed: a listing is the proof.
+        """
+        ...
+
+    async def keeps_versions(self) -> bool | None:
+        """Whether the bucket may hold versions that a plain listing does not show; None where it does not tell."""
         ...
 
     async def probe(self) -> None:
