@@ -11,6 +11,7 @@ from control_plane.bucket.s3 import S3Bucket
 from control_plane.config import Settings
 from control_plane.db.chunks import ChunkStore
 from control_plane.db.database import Database
+from control_plane.db.deletion import DeletionStore
 from control_plane.db.deployment import DeploymentStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.heartbeats import HeartbeatStore
@@ -23,6 +24,7 @@ from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
 from control_plane.services.auditing import AuditService
 from control_plane.services.confirming import ConfirmService
+from control_plane.services.deleting import DeletionService
 from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
@@ -173,6 +175,7 @@ def _build(
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
+        deletions=DeletionService(DeletionStore(database), grant_ttl=settings.grant_ttl),
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
         heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),

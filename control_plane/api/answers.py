@@ -18,7 +18,17 @@ from typing_extensions import TypedDict
 
 from control_plane.domain.bucket import PresignedRequest
 from control_plane.domain.limits import MAX_BATCH, MAX_CHUNK_BYTES, MAX_SEGMENT, MAX_SEQ
-from control_plane.domain.models import ChunkState, Progress, Recording, RecordingState, Source, Totals, Usage
+from control_plane.domain.models import (
+    ChunkState,
+    DeleteCause,
+    Deletion,
+    Progress,
+    Recording,
+    RecordingState,
+    Source,
+    Totals,
+    Usage,
+)
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
@@ -85,6 +95,14 @@ class ItemProblem(TypedDict):
     reserved_bytes: NotRequired[Count]
 
 
+class DeletionState(TypedDict):
+    """Why and since when a recording is being deleted; `failures`: how often in a row the bucket could not be purged."""
+
+    cause: DeleteCause
+    requested_at: Time
+    failures: Count
+
+
 class RecordingFacts(TypedDict):
     """What a recording and its row in a list have in common."""
 
@@ -101,6 +119,7 @@ class RecordingFacts(TypedDict):
     expires_at: Time | None
     chunk_count: Count | None
     total_bytes: Count | None
+    deletion: DeletionState | None
 
 
 class RecordingAnswer(RecordingFacts):
@@ -229,4 +248,15 @@ def _facts(recording: Recording) -> RecordingFacts:
         "expires_at": maybe_rfc3339(recording.expires_at),
         "chunk_count": recording.chunk_count,
         "total_bytes": recording.total_bytes,
+        "deletion": _deletion_state(recording.deletion),
+    }
+
+
+def _deletion_state(deletion: Deletion | None) -> DeletionState | None:
+    if deletion is None:
+        return None
+    return {
+        "cause": deletion.cause,
+        "requested_at": rfc3339(deletion.requested_at),
+        "failures": deletion.failures,
     }

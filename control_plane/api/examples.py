@@ -40,6 +40,7 @@ _FACTS: RecordingFacts = {
     "expires_at": None,
     "chunk_count": None,
     "total_bytes": None,
+    "deletion": None,
 }
 RECORDING: RecordingAnswer = {
     **_FACTS,

@@ -71,7 +71,7 @@ async def beat(request: Request[State]) -> Response:
         "next_heartbeat_ms": state.heartbeat_interval_ms,
         "tickets": [_ticket_answer(ticket) for ticket in found.tickets],
         "releases": _release_answers(found.releases),
-        "discard": [],
+        "discard": [str(deleted) for deleted in found.discard],
         "notices": [{"code": "recording_unknown", "recording_id": str(unknown)} for unknown in found.unknown],
     }
     return answer(told)

@@ -1,4 +1,6 @@
-"""`/v1/recordings`: start, status, complete, list, chunks."""
+"""`/v1/recordings`: start, status, complete, delete, list, chunks."""
+
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +11,7 @@ from control_plane.api.answers import (
     Count,
     Digest,
     Get,
+    Id,
     RecordingAnswer,
     RecordingSummary,
     Time,
@@ -32,7 +35,7 @@ from control_plane.domain.errors import (
     TotalsDiffer,
 )
 from control_plane.domain.limits import MAX_PAGE, MAX_SEQ
-from control_plane.domain.models import ChunkState, NewRecording, Progress, Recording, Source
+from control_plane.domain.models import ChunkState, NewRecording, Progress, Recording, RecordingState, Source
 from control_plane.services.recordings import StoredChunk
 
 LIMIT = WholeNumber(
@@ -83,6 +86,13 @@ class ChunkPage(TypedDict):
     next_after: int | None
 
 
+class DeletionAnswer(TypedDict):
+    """What became of the recording: `deleting` until nothing of it is left in the bucket, then `deleted`."""
+
+    id: Id
+    state: Literal["deleting", "deleted"]
+
+
 async def start(request: Request[State]) -> Response:
     """The id is chosen by the caller (UUIDv7): 201 the first time, 200 when repeated.
 
@@ -125,6 +135,17 @@ async def complete(request: Request[State]) -> Response:
         accept_lost=body.accept_lost,
     )
     return _answer(request, recording, progress)
+
+
+async def delete(request: Request[State]) -> Response:
+    """Deletes a recording in any state, for ever: 202 until nothing of it is left in the bucket, then 200.
+
+    The quota is free at once, and recorders that hold any of it are told to drop that. Repeated, it changes nothing.
+    """
+    recording = await services(request).deletions.delete(await owner_of(request), request.path_params["id"])
+    gone = recording.state is RecordingState.DELETED
+    told: DeletionAnswer = {"id": str(recording.id), "state": "deleted" if gone else "deleting"}
+    return answer(told, 200 if gone else 202)
 
 
 async def list_recordings(request: Request[State]) -> Response:
@@ -238,7 +259,7 @@ calls = [
         scope=RECORD,
         path_parameters=[examples.RECORDING_ID],
         answers=[Answer(RecordingAnswer, examples.RECORDING, description="The recording with its ranges.")],
-        problems=[RecordingUnknown],
+        problems=[RecordingUnknown, RecordingDeleted],
     ),
     Call(
         id="completeRecording",
@@ -255,6 +276,30 @@ calls = [
         problems=[RecordingUnknown, RecordingDeleted, AlreadyComplete, ChunksMissing, TotalsDiffer],
     ),
     Call(
+        id="deleteRecording",
+        method="DELETE",
+        path="/v1/recordings/{id:uuid}",
+        handler=delete,
+        summary="Delete a recording",
+        tag="Recordings",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        answers=[
+            Answer(
+                DeletionAnswer,
+                {"id": examples.RECORDING_ID.example, "state": "deleted"},
+                description="Nothing is left.",
+            ),
+            Answer(
+                DeletionAnswer,
+                {"id": examples.RECORDING_ID.example, "state": "deleting"},
+                202,
+                "It is deleted for whoever asks, and being removed from the bucket.",
+            ),
+        ],
+        problems=[RecordingUnknown],
+    ),
+    Call(
         id="listChunks",
         method="GET",
         path="/v1/recordings/{id:uuid}/chunks",
@@ -265,6 +310,6 @@ calls = [
         path_parameters=[examples.RECORDING_ID],
         query=[AFTER, CHUNK_LIMIT],
         answers=[Answer(ChunkPage, CHUNKS_EXAMPLE, description="A page of them.")],
-        problems=[RecordingUnknown],
+        problems=[RecordingUnknown, RecordingDeleted],
     ),
 ]

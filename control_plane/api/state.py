@@ -8,6 +8,7 @@ from typing import TypedDict
 from starlette.requests import Request
 
 from control_plane.services.acking import AckService
+from control_plane.services.deleting import DeletionService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
@@ -23,6 +24,7 @@ class Services:
     """Everything a handler may call. `issuer` is None outside the embedded stack."""
 
     recordings: RecordingService
+    deletions: DeletionService
     grants: GrantService
     acks: AckService
     heartbeats: HeartbeatService

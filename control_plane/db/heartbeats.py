@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.chunks import ChunkId
 from control_plane.db.database import Connection, Database
 from control_plane.db.rows import chunk_of, multirange_text
-from control_plane.domain.models import Beat, Chunk, Release, Ticket, Verdict
+from control_plane.domain.models import Beat, Chunk, RecordingState, Release, Ticket, Verdict
 
 
 class HeartbeatStore:
@@ -18,8 +18,8 @@ class HeartbeatStore:
         self._database = database
         self._idle = idle
 
-    async def record(self, owner: str, beat: Beat) -> tuple[datetime, frozenset[UUID]]:
-        """Keeps what the recorder said; answers the database's time and which recordings are this owner's."""
+    async def record(self, owner: str, beat: Beat) -> tuple[datetime, Mapping[UUID, RecordingState]]:
+        """Keeps what the recorder said; answers the database's time and the states of this owner's."""
         async with self._database.connection() as connection:
             server_time = await self._record_recorder(owner, beat, connection)
             if beat.gone:
@@ -39,7 +39,7 @@ class HeartbeatStore:
                 },
                 on=connection,
             )
-        return server_time, frozenset(row["recording_id"] for row in known)
+        return server_time, {row["recording_id"]: RecordingState(row["state"]) for row in known}
 
     async def releases(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Release]:
         """Of what the recorder holds, what is confirmed and not doubted by any sweep since."""

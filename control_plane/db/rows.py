@@ -5,7 +5,7 @@ from typing import Any
 
 from control_plane.db.database import Row
 from control_plane.domain.findings import Finding
-from control_plane.domain.models import Chunk, ChunkState, Recording, RecordingState, Source
+from control_plane.domain.models import Chunk, ChunkState, DeleteCause, Deletion, Recording, RecordingState, Source
 from control_plane.domain.ranges import Range
 
 
@@ -27,7 +27,14 @@ def recording_of(row: Row) -> Recording:
         completed_at=row["completed_at"],
         expires_at=row["expires_at"],
         described_at=row["described_at"],
+        deletion=_deletion_of(row),
     )
+
+
+def _deletion_of(row: Row) -> Deletion | None:
+    if row["deleting_at"] is None:
+        return None
+    return Deletion(DeleteCause(row["delete_cause"]), row["deleting_at"], row["purge_failures"])
 
 
 def chunk_of(row: Row) -> Chunk:

@@ -21,6 +21,10 @@ class RecordingState(StrEnum):
     DELETED = "deleted"
 
 
+DELETED = frozenset({RecordingState.DELETING, RecordingState.DELETED})
+"""States of a recording that its owner (or a retention setting) had deleted, be it purged yet or not."""
+
+
 class ChunkState(StrEnum):
     GRANTED = "granted"
     ACKED = "acked"
@@ -83,6 +87,22 @@ class NewRecording:
     expected_bytes: int | None
 
 
+class DeleteCause(StrEnum):
+    """Who had a recording deleted: its owner, or a retention setting."""
+
+    OWNER = "owner"
+    RETENTION = "retention"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A deletion under way or done; `failures`: how often in a row the bucket could not be purged."""
+
+    cause: DeleteCause
+    requested_at: datetime
+    failures: int
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A recording's row."""
@@ -102,6 +122,12 @@ class Recording:
     completed_at: datetime | None
     expires_at: datetime | None
     described_at: datetime | None
+    deletion: Deletion | None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether its owner (or a retention setting) had it deleted, be it purged yet or not."""
+        return self.state in DELETED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from uuid import UUID
 from control_plane.db.chunks import ChunkStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.domain.bucket import ObjectHead
-from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, RecordingDeleted, RecordingUnknown, Refusal
+from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, Refusal
 from control_plane.domain.findings import Finding
 from control_plane.domain.judging import judge, judge_again
-from control_plane.domain.models import IN_BUCKET, AckClaim, Chunk, ChunkState, ProvenAck, RecordingState, Verdict
+from control_plane.domain.models import IN_BUCKET, AckClaim, Chunk, ChunkState, ProvenAck, Verdict
 from control_plane.services.looking import Looker
+from control_plane.services.recordings import require_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,7 @@ class AckService:
         return [_answer(claim.seq, looked, states) for claim in claims]
 
     async def _require_recording(self, owner: str, recording_id: UUID) -> None:
-        recording = await self._recordings.get(owner, recording_id)
-        if recording is None:
-            raise RecordingUnknown("There is no such recording among yours. Start it, then ask for grants.")
-        if recording.state is RecordingState.DELETING:
-            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
+        require_alive(await self._recordings.get(owner, recording_id))
 
     async def _look(self, claimed: Sequence[tuple[Chunk, AckClaim]]) -> Mapping[int, _Looked]:
         if len(claimed) == 1:

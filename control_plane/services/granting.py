@@ -12,8 +12,6 @@ from control_plane.domain.errors import (
     ChunkConflict,
     QuotaExceeded,
     RecordingComplete,
-    RecordingDeleted,
-    RecordingUnknown,
     Refusal,
 )
 from control_plane.domain.keys import chunk_key
@@ -26,10 +24,10 @@ from control_plane.domain.models import (
     GrantRequest,
     Permit,
     Recording,
-    RecordingState,
     Usage,
 )
 from control_plane.services.describing import DescriptionService
+from control_plane.services.recordings import require_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,7 @@ class GrantService:
         return self._granted(recording_id, claim, batch.mime_type, batch.permits[claim.seq])
 
     async def _recording(self, owner: str, recording_id: UUID) -> Recording:
-        recording = await self._recordings.get(owner, recording_id)
-        if recording is None:
-            raise RecordingUnknown("There is no such recording among yours. Start it, then ask again.")
-        if recording.state is RecordingState.DELETING:
-            raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
-        return recording
+        return require_alive(await self._recordings.get(owner, recording_id))
 
     def _granted(self, recording_id: UUID, claim: ChunkClaim, mime_type: str, permit: Permit) -> Granted:
         return Granted(claim.seq, put_for(self._presigner, recording_id, claim, mime_type, permit), permit.expires_at)

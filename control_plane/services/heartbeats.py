@@ -8,7 +8,7 @@ from uuid import UUID
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.domain.bucket import PresignedRequest, Presigner
 from control_plane.domain.limits import MAX_RELEASES, MAX_TICKETS
-from control_plane.domain.models import Beat, Chunk, Permit, Release, Ticket, Verdict
+from control_plane.domain.models import DELETED, Beat, Chunk, Permit, Release, Ticket, Verdict
 from control_plane.services.granting import put_for
 
 
@@ -27,12 +27,13 @@ class ServedTicket:
 
 @dataclass(frozen=True, slots=True)
 class BeatAnswer:
-    """The answer to one heartbeat. `unknown`: recordings held that this owner does not have here."""
+    """The answer to one heartbeat, of recordings held: `discard` were deleted, `unknown` this owner does not have here."""
 
     counter: int
     server_time: datetime
     tickets: Sequence[ServedTicket]
     releases: Sequence[Release]
+    discard: Sequence[UUID]
     unknown: Sequence[UUID]
 
 
@@ -46,13 +47,14 @@ class HeartbeatService:
 
     async def beat(self, owner: str, beat: Beat) -> BeatAnswer:
         """Keeps what the recorder says and computes what it may delete and what it must send again."""
-        server_time, known = await self._heartbeats.record(owner, beat)
+        server_time, states = await self._heartbeats.record(owner, beat)
         return BeatAnswer(
             counter=beat.counter,
             server_time=server_time,
             tickets=await self._tickets(owner, beat) if beat.holding else [],
             releases=await self._heartbeats.releases(owner, beat, limit=MAX_RELEASES) if beat.holding else [],
-            unknown=[held.recording_id for held in beat.holding if held.recording_id not in known],
+            discard=[held.recording_id for held in beat.holding if states.get(held.recording_id) in DELETED],
+            unknown=[held.recording_id for held in beat.holding if held.recording_id not in states],
         )
 
     async def _tickets(self, owner: str, beat: Beat) -> Sequence[ServedTicket]:

@@ -61,18 +61,19 @@ class RecordingService:
         existing = await self._recordings.get(new.owner, new.id)
         if existing is None or not _same_start(existing, new):
             raise RecordingConflict("Choose another recording id: this one is taken.")
-        _refuse_deleted(existing)
+        existing = require_alive(existing)
         if existing.state is RecordingState.EXPIRED:
             existing = await self._recordings.revive(new.owner, new.id) or existing
         return existing, await self._recordings.progress(existing.id), False
 
-    async def get(self, owner: str, recording_id: UUID) -> Recording:
-        """The owner's recording. Raises `RecordingUnknown`."""
-        return _known(await self._recordings.get(owner, recording_id))
-
     async def status(self, owner: str, recording_id: UUID) -> tuple[Recording, Progress]:
-        """The recording and how far it has come. Raises `RecordingUnknown`."""
-        recording = await self.get(owner, recording_id)
+        """The recording (also while it is being deleted) and how far it has come.
+
+        Raises `RecordingUnknown`, and `RecordingDeleted` once nothing of it is left.
+        """
+        recording = await self._recordings.get(owner, recording_id)
+        if recording is None or recording.state is not RecordingState.DELETING:
+            recording = require_alive(recording)
         return recording, await self._recordings.progress(recording.id)
 
     async def page(
@@ -84,8 +85,11 @@ class RecordingService:
     async def chunks(
         self, owner: str, recording_id: UUID, *, after: int, limit: int, now: datetime
     ) -> Sequence[StoredChunk]:
-        """Chunks with a seq above `after`, ascending, each with its key and how to read it."""
-        await self.get(owner, recording_id)
+        """Chunks with a seq above `after`, ascending, each with its key and how to read it.
+
+        Raises `RecordingUnknown`, `RecordingDeleted`.
+        """
+        require_alive(await self._recordings.get(owner, recording_id))
         found = await self._chunks.page(owner, recording_id, after=after, limit=limit)
         return [self._stored(chunk, now) for chunk in found]
 
@@ -98,9 +102,8 @@ class RecordingService:
         first. Nothing can be granted or acked in between: the row is locked.
         """
         async with self._recordings.locked(owner, recording_id) as locked:
-            if locked is None:
-                raise RecordingUnknown("There is no such recording among yours.")
-            _refuse_deleted(locked.recording)
+            require_alive(locked and locked.recording)
+            assert locked is not None, "what is not there was refused"
             return await _complete(locked, chunk_count, total_bytes, accept_lost=accept_lost)
 
     def _stored(self, chunk: Chunk, now: datetime) -> StoredChunk:
@@ -148,15 +151,13 @@ def not_in_bucket(progress: Progress, chunk_count: int, *, accept_lost: bool) ->
     return gaps(settled, chunk_count)
 
 
-def _known(recording: Recording | None) -> Recording:
+def require_alive(recording: Recording | None) -> Recording:
+    """The recording, where the owner has it. Raises `RecordingUnknown`, `RecordingDeleted`."""
     if recording is None:
-        raise RecordingUnknown("There is no such recording among yours.")
+        raise RecordingUnknown("There is no such recording among yours. A recorder starts it, then sends.")
+    if recording.deleted:
+        raise RecordingDeleted("It was deleted. Drop what is held of it.")
     return recording
-
-
-def _refuse_deleted(recording: Recording) -> None:
-    if recording.state is RecordingState.DELETING:
-        raise RecordingDeleted("Its owner deleted it. Drop what is held of it.")
 
 
 def _same_start(existing: Recording, new: NewRecording) -> bool:

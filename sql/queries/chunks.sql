@@ -65,12 +65,12 @@ with claim as (
 )
 select c.*, r.owner
   from claim
-  join recordings r on r.id = claim.recording_id and r.owner = claim.owner and r.state <> 'deleted'
+  join recordings r on r.id = claim.recording_id and r.owner = claim.owner and r.state in ('open', 'expired', 'complete')
   join chunks c on (c.recording_id, c.seq) = (claim.recording_id, claim.seq)
 
 -- name: chunks_page
 select c.* from chunks c join recordings r on r.id = c.recording_id
- where r.id = %(recording_id)s and r.owner = %(owner)s and r.state <> 'deleted' and c.seq > %(after)s
+ where r.id = %(recording_id)s and r.owner = %(owner)s and r.state in ('open', 'expired', 'complete') and c.seq > %(after)s
  order by c.seq
  limit %(limit)s
 

@@ -8,13 +8,14 @@ on conflict (owner, id) do update
 returning now() as server_time
 
 -- name: beat_holdings
--- Replaces what this recorder said before; recordings that are not this owner's are left out, and named by the caller.
+-- Replaces what this recorder said before; recordings that are not this owner's are left out, and named by the caller, as are
+-- those that were deleted: what is held of them serves nobody.
 with said as (
     select * from unnest(%(recording_ids)s::uuid[], %(chunks)s::int4multirange[], %(opens)s::boolean[])
                as h (recording_id, chunks, open)
 ), known as (
-    select said.* from said join recordings r on r.id = said.recording_id
-     where r.owner = %(owner)s and r.state <> 'deleted'
+    select said.*, r.state from said join recordings r on r.id = said.recording_id
+     where r.owner = %(owner)s
 ), dropped as (
     delete from holdings
      where owner = %(owner)s and recorder_id = %(recorder_id)s
@@ -22,6 +23,7 @@ with said as (
 ), kept as (
     insert into holdings as h (owner, recorder_id, recording_id, chunks, open)
     select %(owner)s, %(recorder_id)s, recording_id, chunks, open from known
+     where state in ('open', 'expired', 'complete')
     on conflict (owner, recorder_id, recording_id) do update
        set chunks = excluded.chunks, open = excluded.open, reported_at = now()
 ), revived as (
@@ -31,7 +33,7 @@ with said as (
      where r.id = known.recording_id
        and (r.state = 'expired' or r.state = 'open' and r.expires_at < now() + %(idle)s::interval * 0.95)
 )
-select recording_id from known
+select recording_id, state from known
 
 -- name: beat_releases
 -- holding ∩ confirmed, computed anew for each beat: nothing is remembered as delivered. Each range is one bounded walk of
@@ -67,11 +69,17 @@ select t.id as ticket_id, t.reason, r.mime_type, c.*
  limit %(limit)s
 
 -- name: beat_grant_tickets
--- A ticket is delivered with a fresh grant. Chunks are locked first and in order, as acks do: the other way round, the two
--- wait for each other.
-with held as (
+-- A ticket is delivered with a fresh grant, never after its recording's deletion: a URL must not outlive the purge. Recordings,
+-- then chunks are locked first and in order, as acks do: the other way round, the two wait for each other.
+with recording as (
+    select id from recordings
+     where id in (select recording_id from tickets where id = any (%(ticket_ids)s)) and state in ('open', 'expired', 'complete')
+     order by id
+       for share
+), held as (
     select c.recording_id, c.seq
       from tickets t join chunks c on (c.recording_id, c.seq) = (t.recording_id, t.seq)
+      join recording r on r.id = c.recording_id
      where t.id = any (%(ticket_ids)s) and t.state = 'open'
      order by c.recording_id, c.seq
        for update of c

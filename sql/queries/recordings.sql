@@ -16,10 +16,10 @@ update recordings set state = 'open', expires_at = now() + %(idle)s::interval
 returning *
 
 -- name: recording_get
-select * from recordings where id = %(id)s and owner = %(owner)s and state <> 'deleted'
+select * from recordings where id = %(id)s and owner = %(owner)s
 
 -- name: recording_lock
-select * from recordings where id = %(id)s and owner = %(owner)s and state <> 'deleted' for no key update
+select * from recordings where id = %(id)s and owner = %(owner)s for no key update
 
 -- name: recording_described
 update recordings set described_at = now() where id = %(id)s and described_at is null
