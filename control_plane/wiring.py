@@ -35,6 +35,7 @@ from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
 from control_plane.services.looking import Looker
 from control_plane.services.provider_trust import KeyRing, ProviderTrust
+from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
@@ -58,6 +59,7 @@ class ControlPlane:
     deployment: DeploymentService
     confirm: ConfirmService
     audit: AuditService
+    purge: PurgeService
 
 
 def utc_now() -> datetime:
@@ -165,6 +167,7 @@ def _build(
     recordings = RecordingStore(database, idle=settings.idle)
     chunks = ChunkStore(database, grant_ttl=settings.grant_ttl, idle=settings.idle, quota=settings.quota)
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
+    deletions = DeletionStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
@@ -175,7 +178,7 @@ def _build(
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
-        deletions=DeletionService(DeletionStore(database), grant_ttl=settings.grant_ttl),
+        deletions=DeletionService(deletions, grant_ttl=settings.grant_ttl),
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
         heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),
@@ -192,4 +195,5 @@ def _build(
         deployment=deployment,
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
         audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
+        purge=PurgeService(deletions, deployments, deployment, opened),
     )

@@ -1,13 +1,23 @@
 """The store of deletions: the commit that begins one, and all that its purge reads and writes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.db.database import Connection, Database
 from control_plane.db.rows import recording_of
-from control_plane.domain.models import DeleteCause, Recording
+from control_plane.domain.models import DeleteCause, Recording, RecordingState
+
+
+@dataclass(frozen=True, slots=True)
+class DuePurge:
+    """A recording whose bucket prefixes are to be emptied; `may_end`: no URL that was given out can bring anything back."""
+
+    id: UUID
+    failures: int
+    may_end: bool
 
 
 class LockedForDeletion:
@@ -58,3 +68,43 @@ class DeletionStore:
                 yield None
             else:
                 yield LockedForDeletion(self._database, connection, recording_of(row), row["locked_at"])
+
+    async def claim_purges(self, *, limit: int, lease: timedelta) -> Sequence[DuePurge]:
+        """Recordings whose purge is due, longest due first; nobody else is given them for `lease`."""
+        rows = await self._database.rows("purge_claim", {"limit": limit, "lease": lease})
+        return [DuePurge(row["id"], row["purge_failures"], row["claimed_at"] >= row["purge_until"]) for row in rows]
+
+    async def seen(self, recording_id: UUID, *, removed: int, more: bool, again: timedelta) -> None:
+        """Notes a look at the bucket without failure; the next is due at once (`more`), else after `again` or at the end."""
+        params = {"id": recording_id, "removed": removed, "more": more, "again": again}
+        await self._database.execute("purge_seen", params)
+
+    async def failed(self, recording_id: UUID, *, removed: int, cause: str, wait: timedelta) -> None:
+        """Counts a failure; the next try is due after `wait`."""
+        params = {"id": recording_id, "removed": removed, "cause": cause, "wait": wait}
+        await self._database.execute("purge_failed", params)
+
+    async def forget_tickets(self, recording_id: UUID, *, limit: int) -> int:
+        """Removes so many of its tickets, with what recorders said of them; how many there were."""
+        return await self._database.execute("purge_tickets", {"id": recording_id, "limit": limit})
+
+    async def forget_chunks(self, recording_id: UUID, *, limit: int) -> int:
+        """Removes so many of its chunks, with their sightings; how many there were. Tickets must be gone."""
+        return await self._database.execute("purge_chunks", {"id": recording_id, "limit": limit})
+
+    async def forget_holdings(self, recording_id: UUID) -> None:
+        """Removes what recorders said they hold of it."""
+        await self._database.execute("purge_holdings", {"id": recording_id})
+
+    async def finish(self, recording_id: UUID) -> bool:
+        """Makes it `deleted`, for ever; False where it was already."""
+        return await self._database.execute("purge_finish", {"id": recording_id}) == 1
+
+    async def among(self, recording_ids: Sequence[UUID], state: RecordingState) -> frozenset[UUID]:
+        """Which of these are in `state`."""
+        params = {"recording_ids": list(recording_ids), "state": state}
+        return frozenset(row["id"] for row in await self._database.rows("deleted_among", params))
+
+    async def removed_remains(self, recording_id: UUID, removed: int) -> None:
+        """Counts objects that turned up after the recording was `deleted`, and were removed."""
+        await self._database.execute("purge_remains", {"id": recording_id, "removed": removed})

@@ -34,7 +34,7 @@ def recording_of(row: Row) -> Recording:
 def _deletion_of(row: Row) -> Deletion | None:
     if row["deleting_at"] is None:
         return None
-    return Deletion(DeleteCause(row["delete_cause"]), row["deleting_at"], row["purge_failures"])
+    return Deletion(DeleteCause(row["delete_cause"] or DeleteCause.OWNER), row["deleting_at"], row["purge_failures"])
 
 
 def chunk_of(row: Row) -> Chunk:

@@ -79,6 +79,21 @@ def parse_chunk_key(key: str) -> ChunkKey | None:
     return parsed if int(found["shard"], 16) == shard_of(parsed.recording_id) else None
 
 
+def meta_prefix(recording_id: UUID) -> str:
+    """Where everything about one recording lies that is not a chunk. Ends with `/`."""
+    return f"meta/recordings/{shard_of(recording_id):02x}/{recording_id}/"
+
+
+def prefixes_of(recording_id: UUID) -> tuple[str, ...]:
+    """Every prefix that belongs to one recording, and to it alone: what a deletion empties."""
+    return (recording_prefix(recording_id), meta_prefix(recording_id))
+
+
+def manifest_key(recording_id: UUID) -> str:
+    """Where a complete recording's chunks are listed."""
+    return f"{meta_prefix(recording_id)}manifest.json"
+
+
 def recording_key(recording_id: UUID) -> str:
     """Where a recording is described (`recording.json`): owner, MIME type, times; apart from the chunks."""
-    return f"meta/recordings/{shard_of(recording_id):02x}/{recording_id}/recording.json"
+    return f"{meta_prefix(recording_id)}recording.json"

@@ -31,3 +31,54 @@ update recordings
        purge_until = greatest(now() + %(own_writes)s::interval, (select last_url from counted) + %(late_put)s::interval)
  where id = %(id)s
 returning *
+
+-- name: purge_claim
+-- What is due, taken so that replicas do not do the same work: for the lease it looks as if it were not due. A process that
+-- dies leaves it to whoever comes after the lease; two at once do no harm.
+with due as (
+    select id from recordings
+     where state = 'deleting' and purge_after <= now()
+     order by purge_after
+     limit %(limit)s
+       for no key update skip locked
+)
+update recordings r set purge_after = now() + %(lease)s::interval
+  from due where r.id = due.id
+returning r.*, now() as claimed_at
+
+-- name: purge_seen
+-- The bucket was looked at: again after a while, since a URL may still bring something, or at once where there was more.
+update recordings
+   set purged_objects = purged_objects + %(removed)s, purge_failures = 0, purge_error = null,
+       purge_after = case when %(more)s then now() else least(now() + %(again)s::interval, greatest(purge_until, now())) end
+ where id = %(id)s and state = 'deleting'
+
+-- name: purge_failed
+update recordings
+   set purged_objects = purged_objects + %(removed)s, purge_failures = purge_failures + 1, purge_error = %(cause)s,
+       purge_after = now() + %(wait)s::interval
+ where id = %(id)s and state = 'deleting'
+
+-- name: purge_tickets
+delete from tickets
+ where id = any (array(select id from tickets where recording_id = %(id)s limit %(limit)s))
+
+-- name: purge_chunks
+delete from chunks
+ where recording_id = %(id)s
+   and seq = any (array(select seq from chunks where recording_id = %(id)s order by seq limit %(limit)s))
+
+-- name: purge_holdings
+delete from holdings where recording_id = %(id)s
+
+-- name: purge_finish
+-- Only the tombstone stays: the id is taken for ever, and recorders that return are told to drop what they hold.
+update recordings
+   set state = 'deleted', deleted_at = now(), title = null, purge_after = null, purge_failures = 0, purge_error = null
+ where id = %(id)s and state = 'deleting'
+
+-- name: purge_remains
+update recordings set purged_objects = purged_objects + %(removed)s where id = %(id)s
+
+-- name: deleted_among
+select id from recordings where id = any (%(recording_ids)s) and state = %(state)s

@@ -1,0 +1,180 @@
+"""The purge: every version under a deleted recording's prefixes is removed, and looked for again until no URL is left.
+
+Bounded, idempotent, safe to run twice at once. Each step is a commit of its own, so a process may die between any two: the
+next run goes on. Nothing is removed from a bucket that does not bear this deployment's mark.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from control_plane.db.deletion import DeletionStore, DuePurge
+from control_plane.db.deployment import DeploymentStore
+from control_plane.domain.bucket import Bucket, BucketUnreachable, ObjectVersion, VersionsHidden
+from control_plane.domain.keys import prefixes_of
+from control_plane.domain.models import RecordingState
+from control_plane.domain.purging import ALARMING_FAILURES, wait_after
+from control_plane.services.deployment import DeploymentService, WrongBucket
+
+# One run's share, one after the other: removal is slow, and what recorders wait for goes first.
+RECORDINGS_PER_RUN = 20
+# Pages of one visit, some 50,000 versions: then others have their turn, and this one goes on in the next run.
+PAGES_PER_VISIT = 100
+# Longer than a visit of that size takes (measured: some 300 removals a second); a process that died is replaced after it.
+LEASE = timedelta(minutes=5)
+# A late PUT costs storage only, and a look is two calls.
+LOOK_AGAIN = timedelta(minutes=1)
+# Rows that one statement removes: some tens of milliseconds, and no long locks.
+ROWS_TOGETHER = 2_000
+# Remains of deleted recordings that one audit has removed; more are the next one's.
+REMAINS_PER_AUDIT = 100
+# What a bucket takes at once (see `Bucket.remove`).
+REMOVED_TOGETHER = 500
+# A cause is read by people and kept in a row.
+CAUSE_CHARACTERS = 300
+
+_log = logging.getLogger(__name__)
+
+
+class PurgeRefused(Exception):
+    """The store answered, and did not remove everything; the message says why."""
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One look at a recording's prefixes: what was removed, and whether there is more."""
+
+    removed: int = 0
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one run did: recordings looked at, versions removed, recordings that are now `deleted`, and failures."""
+
+    looked_at: int = 0
+    removed: int = 0
+    finished: int = 0
+    failed: int = 0
+
+
+class PurgeService:
+    """Empties the prefixes of recordings that were deleted."""
+
+    def __init__(
+        self, deletions: DeletionStore, deployments: DeploymentStore, deployment: DeploymentService, bucket: Bucket
+    ) -> None:
+        self._deletions = deletions
+        self._deployments = deployments
+        self._deployment = deployment
+        self._bucket = bucket
+
+    async def run(self) -> Purged:
+        """Visits the recordings that are due. A failure is counted and tried again later; it stops nobody else's purge."""
+        due = await self._deletions.claim_purges(limit=RECORDINGS_PER_RUN, lease=LEASE)
+        removed = finished = failed = 0
+        for purge in due:
+            visit = _Visit()
+            try:
+                finished += await self._purge(purge, visit)
+            except (BucketUnreachable, WrongBucket, PurgeRefused) as exc:
+                failed += 1
+                await self._note_failure(purge, visit, str(exc)[:CAUSE_CHARACTERS])
+            removed += visit.removed
+        return Purged(len(due), removed, finished, failed)
+
+    async def remove_remains(self, recording_ids: Sequence[UUID]) -> int:
+        """Removes what an audit found of recordings that are `deleted`; how many versions. Others are left alone.
+
+        Raises `BucketUnreachable`, `WrongBucket`, `PurgeRefused`: the next audit finds them again.
+        """
+        removed = 0
+        for recording_id in sorted(await self._deletions.among(recording_ids, RecordingState.DELETED)):
+            visit = _Visit()
+            await self._visit(recording_id, visit)
+            await self._deletions.removed_remains(recording_id, visit.removed)
+            fields = {"recording_id": str(recording_id), "objects": visit.removed}
+            _log.warning("Remains of a deleted recording were removed", extra=fields)
+            removed += visit.removed
+        return removed
+
+    async def _purge(self, purge: DuePurge, visit: _Visit) -> bool:
+        """Whether the recording is `deleted` now."""
+        await self._visit(purge.id, visit)
+        if purge.may_end and visit.removed and not visit.more and await self._still_there(purge.id):
+            raise PurgeRefused("The store said that it removed everything, and still lists some of it.")
+        if visit.removed or visit.more or not purge.may_end:
+            # Only a visit that found nothing, begun when no URL was alive any more, is the end.
+            await self._deletions.seen(
+                purge.id,
+                removed=visit.removed,
+                more=visit.more or (purge.may_end and visit.removed > 0),
+                again=LOOK_AGAIN,
+            )
+            return False
+        await self._forget(purge.id)
+        if finished := await self._deletions.finish(purge.id):
+            _log.info("A recording is deleted", extra={"recording_id": str(purge.id)})
+        return finished
+
+    async def _visit(self, recording_id: UUID, visit: _Visit) -> None:
+        """Removes what lies under the recording's prefixes; first and last the bucket must show whose it is."""
+        await self._require_right_bucket()
+        pages = 0
+        for prefix in prefixes_of(recording_id):
+            async for page in self._pages(prefix):
+                await self._remove(page, visit)
+                pages += 1
+                if pages == PAGES_PER_VISIT:
+                    visit.more = True
+                    return
+        await self._require_right_bucket()  # a store that is going away shows nothing
+
+    async def _still_there(self, recording_id: UUID) -> bool:
+        """Whether anything is listed although all was removed and nothing can come any more."""
+        for prefix in prefixes_of(recording_id):
+            async for page in self._pages(prefix):
+                if page:
+                    return True
+        return False
+
+    async def _require_right_bucket(self) -> None:
+        await self._deployment.require(await self._deployments.id())
+
+    async def _pages(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
+        try:
+            async for page in self._bucket.version_pages(prefix):
+                yield page
+        except VersionsHidden as exc:
+            async for listed in self._bucket.list_pages(prefix):
+                yield [ObjectVersion(item.key, None) for item in listed]
+            if await self._bucket.keeps_versions() is not False:
+                raise PurgeRefused(
+                    f"{exc} What a plain listing shows was removed, but older versions may be left: allow "
+                    "s3:ListBucketVersions and s3:DeleteObjectVersion."
+                ) from exc
+
+    async def _remove(self, page: Sequence[ObjectVersion], visit: _Visit) -> None:
+        for first in range(0, len(page), REMOVED_TOGETHER):
+            batch = page[first : first + REMOVED_TOGETHER]
+            refused = await self._bucket.remove(batch)
+            visit.removed += len(batch) - len(refused)
+            if refused:
+                raise PurgeRefused(f"{len(refused)} versions were not removed, the first for {refused[0].code}.")
+
+    async def _forget(self, recording_id: UUID) -> None:
+        """Removes the recording's rows in bounded batches; tickets refer to chunks, so they go first."""
+        while await self._deletions.forget_tickets(recording_id, limit=ROWS_TOGETHER):
+            pass
+        while await self._deletions.forget_chunks(recording_id, limit=ROWS_TOGETHER):
+            pass
+        await self._deletions.forget_holdings(recording_id)
+
+    async def _note_failure(self, purge: DuePurge, visit: _Visit, cause: str) -> None:
+        failures = purge.failures + 1
+        await self._deletions.failed(purge.id, removed=visit.removed, cause=cause, wait=wait_after(failures))
+        level = logging.ERROR if failures >= ALARMING_FAILURES else logging.WARNING
+        fields = {"recording_id": str(purge.id), "failures": failures, "cause": cause}
+        _log.log(level, "A deleted recording could not be purged; it is tried again", extra=fields)
