@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(description="PostgreSQL, as a libpq URL")
     s3_endpoint: str = Field(description="The bucket's server as the control plane reaches it")
     s3_public_endpoint: str = Field(default="", description="The same as browsers reach it; empty: the same address")
-    s3_access_key_id: str = Field(description="Credentials that may GET, PUT, HEAD and list the bucket")
+    s3_access_key_id: str = Field(description="Credentials that may GET, PUT, HEAD, list and remove, versions too")
     s3_secret_access_key: SecretStr = Field(description="Their secret half; never logged")
     s3_bucket_name: str = Field(description="The bucket")
     s3_region: str = Field(default="us-east-1", description="What most S3-compatible servers take")
@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     safereel_expire_interval_ms: int = Field(
         default=10_000, ge=100, description="Bounds how long dead grants keep their reservation"
+    )
+    safereel_purge_interval_ms: int = Field(
+        default=5_000, ge=100, description="Bounds how late the bucket hears of a deletion"
     )
     safereel_recount_interval_ms: int = Field(
         default=3_600_000, ge=1_000, description="Each owner's counters are compared with the ledger this often"

@@ -59,7 +59,6 @@ class ControlPlane:
     deployment: DeploymentService
     confirm: ConfirmService
     audit: AuditService
-    purge: PurgeService
 
 
 def utc_now() -> datetime:
@@ -167,7 +166,6 @@ def _build(
     recordings = RecordingStore(database, idle=settings.idle)
     chunks = ChunkStore(database, grant_ttl=settings.grant_ttl, idle=settings.idle, quota=settings.quota)
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
-    deletions = DeletionStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
@@ -175,10 +173,13 @@ def _build(
     deployment = DeploymentService(deployments, opened)
     runner = SweepRunner(sweeps, deployment)
     discrepancies = DiscrepancyService(sweeps)
+    deletions = DeletionStore(database)
+    purges = PurgeService(deletions, deployments, deployment, opened)
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
         deletions=DeletionService(deletions, grant_ttl=settings.grant_ttl),
+        purges=purges,
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
         heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),
@@ -194,6 +195,5 @@ def _build(
         services=services,
         deployment=deployment,
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
-        audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
-        purge=PurgeService(deletions, deployments, deployment, opened),
+        audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, purges=purges, settle=settings.settle),
     )

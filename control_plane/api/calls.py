@@ -1,9 +1,10 @@
 """All calls of the API, in the order in which the OpenAPI document tells them."""
 
-from control_plane.api import acks, admin, grants, health, heartbeats, identity, recordings
+from control_plane.api import acks, admin, deletions, grants, health, heartbeats, identity, recordings
 
 CALLS = (
     *recordings.calls,
+    *deletions.calls,
     *grants.calls,
     *acks.calls,
     *heartbeats.calls,

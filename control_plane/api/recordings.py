@@ -1,6 +1,4 @@
-"""`/v1/recordings`: start, status, complete, delete, list, chunks."""
-
-from typing import Literal
+"""`/v1/recordings`: start, status, complete, list, chunks."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +9,6 @@ from control_plane.api.answers import (
     Count,
     Digest,
     Get,
-    Id,
     RecordingAnswer,
     RecordingSummary,
     Time,
@@ -35,7 +32,7 @@ from control_plane.domain.errors import (
     TotalsDiffer,
 )
 from control_plane.domain.limits import MAX_PAGE, MAX_SEQ
-from control_plane.domain.models import ChunkState, NewRecording, Progress, Recording, RecordingState, Source
+from control_plane.domain.models import ChunkState, NewRecording, Progress, Recording, Source
 from control_plane.services.recordings import StoredChunk
 
 LIMIT = WholeNumber(
@@ -86,13 +83,6 @@ class ChunkPage(TypedDict):
     next_after: int | None
 
 
-class DeletionAnswer(TypedDict):
-    """What became of the recording: `deleting` until nothing of it is left in the bucket, then `deleted`."""
-
-    id: Id
-    state: Literal["deleting", "deleted"]
-
-
 async def start(request: Request[State]) -> Response:
     """The id is chosen by the caller (UUIDv7): 201 the first time, 200 when repeated.
 
@@ -135,17 +125,6 @@ async def complete(request: Request[State]) -> Response:
         accept_lost=body.accept_lost,
     )
     return _answer(request, recording, progress)
-
-
-async def delete(request: Request[State]) -> Response:
-    """Deletes a recording in any state, for ever: 202 until nothing of it is left in the bucket, then 200.
-
-    The quota is free at once, and recorders that hold any of it are told to drop that. Repeated, it changes nothing.
-    """
-    recording = await services(request).deletions.delete(await owner_of(request), request.path_params["id"])
-    gone = recording.state is RecordingState.DELETED
-    told: DeletionAnswer = {"id": str(recording.id), "state": "deleted" if gone else "deleting"}
-    return answer(told, 200 if gone else 202)
 
 
 async def list_recordings(request: Request[State]) -> Response:
@@ -274,30 +253,6 @@ calls = [
         example={"chunk_count": 42, "total_bytes": 220_200_960, "accept_lost": False},
         answers=[Answer(RecordingAnswer, examples.COMPLETE_RECORDING, description="It is complete, and stays so.")],
         problems=[RecordingUnknown, RecordingDeleted, AlreadyComplete, ChunksMissing, TotalsDiffer],
-    ),
-    Call(
-        id="deleteRecording",
-        method="DELETE",
-        path="/v1/recordings/{id:uuid}",
-        handler=delete,
-        summary="Delete a recording",
-        tag="Recordings",
-        scope=RECORD,
-        path_parameters=[examples.RECORDING_ID],
-        answers=[
-            Answer(
-                DeletionAnswer,
-                {"id": examples.RECORDING_ID.example, "state": "deleted"},
-                description="Nothing is left.",
-            ),
-            Answer(
-                DeletionAnswer,
-                {"id": examples.RECORDING_ID.example, "state": "deleting"},
-                202,
-                "It is deleted for whoever asks, and being removed from the bucket.",
-            ),
-        ],
-        problems=[RecordingUnknown],
     ),
     Call(
         id="listChunks",

@@ -14,6 +14,7 @@ from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier
+from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.shared_secret import TokenIssuer
@@ -25,6 +26,7 @@ class Services:
 
     recordings: RecordingService
     deletions: DeletionService
+    purges: PurgeService
     grants: GrantService
     acks: AckService
     heartbeats: HeartbeatService

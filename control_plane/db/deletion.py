@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from control_plane.db.database import Connection, Database
+from control_plane.db.database import Connection, Database, Row
 from control_plane.db.rows import recording_of
-from control_plane.domain.models import DeleteCause, Recording, RecordingState
+from control_plane.domain.models import DeleteCause, DeletionsUnderWay, DeletionUnderWay, Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class LockedForDeletion:
     async def begin(
         self, cause: DeleteCause, *, grant_ttl: timedelta, late_put: timedelta, own_writes: timedelta
     ) -> Recording:
-        """Makes it `deleting`: quota freed, tickets withdrawn, sightings forgotten, the purge due at once.
+        """Makes it `deleting`: quota freed, tickets withdrawn, the purge due at once.
 
         It is purged until `late_put` after the last URL has expired, and at least for `own_writes` from now.
         """
@@ -62,17 +62,19 @@ class DeletionStore:
     async def locked(self, owner: str, recording_id: UUID) -> AsyncIterator[LockedForDeletion | None]:
         """The owner's recording, in any state, inside a transaction that is committed at the end."""
         async with self._database.transaction() as connection:
-            await self._database.rows("deletion_lock_owner", {"owner": owner}, on=connection)
+            await self._database.rows("owners_lock", {"owners": [owner]}, on=connection)
             row = await self._database.row("deletion_lock", {"id": recording_id, "owner": owner}, on=connection)
             if row is None:
                 yield None
             else:
                 yield LockedForDeletion(self._database, connection, recording_of(row), row["locked_at"])
 
-    async def claim_purges(self, *, limit: int, lease: timedelta) -> Sequence[DuePurge]:
-        """Recordings whose purge is due, longest due first; nobody else is given them for `lease`."""
-        rows = await self._database.rows("purge_claim", {"limit": limit, "lease": lease})
-        return [DuePurge(row["id"], row["purge_failures"], row["claimed_at"] >= row["purge_until"]) for row in rows]
+    async def claim_purge(self, *, lease: timedelta) -> DuePurge | None:
+        """The recording whose purge is longest due, if any; nobody else is given it for `lease`."""
+        row = await self._database.row("purge_claim", {"lease": lease})
+        if row is None:
+            return None
+        return DuePurge(row["id"], row["purge_failures"], row["claimed_at"] >= row["purge_until"])
 
     async def seen(self, recording_id: UUID, *, removed: int, more: bool, again: timedelta) -> None:
         """Notes a look at the bucket without failure; the next is due at once (`more`), else after `again` or at the end."""
@@ -100,11 +102,31 @@ class DeletionStore:
         """Makes it `deleted`, for ever; False where it was already."""
         return await self._database.execute("purge_finish", {"id": recording_id}) == 1
 
-    async def among(self, recording_ids: Sequence[UUID], state: RecordingState) -> frozenset[UUID]:
-        """Which of these are in `state`."""
-        params = {"recording_ids": list(recording_ids), "state": state}
-        return frozenset(row["id"] for row in await self._database.rows("deleted_among", params))
+    async def deleted_among(self, recording_ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Which of these are `deleted`: for ever, so that nothing of them can be wanted."""
+        rows = await self._database.rows("deleted_among", {"recording_ids": list(recording_ids)})
+        return [row["id"] for row in rows]
+
+    async def under_way(self, *, limit: int) -> DeletionsUnderWay:
+        """Deletions that are not finished, those that fail first."""
+        rows = await self._database.rows("deletions_page", {"limit": limit})
+        first = rows[0] if rows else {"under_way": 0, "failing": 0}
+        return DeletionsUnderWay(first["under_way"], first["failing"], [_under_way_of(row) for row in rows])
 
     async def removed_remains(self, recording_id: UUID, removed: int) -> None:
         """Counts objects that turned up after the recording was `deleted`, and were removed."""
         await self._database.execute("purge_remains", {"id": recording_id, "removed": removed})
+
+
+def _under_way_of(row: Row) -> DeletionUnderWay:
+    return DeletionUnderWay(
+        recording_id=row["id"],
+        owner=row["owner"],
+        cause=DeleteCause(row["delete_cause"]),
+        requested_at=row["deleting_at"],
+        failures=row["purge_failures"],
+        failure=row["purge_error"],
+        next_look_at=row["purge_after"],
+        looked_for_until=row["purge_until"],
+        removed_objects=row["purged_objects"],
+    )

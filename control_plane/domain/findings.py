@@ -43,6 +43,7 @@ class Observation:
     confirmed: int = 0
     refreshed: int = 0
     returned: int = 0
+    remains_removed: int = 0
     unreachable: int = 0
     unlisted: int = 0
     truncated: bool = False
@@ -87,6 +88,7 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "confirmed": seen.confirmed,
         "etags_refreshed": seen.refreshed,
         "returned": seen.returned,
+        "remains_removed": seen.remains_removed,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,
         "unlisted": seen.unlisted,

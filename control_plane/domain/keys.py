@@ -84,9 +84,14 @@ def meta_prefix(recording_id: UUID) -> str:
     return f"meta/recordings/{shard_of(recording_id):02x}/{recording_id}/"
 
 
+def derived_prefix(recording_id: UUID) -> str:
+    """Where files made of one recording lie. Ends with `/`."""
+    return f"downloads/{shard_of(recording_id):02x}/{recording_id}/"
+
+
 def prefixes_of(recording_id: UUID) -> tuple[str, ...]:
     """Every prefix that belongs to one recording, and to it alone: what a deletion empties."""
-    return (recording_prefix(recording_id), meta_prefix(recording_id))
+    return (recording_prefix(recording_id), derived_prefix(recording_id), meta_prefix(recording_id))
 
 
 def manifest_key(recording_id: UUID) -> str:

@@ -104,6 +104,30 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletionUnderWay:
+    """A deletion as an administrator sees it: `failure` is why the last look failed, None where it did not."""
+
+    recording_id: UUID
+    owner: str
+    cause: DeleteCause
+    requested_at: datetime
+    failures: int
+    failure: str | None
+    next_look_at: datetime
+    looked_for_until: datetime
+    removed_objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionsUnderWay:
+    """How many deletions are not finished, how many of these fail, and a page of them."""
+
+    under_way: int
+    failing: int
+    page: Sequence[DeletionUnderWay]
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A recording's row."""
 

@@ -5,11 +5,9 @@ from datetime import timedelta
 # A bucket that fails is usually back within seconds; one that refuses for hours is asked a few times an hour.
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=15)
-# Ten minutes or so of failing: a bucket that was only restarted is back by then, so somebody must act.
-ALARMING_FAILURES = 8
 
 
 def wait_after(failures: int) -> timedelta:
     """How long a purge waits that has failed so often in a row: twice as long each time, up to a limit."""
     doublings = min(max(failures, 1) - 1, 16)
-    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)

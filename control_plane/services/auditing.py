@@ -16,6 +16,7 @@ from control_plane.domain.models import Chunk, ChunkState, SweepKind
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
 from control_plane.services.looking import Looker
+from control_plane.services.purging import PurgeService
 from control_plane.services.sweeping import Sweep, SweepRunner
 
 # Below this, 256 listings cost more than one over all shards, whose staging is then some tens of megabytes.
@@ -58,9 +59,11 @@ class AuditService:
         bucket: Bucket,
         looker: Looker,
         *,
+        purges: PurgeService,
         settle: timedelta,
     ) -> None:
         self._runner = runner
+        self._purges = purges
         self._sweeps = sweeps
         self._discrepancies = discrepancies
         self._bucket = bucket
@@ -107,13 +110,22 @@ class AuditService:
         parsed = {key: parse_chunk_key(key) for key in keys}
         known = await self._sweeps.chunks_of([found for found in parsed.values() if found is not None])
         chunks = {key: known.get(found) if found else None for key, found in parsed.items()}
-        kinds = {key: unexpected_kind(parsed[key], chunk.state if chunk else None) for key, chunk in chunks.items()}
+        unknown = {found.recording_id for key, found in parsed.items() if found and chunks[key] is None}
+        deleted = await self._purges.deleted_among(list(unknown))
+        kinds = {
+            key: "remains"
+            if (found := parsed[key]) and found.recording_id in deleted
+            else unexpected_kind(found, chunk.state if chunk else None)
+            for key, chunk in chunks.items()
+        }
         for kind, count in Counter(kinds.values()).items():
             if kind is not None:
                 sweep.seen.unexpected[kind] = sweep.seen.unexpected.get(kind, 0) + count
         samples = [key for key, kind in kinds.items() if kind is not None]
         sweep.seen.samples += samples[: SAMPLES - len(sweep.seen.samples)]
         await self._take_back(sweep, [chunk for chunk in chunks.values() if chunk and chunk.state in GONE])
+        if not sweep.dry_run:
+            sweep.seen.remains_removed += await self._purges.remove_remains(deleted)
 
     async def _take_back(self, sweep: Sweep, missing: Sequence[Chunk]) -> None:
         examined = await examine(self._looker, missing)
@@ -133,6 +145,7 @@ async def _doubts(staging: AuditStaging) -> AsyncIterator[Sequence[Chunk]]:
 def unexpected_kind(key: ChunkKey | None, state: ChunkState | None) -> str | None:
     """What an object is that the snapshot did not expect; None: it was acked since, all is well.
 
+    Beside these there are `remains`: a PUT that a URL allowed before its recording's deletion, and that came very late.
     `foreign` is not the key of a chunk, `unknown` is one that the ledger does not have, `unacked` was granted and PUT
     without an ack so far, `missing_returned` is one that a ticket is open for or that was given up as lost.
     """

@@ -5,7 +5,7 @@ next run goes on. Nothing is removed from a bucket that does not bear this deplo
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,12 +14,12 @@ from control_plane.db.deletion import DeletionStore, DuePurge
 from control_plane.db.deployment import DeploymentStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable, ObjectVersion, VersionsHidden
 from control_plane.domain.keys import prefixes_of
-from control_plane.domain.models import RecordingState
-from control_plane.domain.purging import ALARMING_FAILURES, wait_after
+from control_plane.domain.models import DeletionsUnderWay
+from control_plane.domain.purging import wait_after
 from control_plane.services.deployment import DeploymentService, WrongBucket
 
-# One run's share, one after the other: removal is slow, and what recorders wait for goes first.
-RECORDINGS_PER_RUN = 20
+# One run's share, one after the other: removal is slow, and what an owner waits for is only the first look.
+VISITS_PER_RUN = 100
 # Pages of one visit, some 50,000 versions: then others have their turn, and this one goes on in the next run.
 PAGES_PER_VISIT = 100
 # Longer than a visit of that size takes (measured: some 300 removals a second); a process that died is replaced after it.
@@ -73,9 +73,9 @@ class PurgeService:
 
     async def run(self) -> Purged:
         """Visits the recordings that are due. A failure is counted and tried again later; it stops nobody else's purge."""
-        due = await self._deletions.claim_purges(limit=RECORDINGS_PER_RUN, lease=LEASE)
-        removed = finished = failed = 0
-        for purge in due:
+        looked_at = removed = finished = failed = 0
+        while looked_at < VISITS_PER_RUN and (purge := await self._deletions.claim_purge(lease=LEASE)):
+            looked_at += 1
             visit = _Visit()
             try:
                 finished += await self._purge(purge, visit)
@@ -83,20 +83,31 @@ class PurgeService:
                 failed += 1
                 await self._note_failure(purge, visit, str(exc)[:CAUSE_CHARACTERS])
             removed += visit.removed
-        return Purged(len(due), removed, finished, failed)
+        return Purged(looked_at, removed, finished, failed)
 
-    async def remove_remains(self, recording_ids: Sequence[UUID]) -> int:
-        """Removes what an audit found of recordings that are `deleted`; how many versions. Others are left alone.
+    async def under_way(self, *, limit: int) -> DeletionsUnderWay:
+        """Deletions that are not finished, those that fail first."""
+        return await self._deletions.under_way(limit=limit)
 
-        Raises `BucketUnreachable`, `WrongBucket`, `PurgeRefused`: the next audit finds them again.
+    async def deleted_among(self, recording_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Which of these are `deleted`: for ever, so that nothing of them can be wanted."""
+        return frozenset(await self._deletions.deleted_among(recording_ids)) if recording_ids else frozenset()
+
+    async def remove_remains(self, deleted: Iterable[UUID]) -> int:
+        """Removes what an audit found of recordings that `deleted_among` has named; how many versions.
+
+        Raises `BucketUnreachable`, `WrongBucket`. What the store refuses is logged; the next audit finds it again.
         """
         removed = 0
-        for recording_id in sorted(await self._deletions.among(recording_ids, RecordingState.DELETED)):
+        for recording_id in sorted(deleted)[:REMAINS_PER_AUDIT]:
             visit = _Visit()
-            await self._visit(recording_id, visit)
+            fields = {"recording_id": str(recording_id)}
+            try:
+                await self._visit(recording_id, visit)
+                _log.warning("Remains of a deleted recording were removed", extra={**fields, "objects": visit.removed})
+            except PurgeRefused as exc:
+                _log.error("Remains of a deleted recording cannot be removed", extra={**fields, "cause": str(exc)})
             await self._deletions.removed_remains(recording_id, visit.removed)
-            fields = {"recording_id": str(recording_id), "objects": visit.removed}
-            _log.warning("Remains of a deleted recording were removed", extra=fields)
             removed += visit.removed
         return removed
 
@@ -175,6 +186,5 @@ class PurgeService:
     async def _note_failure(self, purge: DuePurge, visit: _Visit, cause: str) -> None:
         failures = purge.failures + 1
         await self._deletions.failed(purge.id, removed=visit.removed, cause=cause, wait=wait_after(failures))
-        level = logging.ERROR if failures >= ALARMING_FAILURES else logging.WARNING
         fields = {"recording_id": str(purge.id), "failures": failures, "cause": cause}
-        _log.log(level, "A deleted recording could not be purged; it is tried again", extra=fields)
+        _log.error("A deleted recording could not be purged; it is tried again", extra=fields)

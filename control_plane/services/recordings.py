@@ -53,13 +53,14 @@ class RecordingService:
     async def start(self, new: NewRecording) -> tuple[Recording, Progress, bool]:
         """The recording, its progress, and whether this call made it.
 
-        Raises `RecordingConflict` where the id is taken for something else, by whomever: nothing more is told.
+        Raises `RecordingConflict` where the id is taken for something else, by whomever: nothing more is told. Raises
+        `RecordingDeleted` where it was the owner's: the id of a deleted recording is not used again.
         """
         made = await self._recordings.start(new, secrets.token_urlsafe(SHARE_ID_BYTES))
         if made is not None:
             return made, await self._recordings.progress(made.id), True
         existing = await self._recordings.get(new.owner, new.id)
-        if existing is None or not _same_start(existing, new):
+        if existing is None or not (existing.deleted or _same_start(existing, new)):
             raise RecordingConflict("Choose another recording id: this one is taken.")
         existing = require_alive(existing)
         if existing.state is RecordingState.EXPIRED:
@@ -102,7 +103,7 @@ class RecordingService:
         first. Nothing can be granted or acked in between: the row is locked.
         """
         async with self._recordings.locked(owner, recording_id) as locked:
-            require_alive(locked and locked.recording)
+            require_alive(locked.recording if locked else None)
             assert locked is not None, "what is not there was refused"
             return await _complete(locked, chunk_count, total_bytes, accept_lost=accept_lost)
 

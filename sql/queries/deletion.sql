@@ -1,8 +1,5 @@
--- name: deletion_lock_owner
--- Counters first, then recordings, then chunks: the one order in which everything that counts is locked.
-select id from owners where id = %(owner)s for update
-
 -- name: deletion_lock
+-- After `owners_lock`: owners, recordings, chunks is the one order in which everything that counts is locked.
 select *, now() as locked_at from recordings where id = %(id)s and owner = %(owner)s for no key update
 
 -- name: deletion_begin
@@ -18,13 +15,13 @@ with counted as (
     update owners o set used_bytes = o.used_bytes - counted.used, reserved_bytes = o.reserved_bytes - counted.reserved
       from counted
      where o.id = %(owner)s
+), held as (
+    select seq from chunks where recording_id = %(id)s and reserved order by seq for update
 ), unreserved as (
-    update chunks set reserved = false where recording_id = %(id)s and reserved
+    update chunks c set reserved = false from held where c.recording_id = %(id)s and c.seq = held.seq
 ), withdrawn as (
     update tickets set state = 'withdrawn', closed_at = now(), cause = 'deleted'
      where recording_id = %(id)s and state = 'open'
-), forgotten as (
-    delete from sightings where recording_id = %(id)s
 )
 update recordings
    set state = 'deleting', delete_cause = %(cause)s, deleting_at = now(), purge_after = now(),
@@ -33,13 +30,13 @@ update recordings
 returning *
 
 -- name: purge_claim
--- What is due, taken so that replicas do not do the same work: for the lease it looks as if it were not due. A process that
--- dies leaves it to whoever comes after the lease; two at once do no harm.
+-- What is longest due, taken so that replicas do not do the same work: for the lease it looks as if it were not due. A process
+-- that dies leaves it to whoever comes after the lease; two at once do no harm.
 with due as (
     select id from recordings
      where state = 'deleting' and purge_after <= now()
      order by purge_after
-     limit %(limit)s
+     limit 1
        for no key update skip locked
 )
 update recordings r set purge_after = now() + %(lease)s::interval
@@ -81,4 +78,13 @@ update recordings
 update recordings set purged_objects = purged_objects + %(removed)s where id = %(id)s
 
 -- name: deleted_among
-select id from recordings where id = any (%(recording_ids)s) and state = %(state)s
+select id from recordings where id = any (%(recording_ids)s) and state = 'deleted'
+
+-- name: deletions_page
+-- Those that fail first, then the oldest; with how many there are in all.
+select id, owner, delete_cause, deleting_at, purge_until, purge_after, purge_failures, purge_error, purged_objects,
+       count(*) over () as under_way, count(*) filter (where purge_failures > 0) over () as failing
+  from recordings
+ where state = 'deleting'
+ order by purge_failures desc, deleting_at, id
+ limit %(limit)s

@@ -26,12 +26,16 @@ with said as (
      where state in ('open', 'expired', 'complete')
     on conflict (owner, recorder_id, recording_id) do update
        set chunks = excluded.chunks, open = excluded.open, reported_at = now()
+), idle as (
+    select id from recordings r
+     where id in (select recording_id from known)
+       and (r.state = 'expired' or r.state = 'open' and r.expires_at < now() + %(idle)s::interval * 0.95)
+     order by id
+       for no key update
 ), revived as (
     -- Somebody holds bytes of it: it is not idle. Written now and then only.
     update recordings r set state = 'open', expires_at = now() + %(idle)s::interval
-      from known
-     where r.id = known.recording_id
-       and (r.state = 'expired' or r.state = 'open' and r.expires_at < now() + %(idle)s::interval * 0.95)
+      from idle where r.id = idle.id
 )
 select recording_id, state from known
 

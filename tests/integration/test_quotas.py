@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -211,20 +212,25 @@ create trigger refuse_over before update on owners for each row execute function
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_at_once_grants_stay_within_the_limit(running: Running, seed: int) -> None:
-    """Fifty actors at once, as the seed decides: grants, acks, grants that die, idle recordings.
+    """Fifty actors at once, as the seed decides: grants, acks, grants that die, idle recordings, deletions.
 
     The database itself watches: a grant that reserves beyond the limit fails. A late ack may lie above, and only that.
     """
     chance = random.Random(seed)
     await running.sql(GUARD)
-    async with running.recorder() as first, running.recorder() as second, running.recorder() as third:
-        recorders = [first, second, third]
+    async with AsyncExitStack() as opened:
+        recorders = [await opened.enter_async_context(running.recorder()) for _ in range(6)]
+        doomed = recorders[3:]
+        refusals = set[tuple[bool, str]]()
         for recorder in recorders:
             await recorder.start()
 
         async def act(number: int) -> None:
             recorder = chance.choice(recorders)
             match number % 5:
+                case 2 if number % 2:
+                    await chance.choice(doomed).delete()
+                    await running.plane.services.purges.run()
                 case 0:
                     await running.sql(
                         "update chunks set expires_at = now() - interval '1 second' where reserved and seq %% 3 = %(n)s",
@@ -240,14 +246,19 @@ async def test_whatever_happens_at_once_grants_stay_within_the_limit(running: Ru
                 case _:
                     seq = chance.randrange(12)
                     chunk = recorder.chunk(seq, size=4_000 + 1_000 * seq)
-                    (grant,) = await recorder.grant([chunk])
-                    if grant.state == "granted" and chance.random() < 0.7:
-                        await recorder.put(grant, chunk)
-                        await recorder.ack([(chunk.seq, None)])
+                    try:
+                        (grant,) = await recorder.grant([chunk])
+                        if grant.state == "granted" and chance.random() < 0.7:
+                            await recorder.put(grant, chunk)
+                            await recorder.ack([(chunk.seq, None)])
+                    except Refused as exc:
+                        refusals.add((recorder in doomed, exc.problem.code))
 
         await asyncio.gather(*(act(number) for number in range(50)))
+        assert refusals == {(True, "recording_deleted")}
         kept = await counters(running)
         assert kept == await ledger(running)
+        assert await running.plane.services.quotas.recount_all() == []
         assert sum(kept) > LIMIT // 2  # so much was asked for that the limit was met
 
 
@@ -285,6 +296,8 @@ async def test_routes_of_administrators_want_their_scope(running: Running) -> No
             ("PUT", "/v1/admin/owners/alice/quota"),
             ("POST", "/v1/admin/quotas/recount"),
             ("POST", "/v1/admin/expire"),
+            ("GET", "/v1/admin/deletions"),
+            ("POST", "/v1/admin/purge"),
         ]:
             with pytest.raises(Refused) as refused:
                 await recorder.call(method, path)

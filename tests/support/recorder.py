@@ -253,6 +253,11 @@ class Recorder:
         }
         return _status(await self.call("POST", f"/v1/recordings/{self.recording_id}/complete", body))
 
+    async def delete(self) -> str:
+        """`DELETE /v1/recordings/{id}`: the state that is answered."""
+        state: str = (await self.call("DELETE", f"/v1/recordings/{self.recording_id}"))["state"]
+        return state
+
     async def call(self, method: str, path: str, body: object = None) -> Any:
         """Any call with this recorder's token: the answer's JSON, or `Refused`."""
         assert self._client is not None
