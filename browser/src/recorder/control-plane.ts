@@ -45,10 +45,7 @@ export type HeartbeatRequest = Required<Models['HeartbeatRequest']>;
 export type HeartbeatAnswer = AnswerTo<'sendHeartbeat'>;
 export type StartRequest = Models['StartRequest'] & { source: 'recorder' };
 /** The answer to a deletion: `deleting` while the bucket is being emptied. */
-export interface DeletionAnswer {
-  id: string;
-  state: 'deleting' | 'deleted';
-}
+export type DeletionAnswer = Models['DeletionAnswer'];
 type ChunkClaim = Models['ChunkClaim'];
 type AckClaim = Models['AckClaim'];
 type Totals = Models['CompleteRequest'];
