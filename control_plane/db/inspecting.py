@@ -49,9 +49,8 @@ def where(url: str) -> str:
     except psycopg.ProgrammingError:
         return ""
     port = str(given.get("port") or "5432")
-    if not port.replace(
-        ",", ""
-    ).isdecimal():  # a password with a slash in it: what follows the slash would be shown as the name
+    # More than digits and commas (several hosts) is a password with a slash in it, and the rest of it would be the name.
+    if not port.replace(",", "").isdecimal():
         return ""
     return f"{given.get('host') or 'localhost'}:{port}/{given.get('dbname') or ''}"
 
