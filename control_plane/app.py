@@ -6,12 +6,11 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from control_plane.api import problems
+from control_plane.api.application import Application
 from control_plane.api.calls import CALLS
 from control_plane.api.contract import routes_of
 from control_plane.api.openapi import openapi_route
@@ -21,23 +20,36 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.errors import Refusal
 
-# How long a browser may remember that a page may call us.
-PREFLIGHT_S = 600
+# The SDK waits no longer for an answer either; whatever we wait for ourselves ends before.
+REQUEST_TIMEOUT_S = 30.0
 
 
-def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str]) -> Starlette:
-    """The ASGI application over services that are open; who opened them closes them."""
+def create_app(
+    services: Services,
+    *,
+    page_dir: Path,
+    page_origins: Sequence[str],
+    bucket_origin: str = "",
+    hsts_max_age_s: int = 0,
+    request_timeout_s: float = REQUEST_TIMEOUT_S,
+) -> Application:
+    """The ASGI application over services that are open; who opened them closes them.
+
+    `page_origins` may call from other sites. `bucket_origin` is where the page reaches the bucket.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         yield {"services": services}
 
-    app = Starlette(
+    app = Application(
+        page_origins=page_origins,
+        hsts_max_age_s=hsts_max_age_s,
+        request_timeout_s=request_timeout_s,
         routes=[
             *api_routes(),
-            *page_routes(page_dir),
+            *page_routes(page_dir, bucket_origin=bucket_origin),
         ],
-        middleware=_cors(page_origins),
         exception_handlers={
             Refusal: problems.on_refusal,
             DatabaseUnreachable: problems.on_database_unreachable,
@@ -55,19 +67,3 @@ def create_app(services: Services, *, page_dir: Path, page_origins: Sequence[str
 def api_routes() -> list[Route]:
     """The routes of all declared calls, and of the document that describes them."""
     return [*routes_of(CALLS), openapi_route(CALLS)]
-
-
-def _cors(page_origins: Sequence[str]) -> list[Middleware]:
-    """Lets pages of other origins call; our own page needs no leave."""
-    if not page_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(page_origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["authorization", "content-type", "traceparent"],
-            expose_headers=["retry-after"],
-            max_age=PREFLIGHT_S,
-        )
-    ]

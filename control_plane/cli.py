@@ -32,6 +32,7 @@ from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
+from control_plane.services.limiting import LimitStoreMissing
 from control_plane.serving import PortTaken, listen, serve
 from control_plane.telemetry import set_up_logs
 from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_plane, token_issuer, utc_now
@@ -47,6 +48,7 @@ EXPECTED = (
     DatabaseUnreachable,
     EmbeddedError,
     IssuerForbidden,
+    LimitStoreMissing,
     MigrationError,
     PortTaken,
     ProvisionError,
@@ -227,7 +229,7 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
     """Everything on this machine, until cancelled."""
     async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
         own = {"SAFEREEL_HOST": "127.0.0.1", "SAFEREEL_PORT": str(port)}
-        settings = _settings({**_environment_of(stack.public()), **own})
+        settings = _settings({**_unlimited(), **_environment_of(stack.public()), **own})
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
         await asyncio.to_thread(_make_bucket_fit, settings, origins)
@@ -247,9 +249,21 @@ async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> Non
 async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
     plane.services.verifier.begin(utc_now())
     await plane.deployment.claim_bucket()
-    app = create_app(plane.services, page_dir=PAGE_DIR, page_origins=settings.safereel_page_origins)
+    app = create_app(
+        plane.services,
+        page_dir=PAGE_DIR,
+        page_origins=settings.safereel_page_origins,
+        bucket_origin=wiring.public_address(settings).origin,
+        hsts_max_age_s=settings.safereel_hsts_max_age_s,
+        request_timeout_s=settings.safereel_request_timeout_ms / 1000,
+    )
     async with scheduled(_jobs(plane, settings)):
-        await serve(app, listener, shutdown_s=settings.safereel_shutdown_ms / 1000)
+        await serve(
+            app,
+            listener,
+            shutdown_s=settings.safereel_shutdown_ms / 1000,
+            drain_s=settings.safereel_drain_ms / 1000,
+        )
 
 
 def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
@@ -329,6 +343,11 @@ def _environment_of(stack: Mapping[str, object]) -> dict[str, str]:
     }
     origins = stack.get("page_origins")  # there once the bucket lets them in
     return given if not isinstance(origins, Sequence) else given | {"SAFEREEL_PAGE_ORIGINS": ",".join(origins)}
+
+
+def _unlimited() -> Mapping[str, str]:
+    """On one's own machine, everything is one owner's: no rate limit, unless one is asked for."""
+    return {} if "SAFEREEL_RATE_LIMIT" in os.environ else {"SAFEREEL_RATE_LIMIT": "0"}
 
 
 def _settings_of_stack_or_environment(data_dir: Path) -> Settings:

@@ -1,5 +1,6 @@
 """Settings: read once from the environment by entry points and `wiring`, frozen, and handed on as values."""
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from control_plane.domain.addresses import is_confidential
 # What a public key can check (RFC 7518, 3.1; RFC 8037). Never `none`, and no HS*: a public key is no secret.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MIN_SECRET_BYTES = 32
+# What a browser sends as Origin: lower case, no path, and neither "*" nor "null", which would be everybody.
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -98,6 +101,23 @@ class Settings(BaseSettings):
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
     safereel_shutdown_ms: int = Field(default=10_000, ge=0, description="What is under way may finish, within this")
+    safereel_drain_ms: int = Field(
+        default=0, ge=0, description="Of that, how long not to be ready but still serve: a load balancer's probes"
+    )
+    safereel_request_timeout_ms: int = Field(
+        default=30_000, ge=0, description="The SDK waits no longer; 0: a request may take for ever"
+    )
+    # A recorder makes some two calls a second: 150 of one owner's at once, or a page that has gone wild.
+    safereel_rate_limit: int = Field(default=3_000, ge=0, description="Calls of one owner in the window; 0: no limit")
+    safereel_rate_window_ms: int = Field(
+        default=10_000, ge=1_000, multiple_of=1_000, description="Bounds how long a recorder must wait; whole seconds"
+    )
+    safereel_rate_limit_store: SecretStr = Field(
+        default=SecretStr(""), description="Redis, as a URL, where replicas count together; empty: each for itself"
+    )
+    safereel_hsts_max_age_s: int = Field(
+        default=0, ge=0, description="Strict-Transport-Security; 0: left to the proxy, where TLS ends"
+    )
 
     @field_validator("safereel_oidc_audience", "safereel_oidc_algorithms", "safereel_oidc_scope_claims", mode="before")
     @classmethod
@@ -159,6 +179,21 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("safereel_page_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"“{origin}” is not an origin such as https://app.example.com (no path, no *)")
+        return origins
+
+    @field_validator("safereel_rate_limit_store")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("a URL such as redis://host:6379/0 or rediss://…")
+        return url
 
     @property
     def grant_ttl(self) -> timedelta:

@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from control_plane.api.request_ids import request_id
+
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
     "message",
     "asctime",
@@ -23,6 +25,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **{name: value for name, value in record.__dict__.items() if name not in _STANDARD},
         }
+        if (found := request_id.get()) is not None:
+            line["request_id"] = found
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -35,6 +39,7 @@ def set_up_logs(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # One line per request is what a proxy in front is for; ours are per transition.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # Its warnings are about malformed requests: anybody could fill the disk with them.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     # What a handler raised is logged once, by the handler of faults, with the request it belongs to.
     logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Exception in ASGI"))

@@ -1,7 +1,7 @@
 """The only place that builds things: used by production, commands and tests alike."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
+from control_plane.services.limiting import RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
 from control_plane.services.provider_trust import KeyRing, ProviderTrust
 from control_plane.services.purging import PurgeService
@@ -76,10 +77,23 @@ def credentials(settings: Settings) -> Credentials:
     return Credentials(settings.s3_access_key_id, settings.s3_secret_access_key.get_secret_value())
 
 
+def public_address(settings: Settings) -> Address:
+    """The bucket as browsers see it; its `origin` is what a page must be allowed to connect to."""
+    return Address.of(settings.public_endpoint, settings.s3_bucket_name, Addressing(settings.s3_addressing))
+
+
+def rate_limits(settings: Settings) -> AbstractAsyncContextManager[RateLimits]:
+    """How many calls an owner may make; to be opened."""
+    return open_rate_limits(
+        settings.safereel_rate_limit_store.get_secret_value(),
+        calls=settings.safereel_rate_limit,
+        window_s=settings.safereel_rate_window_ms // 1_000,
+    )
+
+
 def presigner(settings: Settings) -> SigV4Presigner:
     """Signs for the address under which browsers see the bucket."""
-    address = Address.of(settings.public_endpoint, settings.s3_bucket_name, Addressing(settings.s3_addressing))
-    signer = Signer(address, region=settings.s3_region, credentials=credentials(settings))
+    signer = Signer(public_address(settings), region=settings.s3_region, credentials=credentials(settings))
     return SigV4Presigner(signer, put_ttl=settings.grant_ttl, get_ttl=settings.get_ttl)
 
 
@@ -148,16 +162,18 @@ async def open_control_plane(
     async with (
         Database.open(url, max_size=settings.safereel_database_pool, timeout_s=POOL_TIMEOUT_S) as database,
         bucket(settings) as opened,
+        rate_limits(settings) as limits,
         AsyncExitStack() as providers,
     ):
         verifier = TokenVerifier(await open_trusts(settings, providers))
-        yield _build(settings, database, opened, clock, verifier=verifier, issuer=issuer)
+        yield _build(settings, database, opened, limits, clock, verifier=verifier, issuer=issuer)
 
 
 def _build(
     settings: Settings,
     database: Database,
     opened: S3Bucket,
+    limits: RateLimits,
     clock: Callable[[], datetime],
     *,
     verifier: TokenVerifier,
@@ -190,6 +206,7 @@ def _build(
         issuer=issuer,
         clock=clock,
         heartbeat_interval_ms=settings.safereel_heartbeat_interval_ms,
+        limits=limits,
     )
     return ControlPlane(
         services=services,

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from control_plane.api import rate_limits
 from control_plane.api.state import State, services
 from control_plane.domain.errors import TokenMissing
 from control_plane.domain.identity import Identity
@@ -11,15 +12,16 @@ ADMIN = "admin"
 
 
 async def identify(request: Request[State], scope: str = RECORD) -> Identity:
-    """Whom the request speaks for (RFC 6750), who must have the scope. Waits where keys must be fetched first.
+    """Whom the request speaks for (RFC 6750), who must have the scope; counts it as a call of theirs.
 
-    Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `ScopeMissing`, `IdentityUnavailable`.
+    Raises `TokenMissing`, `TokenInvalid`, `TokenExpired`, `RateLimited`, `ScopeMissing`, `IdentityUnavailable`.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing("Send “Authorization: Bearer …”.")
     state = services(request)
     identity = await state.verifier.verify(token.strip(), state.clock())
+    await rate_limits.count(request, identity.owner)
     identity.require(scope)
     return identity
 

@@ -19,7 +19,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.requests import Request
 
 from control_plane.api.state import State
-from control_plane.domain.errors import BodyInvalid, BodyTooLarge, ContentTypeUnsupported, JsonMalformed
+from control_plane.domain.errors import (
+    BodyInvalid,
+    BodyTooLarge,
+    ContentEncodingUnsupported,
+    ContentTypeUnsupported,
+    JsonMalformed,
+)
 from control_plane.domain.limits import (
     MAX_BATCH,
     MAX_CHUNK_BYTES,
@@ -202,18 +208,33 @@ B = TypeVar("B", bound=Body)
 async def read(request: Request[State], model: type[B]) -> B:
     """The request's body as `model`.
 
-    Raises `ContentTypeUnsupported`, `BodyTooLarge`, `JsonMalformed`, or `BodyInvalid` that names each wrong member.
+    Raises `ContentTypeUnsupported`, `ContentEncodingUnsupported`, `BodyTooLarge`, `JsonMalformed`, or `BodyInvalid` that
+    names each wrong member.
     """
     if request.headers.get("content-type", "").split(";", 1)[0].strip().lower() != "application/json":
         raise ContentTypeUnsupported("Send the body as “Content-Type: application/json”.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise ContentEncodingUnsupported("Send the body as it is: nothing is unpacked here.")
     raw = await _bounded(request)
     try:
-        return model.model_validate_json(raw)
+        body = model.model_validate_json(raw)
     except ValidationError as exc:
         raise refusal_of(exc.errors(include_url=False, include_input=False)) from exc
+    json.loads(raw, object_pairs_hook=_named_once)
+    return body
+
+
+def _named_once(members: list[tuple[str, object]]) -> None:
+    """A name that stands twice is read as the first by some and as the last by others (RFC 8259, 4): it means nothing."""
+    names = {name for name, _ in members}
+    if len(names) < len(members):
+        raise JsonMalformed("The body names a member twice.")
 
 
 async def _bounded(request: Request[State]) -> bytes:
+    announced = request.headers.get("content-length", "0")  # whole digits: the server refuses others
+    if int(announced) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"Send at most {MAX_BODY_BYTES} bytes: smaller batches.")
     raw = bytearray()
     async for piece in request.stream():
         raw += piece

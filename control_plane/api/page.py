@@ -1,6 +1,6 @@
 """The page: built files from `browser/dist`, and the same document under each of the page's addresses; the API's reference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -8,6 +8,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from control_plane.api.answer_headers import page_headers
 from control_plane.api.state import State
 
 # The names of built files carry a digest of their content.
@@ -22,20 +23,29 @@ ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}")
 
 
 class _Immutable(StaticFiles):
+    def __init__(self, folder: Path, headers: Mapping[str, str]) -> None:
+        super().__init__(directory=folder, check_dir=False)
+        self._headers = {**headers, "cache-control": FOREVER}
+
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
-        response.headers["cache-control"] = FOREVER
+        response.headers.update(self._headers)
         return response
 
 
-def page_routes(folder: Path) -> Sequence[BaseRoute]:
-    """Routes of the page built into `folder`; none where it was not built (an API without a page)."""
+def page_routes(folder: Path, *, bucket_origin: str) -> Sequence[BaseRoute]:
+    """Routes of the page built into `folder`; none where it was not built (an API without a page).
+
+    `bucket_origin`: where browsers reach the bucket, which is all that the page may connect to beside us.
+    """
     document = folder / "index.html"
     if not document.is_file():
         return []
 
+    headers = page_headers(bucket_origin)
+
     async def page(_: Request[State]) -> Response:
-        return FileResponse(document, headers={"cache-control": "no-cache"})
+        return FileResponse(document, headers={**headers, "cache-control": "no-cache"})
 
     async def reference(_: Request[State]) -> Response:
         headers = {"cache-control": "no-cache", "content-security-policy": REFERENCE_POLICY}
@@ -44,5 +54,5 @@ def page_routes(folder: Path) -> Sequence[BaseRoute]:
     return [
         Route(REFERENCE, reference, methods=["GET"]),
         *(Route(address, page, methods=["GET"]) for address in ADDRESSES),
-        Mount("/assets", _Immutable(directory=folder / "assets", check_dir=False)),
+        Mount("/assets", _Immutable(folder / "assets", headers)),
     ]

@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): the only place where an exception becomes an HTTP error."""
 
 import logging
+import math
 from collections.abc import Mapping
 
 from pydantic_core import to_json
@@ -8,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from control_plane.api.request_ids import request_id
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.errors import (
@@ -27,14 +29,22 @@ _log = logging.getLogger(__name__)
 
 def problem_body(refusal: Refusal) -> dict[str, object]:
     """The members of a problem document; `type` is a name, not an address (RFC 9457, 3.1.1)."""
-    return {
-        "type": f"urn:safereel:problem:{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.detail,
-        **refusal.extra,
-    }
+    return _about_this_request(
+        {
+            "type": f"urn:safereel:problem:{refusal.code}",
+            "title": refusal.title,
+            "status": refusal.status,
+            "code": refusal.code,
+            "detail": refusal.detail,
+            **refusal.extra,
+        }
+    )
+
+
+def _about_this_request(members: dict[str, object]) -> dict[str, object]:
+    """With the request's id, for whoever asks the operator about it."""
+    found = request_id.get()
+    return members if found is None else {**members, "request_id": found}
 
 
 def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
@@ -44,6 +54,9 @@ def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Respo
         added["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     if refusal.status == 503:
         added["retry-after"] = str(RETRY_AFTER_S)
+    wait_ms = refusal.extra.get("retry_after_ms")
+    if isinstance(wait_ms, int):
+        added["retry-after"] = str(math.ceil(wait_ms / 1000))
     return Response(to_json(problem_body(refusal)), refusal.status, added, media_type="application/problem+json")
 
 

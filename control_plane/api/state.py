@@ -14,6 +14,7 @@ from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier
+from control_plane.services.limiting import RateLimits
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
@@ -37,6 +38,7 @@ class Services:
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]
     heartbeat_interval_ms: int
+    limits: RateLimits
 
 
 class State(TypedDict):

@@ -1,11 +1,13 @@
 """What the control plane refuses, each with a stable code and the HTTP status of its problem document.
 
     Refusal
-    ├── Token…, ScopeMissing, OriginForbidden, QuotaExceeded  401, 403
+    ├── HttpMalformed, AddressTooLong, HeadersTooLarge        400, 414, 431
+    ├── RequestTimeout, RateLimited                           408, 429
+    ├── Token…, ScopeMissing, Origin…, QuotaExceeded          401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
     ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
-    ├── Body…, JsonMalformed, ContentTypeUnsupported          400, 413, 415, 422
-    ├── Storage…, Database…, IdentityUnavailable              503
+    ├── Body…, JsonMalformed, Content…Unsupported             400, 413, 415, 422
+    ├── …Unavailable, AnswerTimeout, ShuttingDown             503
     └── Internal                                              500
 
 Codes never change their meaning; `docs/protocol.md` lists each with what the recorder and the operator do.
@@ -47,6 +49,10 @@ class ScopeMissing(Refusal):
 
 class OriginForbidden(Refusal):
     status, code, title = 403, "origin_forbidden", "Only the page of this stack may ask for this"
+
+
+class OriginNotListed(Refusal):
+    status, code, title = 403, "origin_not_listed", "Pages of this origin may not call"
 
 
 class NotFound(Refusal):
@@ -111,6 +117,10 @@ class ContentTypeUnsupported(Refusal):
     status, code, title = 415, "content_type_unsupported", "Bodies must be application/json"
 
 
+class ContentEncodingUnsupported(Refusal):
+    status, code, title = 415, "content_encoding_unsupported", "Bodies must not be compressed"
+
+
 class JsonMalformed(Refusal):
     status, code, title = 400, "json_malformed", "The body is not JSON"
 
@@ -135,6 +145,36 @@ class DatabaseUnavailable(Refusal):
 
 class IdentityUnavailable(Refusal):
     status, code, title = 503, "identity_unavailable", "The identity provider does not answer"
+
+
+class HttpMalformed(Refusal):
+    status, code, title = 400, "http_malformed", "This is not HTTP"
+
+
+class AddressTooLong(Refusal):
+    status, code, title = 414, "address_too_long", "The address is too long"
+
+
+class HeadersTooLarge(Refusal):
+    status, code, title = 431, "headers_too_large", "The headers are too large"
+
+
+class RequestTimeout(Refusal):
+    status, code, title = 408, "request_timeout", "The request did not arrive in time"
+
+
+class RateLimited(Refusal):
+    """`retry_after_ms` says when there are calls again."""
+
+    status, code, title = 429, "rate_limited", "This owner makes too many calls"
+
+
+class AnswerTimeout(Refusal):
+    status, code, title = 503, "answer_timeout", "The call took too long"
+
+
+class ShuttingDown(Refusal):
+    status, code, title = 503, "shutting_down", "This process is about to end"
 
 
 class Internal(Refusal):

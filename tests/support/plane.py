@@ -22,7 +22,7 @@ from control_plane.config import Settings
 from control_plane.db.migrations import migrate
 from control_plane.embedded import EmbeddedStack
 from control_plane.serving import listen, serve
-from control_plane.wiring import ControlPlane, credentials, open_control_plane, token_issuer, utc_now
+from control_plane.wiring import ControlPlane, credentials, open_control_plane, public_address, token_issuer, utc_now
 from tests.support.recorder import Recorder
 
 TEMPLATE = "safereel_template"
@@ -73,6 +73,7 @@ def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object)
         "s3_region": s3.region,
         "safereel_token_secret": stack.token_secret,
         "safereel_settle_ms": 0,
+        "safereel_rate_limit": 0,
         **changed,
     }
     return Settings(**given)
@@ -166,6 +167,7 @@ async def running_plane(
     *,
     issues_tokens: bool = True,
     clock: Callable[[], datetime] = utc_now,
+    page_dir: Path = Path("no-page"),
 ) -> AsyncIterator[Running]:
     """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps."""
     listener = listen("127.0.0.1", 0)
@@ -173,7 +175,14 @@ async def running_plane(
     host, port = listener.getsockname()
     async with open_control_plane(settings, issues_tokens=issues_tokens, clock=clock) as plane:
         await plane.deployment.claim_bucket()
-        app = create_app(plane.services, page_dir=Path("no-page"), page_origins=[])
+        app = create_app(
+            plane.services,
+            page_dir=page_dir,
+            page_origins=settings.safereel_page_origins,
+            bucket_origin=public_address(settings).origin,
+            hsts_max_age_s=settings.safereel_hsts_max_age_s,
+            request_timeout_s=settings.safereel_request_timeout_ms / 1000,
+        )
         serving = asyncio.create_task(serve(app, listener, shutdown_s=5))
         try:
             yield Running(f"http://{host}:{port}", plane, settings, s3_client(stack))
