@@ -221,7 +221,7 @@ async def test_a_sweep_under_way_ends_cleanly(settings: Settings, tmp_path: Path
         assert status == 0
         assert seconds < SHUTDOWN_MS / 1000
         assert served.errors() == []
-        assert "Sweeps were cut off" in served.program.said()
+        assert "Scheduled work was cut off" in served.program.said()
 
 
 @contextmanager
