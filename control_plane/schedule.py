@@ -36,9 +36,7 @@ async def scheduled(jobs: Sequence[Job]) -> AsyncIterator[None]:
     )
     under_way = _UnderWay()
     for job in jobs:
-        scheduler.add_job(
-            under_way.job(_safely(job)), "interval", seconds=job.every.total_seconds(), id=job.name
-        )
+        scheduler.add_job(under_way.job(_safely(job)), "interval", seconds=job.every.total_seconds(), id=job.name)
     scheduler.start()
     try:
         yield

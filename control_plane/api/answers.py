@@ -161,13 +161,17 @@ class WrongMember(TypedDict):
 
 
 class Problem(TypedDict):
-    """A problem document (RFC 9457). `code` never changes its meaning; `title` and `detail` are for people."""
+    """A problem document (RFC 9457). `code` never changes its meaning; `title` and `detail` are for people. `request_id` names
+    the request in the operator's log.
+    """
 
     type: str
     title: str
     status: int
     code: str
     detail: str
+    request_id: str
+    retry_after_ms: NotRequired[Count]
     errors: NotRequired[list[WrongMember]]
     missing: NotRequired[list[Range]]
 

@@ -4,8 +4,8 @@ are both made from it, so that no call exists undescribed.
 To add a call, write the handler with a docstring (it becomes the description), a `TypedDict` for each answer, a strict
 `Body` for the request, and a `Call` in the module's `calls`; `api/calls.py` lists the modules. An answer is still built as
 a plain dict, but mypy holds it against its `TypedDict`, from which the document is generated. Parameters come from
-`api/parameters.py`. What every call may answer is added here and not repeated: problems of tokens, bodies, parameters,
-the database, and faults.
+`api/parameters.py`. What every call may answer is added here and not repeated: problems of heads, limits, tokens, bodies,
+parameters, the database, the end of the process, and faults.
 """
 
 import inspect
@@ -103,13 +103,17 @@ class Call:
         return dict(sorted(found.items()))
 
     def _shared(self) -> Iterator[type[Refusal]]:
+        yield from (errors.HttpMalformed, errors.AddressTooLong, errors.HeadersTooLarge, errors.RequestTimeout)
+        yield from (errors.AnswerTimeout, errors.ShuttingDown)
         if self.scope:
             yield from (errors.TokenMissing, errors.TokenInvalid, errors.TokenExpired, errors.ScopeMissing)
+            yield errors.RateLimited
             yield from (errors.IdentityUnavailable, errors.DatabaseUnavailable, errors.StorageUnavailable)
         if self.path_parameters:
             yield errors.NotFound
         if self.body:
-            yield from (errors.ContentTypeUnsupported, errors.BodyTooLarge, errors.JsonMalformed)
+            yield from (errors.ContentTypeUnsupported, errors.ContentEncodingUnsupported)
+            yield from (errors.BodyTooLarge, errors.JsonMalformed)
         yield errors.Internal
 
 

@@ -45,15 +45,35 @@ TAGS = (
     ("Health", "For load balancers and whoever looks after the system; without a token."),
 )
 
-_HEADERS: Mapping[int, Json] = {
-    401: {"WWW-Authenticate": {"description": "`Bearer` (RFC 9110).", "required": True, "schema": {"type": "string"}}},
-    503: {
-        "Retry-After": {
-            "description": "Seconds after which the call may be repeated.",
-            "schema": {"type": "integer", "minimum": 0},
-        }
+_HEADERS: Mapping[str, Json] = {
+    "X-Request-ID": {
+        "description": "Names this request in the log: the one that the request brought, if well-formed, or a new one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     },
+    "RateLimit-Policy": {
+        "description": "How many calls (`q`) an owner may make in how many seconds (`w`); absent where there is no limit.",
+        "schema": {"type": "string"},
+        "example": '"owner";q=3000;w=10',
+    },
+    "RateLimit": {
+        "description": "How many of them are left (`r`), and in how many seconds there are more (`t`).",
+        "schema": {"type": "string"},
+        "example": '"owner";r=2999;t=7',
+    },
+    "Retry-After": {
+        "description": "Seconds after which the call may be repeated.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"description": "`Bearer` (RFC 9110).", "required": True, "schema": {"type": "string"}},
 }
+_OF_EVERY_ANSWER = ("X-Request-ID",)
+_OF_LIMITED_CALLS = ("RateLimit-Policy", "RateLimit")
+_OF_PROBLEMS: Mapping[int, Sequence[str]] = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+
+# Examples of problems name some request, as every problem does.
+_REQUEST_ID = "5f1d0c3b9a7e4426-0000002a"
 
 _REFUSED: Sequence[Refusal] = (
     errors.TokenMissing("Send “Authorization: Bearer …”."),
@@ -63,6 +83,14 @@ _REFUSED: Sequence[Refusal] = (
     errors.RecordingDeleted("Its owner deleted it. Drop what is held of it."),
     errors.ChunksMissing("Send the missing chunks, then complete again.", missing=[(2, 3)]),
     errors.ContentTypeUnsupported("Send the body as “Content-Type: application/json”."),
+    errors.ContentEncodingUnsupported("Send the body as it is: nothing is unpacked here."),
+    errors.RateLimited(
+        "This owner may make 3000 calls in 10 s. Repeat the call after the time named: chunks on the device are kept.",
+        retry_after_ms=4000,
+    ),
+    errors.RequestTimeout("The body did not arrive. Repeat the call: nothing is done twice."),
+    errors.AnswerTimeout("Repeat the call: nothing is done twice. Chunks on the device are kept."),
+    errors.ShuttingDown("Repeat the call: nothing is done twice. Chunks on the device are kept."),
     errors.StorageUnavailable("Repeat the call: nothing is done twice. Chunks on the device are kept."),
     errors.IdentityUnavailable("Repeat the call: nothing is done twice. Chunks on the device are kept."),
     errors.DatabaseUnavailable("Repeat the call: nothing is done twice. Chunks on the device are kept."),
@@ -100,6 +128,7 @@ def document(calls: Sequence[Call]) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": dict(_HEADERS),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -199,8 +228,15 @@ def _responses(call: Call, names: Mapping[type, str]) -> Json:
         if status in responses:  # a status may be both: 503 of /health
             responses[status]["content"] |= told["content"]
         else:
-            responses[status] = told
+            responses[status] = told | {"headers": _headers(*_OF_PROBLEMS.get(status, ()))}
+    always = _headers(*_OF_EVERY_ANSWER, *(_OF_LIMITED_CALLS if call.scope else ()))
+    for told in responses.values():
+        told["headers"] = {**always, **told.get("headers", {})}
     return {str(status): responses[status] for status in sorted(responses)}
+
+
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _answered(given: Answer, names: Mapping[type, str]) -> Json:
@@ -218,16 +254,17 @@ def _refused(status: int, refusals: Mapping[str, type[Refusal]], names: Mapping[
         "schema": {"allOf": [{"$ref": _REFERENCE + names[Problem]}, narrowed]},
         "examples": {code: {"value": _example(code, refusals[code])} for code in codes},
     }
-    told: Json = {
+    return {
         "description": " ".join(f"`{code}`: {refusals[code].title}." for code in codes),
         "content": {"application/problem+json": content},
     }
-    return told | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
 
 def _example(code: str, kind: type[Refusal]) -> Json:
     if issubclass(kind, errors.BodyInvalid):
         # Of a code that is about one member; which one, and in which words, differs.
         detail = f"{code.replace('_', ' ').capitalize()}."
-        return problem_body(errors.BodyInvalid(code, detail, [{"code": code, "detail": detail}]))
-    return problem_body(_EXAMPLES.get(code) or kind(f"{kind.title}."))
+        refusal: Refusal = errors.BodyInvalid(code, detail, [{"code": code, "detail": detail}])
+    else:
+        refusal = _EXAMPLES.get(code) or kind(f"{kind.title}.")
+    return problem_body(refusal) | {"request_id": _REQUEST_ID}

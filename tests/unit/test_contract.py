@@ -83,7 +83,7 @@ def test_every_reference_is_there() -> None:
             for value in node:
                 yield from references(value)
 
-    components = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    components = {f"#/components/{kind}/{name}" for kind, named in DOCUMENT["components"].items() for name in named}
     assert set(references(DOCUMENT)) <= components
 
 
@@ -118,6 +118,15 @@ def test_a_call_with_a_token_says_so() -> None:
     for call in CALLS:
         operation = DOCUMENT["paths"][call.template()][call.method.lower()]
         assert bool(operation["security"]) == bool(call.scope) == ("401" in operation["responses"])
+
+
+def test_every_answer_names_its_request_and_limits_tell_when_to_come_again() -> None:
+    for _, _, operation in OPERATIONS:
+        for status, told in operation["responses"].items():
+            assert "X-Request-ID" in told["headers"], operation["operationId"]
+            assert ("RateLimit" in told["headers"]) == bool(operation["security"])
+            assert status != "429" or "Retry-After" in told["headers"]
+        assert ("429" in operation["responses"]) == bool(operation["security"])
 
 
 def test_the_version_is_that_of_the_package() -> None:
