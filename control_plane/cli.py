@@ -40,6 +40,9 @@ from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_pla
 DATA_DIR = Path(".safereel")
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
 
+# make and a terminal send the same stop twice, within moments; a person who sends another one has waited.
+ONE_STOP_S = 0.5
+
 # A run takes so many owners: several runs within the time in which each is to be looked at.
 RECOUNTS_A_ROUND = 20
 
@@ -293,22 +296,27 @@ async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[Embed
 
 
 def _run(run: Callable[[], Awaitable[None]]) -> int:
-    """Runs until SIGINT or SIGTERM, which unwind everything in order: a clean stop is status 0."""
+    """Runs until SIGINT or SIGTERM, which unwind everything in order: a clean stop is status 0.
+
+    A second one, a while later, ends the process where it stands, with the status a shell gives to such an end (130, 143):
+    the ledger's statements are whole or not there, and parts of an embedded stack stop with us (`embedded/launch.py`).
+    """
 
     async def until_signal() -> None:
         task = asyncio.ensure_future(run())
         loop = asyncio.get_running_loop()
-        stopping = False
+        began: float | None = None
 
-        def stop() -> None:
-            # make and a terminal send it twice; stopping is under way by then, and every step of it is bounded.
-            nonlocal stopping
-            if not stopping:
-                stopping = True
+        def stop(number: signal.Signals) -> None:
+            nonlocal began
+            if began is None:
+                began = loop.time()
                 task.cancel()
+            elif loop.time() - began > ONE_STOP_S:
+                os._exit(128 + number)
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         with suppress(asyncio.CancelledError):
             await task
 
