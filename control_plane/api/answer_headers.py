@@ -22,10 +22,8 @@ PERMISSIONS = "camera=(self), microphone=(self), display-capture=(self), geoloca
 def content_policy(**allowed: str) -> str:
     """A page's Content-Security-Policy (level 3): nothing but what is `allowed`, by directive with `_` for `-`.
 
-    For a page with needs of its own, put it into the headers of that page's responses: the policy that a response brings
-    is kept, as with `page_headers` below. A reference page that sets inline styles, for example, would be served with
-
-        {"content-security-policy": content_policy(script_src="'self'", style_src="'self' 'unsafe-inline'")}
+    A page with needs of its own puts one into the headers of its responses: what a response brings is kept. That is how
+    `api/page.py` serves the API's reference, whose scripts write styles.
     """
     named = {name.replace("_", "-"): sources for name, sources in allowed.items()}
     return "; ".join(f"{directive} {sources}".rstrip() for directive, sources in {**_NOTHING, **named}.items())

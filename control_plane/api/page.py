@@ -8,16 +8,19 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from control_plane.api.answer_headers import page_headers
+from control_plane.api.answer_headers import content_policy, page_headers
 from control_plane.api.state import State
 
 # The names of built files carry a digest of their content.
 FOREVER = "public, max-age=31536000, immutable"
 REFERENCE = "/docs"
 # Scalar writes styles into its elements. Whatever it may want from elsewhere (fonts, a proxy, sharing) is refused.
-REFERENCE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+REFERENCE_POLICY = content_policy(
+    script_src="'self'",
+    style_src="'self' 'unsafe-inline'",
+    img_src="'self' data:",
+    font_src="'self' data:",
+    connect_src="'self'",
 )
 ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}")
 
