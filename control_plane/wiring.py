@@ -120,20 +120,24 @@ def _embedded_issuer(settings: Settings) -> TokenIssuer:
     return token_issuer(settings.safereel_token_secret.get_secret_value())
 
 
+def provider(settings: Settings) -> Provider:
+    """The identity provider that is configured; to be opened."""
+    return Provider(
+        settings.safereel_oidc_issuer,
+        jwks_url=settings.safereel_oidc_jwks_url,
+        algorithms=frozenset(settings.safereel_oidc_algorithms),
+        http_allowed=settings.safereel_oidc_allow_http,
+    )
+
+
 async def open_trusts(settings: Settings, opened: AsyncExitStack) -> Sequence[Trust]:
     """Whose tokens are believed: those of the shared secret, of the provider, or both. What is opened is closed by `opened`."""
     trusts = list[Trust]()
     if secret := settings.safereel_token_secret.get_secret_value():
         trusts.append(SharedSecretTrust(secret))
     if issuer := settings.safereel_oidc_issuer:
-        provider = Provider(
-            issuer,
-            jwks_url=settings.safereel_oidc_jwks_url,
-            algorithms=frozenset(settings.safereel_oidc_algorithms),
-            http_allowed=settings.safereel_oidc_allow_http,
-        )
         ring = KeyRing(
-            await opened.enter_async_context(provider),
+            await opened.enter_async_context(provider(settings)),
             ttl=timedelta(milliseconds=settings.safereel_oidc_keys_ttl_ms),
             max_age=timedelta(milliseconds=settings.safereel_oidc_keys_max_age_ms),
         )

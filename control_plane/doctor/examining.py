@@ -1,4 +1,4 @@
-"""The order of a visit: settings, database, bucket, and in the end what doctor wrote is taken away again.
+"""The order of a visit: settings, identity provider, database, bucket, and in the end what doctor wrote is taken away again.
 
 Every step has a deadline, and so has the whole. A step whose ground is missing is not made: a bucket that does not
 answer is one finding, not twenty.
@@ -20,7 +20,7 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.inspecting import where
 from control_plane.doctor.asking import CALL_S, Asker
 from control_plane.doctor.findings import Check, Finding, Report, Standing
-from control_plane.doctor.judging import addresses, clocks, cors, grants, keeping, ledger, objects
+from control_plane.doctor.judging import addresses, clocks, cors, grants, identity, keeping, ledger, objects
 from control_plane.doctor.probing import addresses as ask_addresses
 from control_plane.doctor.probing import cors as ask_cors
 from control_plane.doctor.probing import grants as ask_grants
@@ -31,6 +31,7 @@ from control_plane.doctor.probing import remains
 from control_plane.doctor.probing.visit import Visit, own_prefix
 from control_plane.doctor.seen import Place, Silence, Trouble
 from control_plane.doctor.signing import Signing
+from control_plane.oidc.provider import ProviderUnreachable
 
 # Some calls of CALL_S one after the other; a healthy step takes a fraction of a second.
 STEP_S = 30.0
@@ -72,7 +73,7 @@ async def examine(
     clock: Callable[[], datetime] = wiring.utc_now,
     call_s: float = CALL_S,
 ) -> Report:
-    """Examines bucket, database and clocks. Leaves nothing behind, also if it is cancelled.
+    """Examines identity provider, database, bucket and clocks. Leaves nothing behind, also if it is cancelled.
 
     `origins`: of pages, beside those of the settings. `call_s`: how long an HTTP call may take.
     """
@@ -122,6 +123,7 @@ class _Examination:
                     addresses.settings_address(self._place),
                     addresses.settings_grants(self._settings.grant_ttl, self._settings.s3_access_key_id),
                 )
+                await self._step([Check.IDENTITY_KEYS], self._identity)
                 await self._step((Check.DATABASE_REACH, *OF_DATABASE), self._database)
                 await self._bucket()
         except TimeoutError:
@@ -147,6 +149,19 @@ class _Examination:
         for finding in findings:
             self.findings.append(finding)
             self._watcher.found(finding)
+
+    async def _identity(self) -> None:
+        issuer = self._settings.safereel_oidc_issuer
+        if not issuer:
+            self._tell(identity.without_provider(secret=self._settings.trusts_somebody))
+            return
+        try:
+            async with wiring.provider(self._settings) as provider:
+                found, _ = await provider.fetch()
+        except ProviderUnreachable as exc:
+            self._tell(identity.unreachable(issuer, str(exc)))
+        else:
+            self._tell(identity.keys(issuer, found))
 
     async def _database(self) -> None:
         url = self._settings.database_url.get_secret_value()

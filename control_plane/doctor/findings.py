@@ -11,6 +11,7 @@ class Check(StrEnum):
 
     SETTINGS_ADDRESS = "settings.address"
     SETTINGS_GRANTS = "settings.grants"
+    IDENTITY_KEYS = "identity.keys"
     DATABASE_REACH = "database.reach"
     DATABASE_VERSION = "database.version"
     DATABASE_WRITABLE = "database.writable"
