@@ -67,6 +67,10 @@ load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system o
 	@.venv/bin/locust --headless --only-summary --host "$(or $(HOST),http://localhost:$(PORT))" \
 		--users $(or $(USERS),20) --spawn-rate $(or $(USERS),20) --run-time $(or $(TIME),60s) --stop-timeout 60
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Asks each call CASES (300) things that a generator makes of the OpenAPI document
+	@FUZZ_CASES=$(or $(CASES),300) .venv/bin/python -m pytest tests/integration/test_fuzz.py -q
+
 .PHONY: format
 format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 	.venv/bin/ruff check --fix .

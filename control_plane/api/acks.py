@@ -12,7 +12,7 @@ from control_plane.api.auth import RECORD, owner_of
 from control_plane.api.bodies import AcksBody, read
 from control_plane.api.contract import Answer, Call
 from control_plane.api.state import State, services
-from control_plane.domain.errors import RecordingDeleted, RecordingUnknown
+from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, RecordingDeleted, RecordingUnknown
 from control_plane.domain.models import AckClaim, ChunkState, Verdict
 from control_plane.services.acking import AckAnswer, Judged
 
@@ -97,5 +97,6 @@ calls = [
         example={"acks": [{"seq": 0, "etag": '"9bb58f26192e4ba00f01e2e7b136bbd8"'}, {"seq": 1}]},
         answers=[Answer(AcksAnswer, EXAMPLE, description="One verdict for each claim, in the order asked.")],
         problems=[RecordingUnknown, RecordingDeleted],
+        item_problems=[ChunkNotGranted, RecordingComplete],
     ),
 ]

@@ -42,7 +42,8 @@ class Answer:
 class Call:
     """One method of one path. Raises `ValueError` where a declaration is incomplete, so such a program does not start.
 
-    `scope` is what the token must have, None a call without a token; `problems` are refusals of this call's own.
+    `scope` is what the token must have, None a call without a token; `problems` are refusals of this call's own,
+    `item_problems` those of one item of its batch, inside an answer that succeeds.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Call:
     path_parameters: Sequence[PathParameter] = ()
     query: Sequence[QueryParameter] = ()
     problems: Sequence[type[Refusal]] = ()
+    item_problems: Sequence[type[Refusal]] = ()
 
     def __post_init__(self) -> None:
         wrong = next(self._faults(), None)
@@ -79,17 +81,16 @@ class Call:
 
     @property
     def description(self) -> str:
-        """What the handler's docstring says, its lines joined."""
+        """What the handler's docstring says, its lines joined, and why one item may be refused."""
         paragraphs = (inspect.getdoc(self.handler) or "").split("\n\n")
+        if self.item_problems:
+            told = "; ".join(f"`{kind.code}` ({kind.title.lower()})" for kind in self.item_problems)
+            paragraphs.append(f"One item may be refused, and no other with it: {told}.")
         return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
     def template(self, replacement: str = r"{\1}") -> str:
         """The path as OpenAPI and docs/protocol.md write it: `/v1/recordings/{id}`."""
         return _PLACEHOLDER.sub(replacement, self.path)
-
-    def route(self) -> Route:
-        """The route that answers it."""
-        return Route(self.path, self.handler, methods=[self.method])
 
     def refusals(self) -> Mapping[int, Mapping[str, type[Refusal]]]:
         """Every problem it may answer: status, then code, then class."""
@@ -118,5 +119,15 @@ class Call:
 
 
 def routes_of(calls: Sequence[Call]) -> list[Route]:
-    """The routes of these calls."""
-    return [call.route() for call in calls]
+    """The routes of these calls: one for each address, so that a 405 tells every method it takes (RFC 9110, 15.5.6)."""
+    addresses: dict[str, dict[str, Handler]] = {}
+    for call in calls:
+        addresses.setdefault(call.path, {})[call.method] = call.handler
+    return [Route(path, _by_method(handlers), methods=list(handlers)) for path, handlers in addresses.items()]
+
+
+def _by_method(handlers: Mapping[str, Handler]) -> Handler:
+    async def answer(request: Request[State]) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer

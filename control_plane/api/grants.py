@@ -12,7 +12,14 @@ from control_plane.api.auth import ADMIN, RECORD, identify
 from control_plane.api.bodies import GrantsBody, read
 from control_plane.api.contract import Answer, Call
 from control_plane.api.state import State, services
-from control_plane.domain.errors import QuotaExceeded, RecordingDeleted, RecordingUnknown, Refusal
+from control_plane.domain.errors import (
+    ChunkConflict,
+    QuotaExceeded,
+    RecordingComplete,
+    RecordingDeleted,
+    RecordingUnknown,
+    Refusal,
+)
 from control_plane.domain.models import ChunkClaim, GrantRequest
 from control_plane.services.granting import AlreadyHeld, GrantAnswer, Granted
 
@@ -107,5 +114,6 @@ calls = [
         example={"chunks": [{"seq": 0, "segment": 0, "size": 5_242_880, "sha256": examples.DIGEST}]},
         answers=[Answer(GrantsAnswer, EXAMPLE, description="One answer for each chunk, in the order asked.")],
         problems=[RecordingUnknown, RecordingDeleted],
+        item_problems=[ChunkConflict, RecordingComplete, QuotaExceeded],
     ),
 ]

@@ -145,7 +145,7 @@ class Cursor:
                 raise ValueError("a cursor's time has a zone")
             return before, UUID(found)
         except (ValueError, binascii.Error) as exc:
-            raise _refusal(self, "take the cursor from next_cursor of the page before") from exc
+            raise _refusal(self, "must be next_cursor of the page before") from exc
 
     @staticmethod
     def after(at: datetime, row: UUID) -> str:

@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+from control_plane.api.bodies import CODES
 from control_plane.api.calls import CALLS
 from control_plane.cli import command_names
 from control_plane.config import Settings
+from control_plane.domain import errors
 
+# Of an address that takes other methods, and of a browser's preflight.
+OF_NO_CALL = {(kind.code, kind.status) for kind in (errors.MethodNotAllowed, errors.OriginNotListed)}
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,6 +41,25 @@ def test_protocol_names_every_route() -> None:
     protocol = read("docs/protocol.md")
     for call in CALLS:
         assert f"`{call.method} {call.template()}" in protocol, call.id
+
+
+def test_protocol_names_no_other_call() -> None:
+    named = set(re.findall(r"`((?:GET|PUT|POST|DELETE|PATCH) /[^` ?]*)", read("docs/protocol.md")))
+    assert named - {f"{call.method} {call.template()}" for call in CALLS} == {"GET /openapi.json"}
+
+
+def test_protocol_openapi_and_catalogue_have_the_same_problems() -> None:
+    """Each code with its status: in the table for people, in the document for programs, in the classes that are raised."""
+    table = read("docs/protocol.md").partition("## Problems")[2]
+    told = {(code, int(status)) for code, status in re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", table, re.MULTILINE)}
+    described = {(code, status) for call in CALLS for status, found in call.refusals().items() for code in found}
+    described |= {(kind.code, kind.status) for call in CALLS for kind in call.item_problems}
+    assert told == described | OF_NO_CALL
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.Refusal))
+    raised = {(kind.code, kind.status) for kind in kinds if kind not in {errors.Refusal, errors.BodyInvalid}}
+    assert raised - told == set(), "in no call's problems"
+    assert {code for code, status in told - raised if status != errors.BodyInvalid.status} == set(), "never raised"
+    assert {code for code, _ in told} >= CODES
 
 
 def test_architecture_or_readme_names_every_command() -> None:
