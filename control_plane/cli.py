@@ -277,6 +277,7 @@ def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
         Job("audit", plane.audit.run, timedelta(milliseconds=settings.safereel_audit_interval_ms)),
         Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
         Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
+        Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),
         Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
     ]
 

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     safereel_purge_interval_ms: int = Field(
         default=5_000, ge=100, description="Bounds how late the bucket hears of a deletion"
     )
+    safereel_manifest_interval_ms: int = Field(
+        default=5_000, ge=100, description="Bounds how late the bucket hears that a recording is complete"
+    )
     safereel_recount_interval_ms: int = Field(
         default=3_600_000, ge=1_000, description="Each owner's counters are compared with the ledger this often"
     )

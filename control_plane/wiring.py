@@ -15,6 +15,7 @@ from control_plane.db.deletion import DeletionStore
 from control_plane.db.deployment import DeploymentStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.heartbeats import HeartbeatStore
+from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.db.sweeps import SweepStore
@@ -35,6 +36,7 @@ from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
 from control_plane.services.limiting import RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
+from control_plane.services.manifests import ManifestService
 from control_plane.services.provider_trust import KeyRing, ProviderTrust
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
@@ -200,6 +202,7 @@ def _build(
         recordings=RecordingService(recordings, chunks, signer),
         deletions=DeletionService(deletions, grant_ttl=settings.grant_ttl),
         purges=purges,
+        manifests=ManifestService(ManifestStore(database), deployments, deployment, opened),
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
         heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),

@@ -1,4 +1,4 @@
-"""`/v1/admin/…`: quotas of owners, recounts, expiry at once. For tokens with the scope `admin`."""
+"""`/v1/admin/…`: quotas of owners, recounts, expiry and manifests at once. For tokens with the scope `admin`."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -65,6 +65,14 @@ class ExpiryAnswer(TypedDict):
     recordings: list[Id]
 
 
+class ManifestsAnswer(TypedDict):
+    """Manifests written, failures (the log says why), and how many complete recordings still wait for theirs."""
+
+    written: Count
+    failed: Count
+    waiting: Count
+
+
 async def owners(request: Request[State]) -> Response:
     """By name, with limit, used and reserved bytes, and what the last recount found."""
     await administrator_of(request)
@@ -107,6 +115,14 @@ async def expire(request: Request[State]) -> Response:
         "freed_bytes": expired.freed_bytes,
         "recordings": [str(recording_id) for recording_id in expired.recordings],
     }
+    return answer(told)
+
+
+async def write_manifests(request: Request[State]) -> Response:
+    """Writes manifests of complete recordings to the bucket now instead of at the next run."""
+    await administrator_of(request)
+    done = await services(request).manifests.run()
+    told: ManifestsAnswer = {"written": done.written, "failed": done.failed, "waiting": done.waiting}
     return answer(told)
 
 
@@ -186,5 +202,15 @@ calls = [
                 description="It was done.",
             )
         ],
+    ),
+    Call(
+        id="writeManifests",
+        method="POST",
+        path="/v1/admin/manifests",
+        handler=write_manifests,
+        summary="Write manifests that are missing now",
+        tag="Administration",
+        scope=ADMIN,
+        answers=[Answer(ManifestsAnswer, {"written": 3, "failed": 0, "waiting": 0}, description="It was done.")],
     ),
 ]

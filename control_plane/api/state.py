@@ -15,6 +15,7 @@ from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier
 from control_plane.services.limiting import RateLimits
+from control_plane.services.manifests import ManifestService
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
@@ -28,6 +29,7 @@ class Services:
     recordings: RecordingService
     deletions: DeletionService
     purges: PurgeService
+    manifests: ManifestService
     grants: GrantService
     acks: AckService
     heartbeats: HeartbeatService

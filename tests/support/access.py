@@ -56,6 +56,7 @@ ROUTES: Mapping[str, Access] = {
     "POST /v1/admin/expire": Access(ADMIN),
     "GET /v1/admin/deletions": Access(ADMIN),
     "POST /v1/admin/purge": Access(ADMIN),
+    "POST /v1/admin/manifests": Access(ADMIN),
     "GET /openapi.json": OPEN,
     "GET /health": OPEN,
     "GET /health/live": OPEN,
