@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, migrate, provision, env, token, sweep, doctor, openapi."""
+"""`safereel`: up, serve, migrate, provision, env, token, sweep, retention, doctor, openapi."""
 
 import argparse
 import asyncio
@@ -121,6 +121,12 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
     )
     sweep.set_defaults(command=_sweep)
+    retaining = commands.add_parser("retention", help="delete what is older than the retention settings allow, now")
+    retaining.add_argument("--dry-run", action="store_true", help="list what would go, and delete nothing")
+    retaining.add_argument(
+        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+    )
+    retaining.set_defaults(command=_retention)
     examining = commands.add_parser(
         "doctor", help="check bucket, database and clocks for what Safereel needs, and say how to mend what is wrong"
     )
@@ -203,6 +209,16 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
 
 
+def _retention(arguments: argparse.Namespace) -> int:
+    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    if not settings.retention.on:
+        raise UsageError(
+            "retention is off, so nothing goes by age: set SAFEREEL_RETAIN_COMPLETE_DAYS or SAFEREEL_RETAIN_EXPIRED_DAYS"
+        )
+    asyncio.run(_list_due(settings) if arguments.dry_run else _retain(settings))
+    return 0
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     settings = _settings_of_stack_or_environment(arguments.data_dir)
     try:
@@ -221,6 +237,26 @@ async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[s
     async with open_control_plane(settings) as plane:
         service = plane.confirm if kind == "confirm" else plane.audit
         return asdict(await service.run(dry_run=dry_run))
+
+
+async def _list_due(settings: Settings) -> None:
+    recordings = freed = 0
+    async with open_control_plane(settings) as plane:
+        print("recording\towner\tstate\tdays\tbytes")
+        async for due in plane.retention.due():
+            print(due.id, due.owner, due.state, due.age.days, due.bytes, sep="\t")
+            recordings += 1
+            freed += due.bytes
+    print(f"{recordings} recordings of {freed} bytes would be deleted.")
+
+
+async def _retain(settings: Settings) -> None:
+    recordings = freed = 0
+    async with open_control_plane(settings) as plane:
+        while (run := await plane.retention.run()).recordings:
+            recordings += run.recordings
+            freed += run.freed_bytes
+    print(f"{recordings} recordings of {freed} bytes are being deleted.")
 
 
 async def _claim(settings: Settings) -> None:
@@ -278,6 +314,7 @@ def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
         Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
         Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
         Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),
+        Job("retention", plane.retention.run, timedelta(milliseconds=settings.safereel_retention_interval_ms)),
         Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
     ]
 

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from control_plane.domain.addresses import is_confidential
+from control_plane.domain.models import RetentionRules
 
 # What a public key can check (RFC 7518, 3.1; RFC 8037). Never `none`, and no HS*: a public key is no secret.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -91,6 +92,15 @@ class Settings(BaseSettings):
     )
     safereel_manifest_interval_ms: int = Field(
         default=5_000, ge=100, description="Bounds how late the bucket hears that a recording is complete"
+    )
+    safereel_retain_complete_days: int = Field(
+        default=0, ge=0, le=36_500, description="Complete recordings are deleted after so many days; 0: never"
+    )
+    safereel_retain_expired_days: int = Field(
+        default=0, ge=0, le=36_500, description="Expired recordings are deleted after so many days; 0: never"
+    )
+    safereel_retention_interval_ms: int = Field(
+        default=600_000, ge=100, description="Ages are counted in days: minutes do not matter"
     )
     safereel_recount_interval_ms: int = Field(
         default=3_600_000, ge=1_000, description="Each owner's counters are compared with the ledger this often"
@@ -214,6 +224,11 @@ class Settings(BaseSettings):
     def quota(self) -> int | None:
         """Bytes; None is no limit."""
         return self.safereel_quota_bytes or None
+
+    @property
+    def retention(self) -> RetentionRules:
+        complete, expired = self.safereel_retain_complete_days, self.safereel_retain_expired_days
+        return RetentionRules(timedelta(complete) if complete else None, timedelta(expired) if expired else None)
 
     @property
     def recount_every(self) -> timedelta:

@@ -18,6 +18,7 @@ from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
 from control_plane.db.recordings import RecordingStore
+from control_plane.db.retention import RetentionStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
@@ -41,6 +42,7 @@ from control_plane.services.provider_trust import KeyRing, ProviderTrust
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
+from control_plane.services.retaining import RetentionService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
 from control_plane.services.sweeping import SweepRunner
 
@@ -62,6 +64,7 @@ class ControlPlane:
     deployment: DeploymentService
     confirm: ConfirmService
     audit: AuditService
+    retention: RetentionService
 
 
 def utc_now() -> datetime:
@@ -196,11 +199,12 @@ def _build(
     runner = SweepRunner(sweeps, deployment)
     discrepancies = DiscrepancyService(sweeps)
     deletions = DeletionStore(database)
+    deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
     purges = PurgeService(deletions, deployments, deployment, opened)
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
-        deletions=DeletionService(deletions, grant_ttl=settings.grant_ttl),
+        deletions=deleting,
         purges=purges,
         manifests=ManifestService(ManifestStore(database), deployments, deployment, opened),
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
@@ -217,6 +221,7 @@ def _build(
     )
     return ControlPlane(
         services=services,
+        retention=RetentionService(RetentionStore(database), deleting, rules=settings.retention),
         deployment=deployment,
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
         audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, purges=purges, settle=settings.settle),

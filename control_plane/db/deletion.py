@@ -1,14 +1,14 @@
 """The store of deletions: the commit that begins one, and all that its purge reads and writes."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.database import Connection, Database, Row
 from control_plane.db.rows import recording_of
-from control_plane.domain.models import DeleteCause, DeletionsUnderWay, DeletionUnderWay, Recording
+from control_plane.domain.models import DeleteCause, DeletionsUnderWay, DeletionUnderWay, Recording, RetentionRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,10 @@ class DuePurge:
 class LockedForDeletion:
     """A recording whose owner's counters and own row are locked: nothing is granted, acked or counted meanwhile."""
 
-    def __init__(self, database: Database, connection: Connection, recording: Recording, locked_at: datetime) -> None:
+    def __init__(self, database: Database, connection: Connection, recording: Recording) -> None:
         self._database = database
         self._connection = connection
         self.recording = recording
-        self.locked_at = locked_at
 
     async def begin(
         self, cause: DeleteCause, *, grant_ttl: timedelta, late_put: timedelta, own_writes: timedelta
@@ -58,16 +57,23 @@ class DeletionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @asynccontextmanager
-    async def locked(self, owner: str, recording_id: UUID) -> AsyncIterator[LockedForDeletion | None]:
+    def locked(self, owner: str, recording_id: UUID) -> AbstractAsyncContextManager[LockedForDeletion | None]:
         """The owner's recording, in any state, inside a transaction that is committed at the end."""
+        return self._locked("deletion_lock", {"id": recording_id, "owner": owner})
+
+    def locked_if_due(
+        self, owner: str, recording_id: UUID, rules: RetentionRules
+    ) -> AbstractAsyncContextManager[LockedForDeletion | None]:
+        """The same, only where the recording is too old by these rules at this moment."""
+        params = {"id": recording_id, "owner": owner, "complete": rules.complete, "expired": rules.expired}
+        return self._locked("retention_lock", params)
+
+    @asynccontextmanager
+    async def _locked(self, statement: str, params: Mapping[str, object]) -> AsyncIterator[LockedForDeletion | None]:
         async with self._database.transaction() as connection:
-            await self._database.rows("owners_lock", {"owners": [owner]}, on=connection)
-            row = await self._database.row("deletion_lock", {"id": recording_id, "owner": owner}, on=connection)
-            if row is None:
-                yield None
-            else:
-                yield LockedForDeletion(self._database, connection, recording_of(row), row["locked_at"])
+            await self._database.rows("owners_lock", {"owners": [params["owner"]]}, on=connection)
+            row = await self._database.row(statement, params, on=connection)
+            yield None if row is None else LockedForDeletion(self._database, connection, recording_of(row))
 
     async def claim_purge(self, *, lease: timedelta) -> DuePurge | None:
         """The recording whose purge is longest due, if any; nobody else is given it for `lease`."""

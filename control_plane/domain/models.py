@@ -6,7 +6,7 @@ Chunk states: `granted → acked → confirmed`; from either of the last two to 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -125,6 +125,31 @@ class DeletionsUnderWay:
     under_way: int
     failing: int
     page: Sequence[DeletionUnderWay]
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """How long recordings are kept after they were completed, or after they expired; None is for ever."""
+
+    complete: timedelta | None
+    expired: timedelta | None
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is ever deleted by age."""
+        return self.complete is not None or self.expired is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """A recording that is too old: since when it is in its state, and the bytes that its owner would have back."""
+
+    id: UUID
+    owner: str
+    state: RecordingState
+    since: datetime
+    age: timedelta
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from control_plane.db.deletion import DeletionStore, LockedForDeletion
 from control_plane.domain.errors import RecordingUnknown
-from control_plane.domain.models import DeleteCause, Recording
+from control_plane.domain.models import DeleteCause, Recording, RetentionRules
 
 # Whether a URL has expired is asked when a PUT begins: 128 MiB on a line of 300 kbit/s take an hour.
 LATE_PUT = timedelta(hours=1)
@@ -31,6 +31,14 @@ class DeletionService:
             if locked.recording.deleted:
                 return locked.recording
             return await self._begin(locked, DeleteCause.OWNER)
+
+    async def retire(self, owner: str, recording_id: UUID, rules: RetentionRules) -> bool:
+        """Deletes the recording where it is too old by these rules at this moment; whether it was."""
+        async with self._deletions.locked_if_due(owner, recording_id, rules) as locked:
+            if locked is None:
+                return False
+            await self._begin(locked, DeleteCause.RETENTION)
+            return True
 
     async def _begin(self, locked: LockedForDeletion, cause: DeleteCause) -> Recording:
         begun = await locked.begin(cause, grant_ttl=self._grant_ttl, late_put=LATE_PUT, own_writes=OWN_WRITES)

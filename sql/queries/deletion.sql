@@ -1,6 +1,6 @@
 -- name: deletion_lock
 -- After `owners_lock`: owners, recordings, chunks is the one order in which everything that counts is locked.
-select *, now() as locked_at from recordings where id = %(id)s and owner = %(owner)s for no key update
+select * from recordings where id = %(id)s and owner = %(owner)s for no key update
 
 -- name: deletion_begin
 -- Under both locks: what this reads of the chunks is what holds until it commits. The owner gets back exactly what this
