@@ -13,6 +13,7 @@ from control_plane.api import problems
 from control_plane.api.application import Application
 from control_plane.api.calls import CALLS
 from control_plane.api.contract import routes_of
+from control_plane.api.metrics import metrics_route
 from control_plane.api.openapi import openapi_route
 from control_plane.api.page import page_routes
 from control_plane.api.state import Services, State
@@ -65,5 +66,5 @@ def create_app(
 
 
 def api_routes() -> list[Route]:
-    """The routes of all declared calls, and of the document that describes them."""
-    return [*routes_of(CALLS), openapi_route(CALLS)]
+    """The routes of all declared calls, of the document that describes them, and of figures for Prometheus."""
+    return [*routes_of(CALLS), openapi_route(CALLS), metrics_route]

@@ -14,6 +14,7 @@ from control_plane.db.database import Database
 from control_plane.db.deletion import DeletionStore
 from control_plane.db.deployment import DeploymentStore
 from control_plane.db.expiry import ExpiryStore
+from control_plane.db.figures import FigureStore
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
@@ -31,6 +32,7 @@ from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.expiring import ExpiryService
+from control_plane.services.figures import FigureService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
@@ -213,6 +215,7 @@ def _build(
         quotas=quotas,
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
+        figures=FigureService(FigureStore(database, quota=settings.quota)),
         verifier=verifier,
         issuer=issuer,
         clock=clock,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from control_plane.services.acking import AckService
 from control_plane.services.deleting import DeletionService
 from control_plane.services.expiring import ExpiryService
+from control_plane.services.figures import FigureService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
@@ -36,6 +37,7 @@ class Services:
     quotas: QuotaService
     expiry: ExpiryService
     health: HealthService
+    figures: FigureService
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]

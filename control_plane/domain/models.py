@@ -266,6 +266,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for."""
+
+    deletions: int
+    deletions_failing: int
+    failing_since_s: float
+    manifests_missing: int
+    drift_bytes: int
+    drifts: int
+    used_bytes: int
+    reserved_bytes: int
+    over_quota: int
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerUsage:
     """An owner's counters as an administrator sees them; `drift` is what the last recount found them to be off by."""
 

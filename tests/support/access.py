@@ -58,6 +58,7 @@ ROUTES: Mapping[str, Access] = {
     "POST /v1/admin/purge": Access(ADMIN),
     "POST /v1/admin/manifests": Access(ADMIN),
     "GET /openapi.json": OPEN,
+    "GET /metrics": OPEN,
     "GET /health": OPEN,
     "GET /health/live": OPEN,
     "GET /health/ready": OPEN,

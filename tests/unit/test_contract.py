@@ -20,8 +20,8 @@ DOCUMENT = document(CALLS)
 OPERATIONS = [
     (method, path, operation) for path, item in DOCUMENT["paths"].items() for method, operation in item.items()
 ]
-# They describe the API, and are no part of it.
-UNDECLARED = {"/openapi.json", "/docs"}
+# They tell of the API or of the whole system, in forms of their own.
+UNDECLARED = {"/openapi.json", "/docs", "/metrics"}
 
 
 def resolved(schema: Any) -> Any:

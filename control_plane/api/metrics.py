@@ -1,0 +1,59 @@
+"""`/metrics`: figures for Prometheus, in its text format. Without a token: they name nobody, and a proxy can keep them inside."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from control_plane.api.state import State, services
+from control_plane.domain.models import Figures
+
+
+class _Collector(Collector):
+    def __init__(self, found: Figures) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric with what it means; units are in the names."""
+        found = self._found
+        yield GaugeMetricFamily(
+            "safereel_deletions", "Recordings being deleted, until nothing can come back", found.deletions
+        )
+        yield GaugeMetricFamily(
+            "safereel_deletions_failing", "Of those, whose last purge failed: alert on this", found.deletions_failing
+        )
+        yield GaugeMetricFamily(
+            "safereel_deletions_failing_oldest_seconds",
+            "How long ago the oldest of the failing ones was asked for",
+            found.failing_since_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_manifests_missing",
+            "Complete recordings whose manifest is not in the bucket yet",
+            found.manifests_missing,
+        )
+        yield CounterMetricFamily(
+            "safereel_quota_drifts", "Recounts that found an owner's counters off: alert on any", found.drifts
+        )
+        yield GaugeMetricFamily(
+            "safereel_quota_drift_bytes",
+            "By how much each owner's last recount found it off, summed",
+            found.drift_bytes,
+        )
+        yield GaugeMetricFamily("safereel_quota_used_bytes", "What all owners have in the bucket", found.used_bytes)
+        yield GaugeMetricFamily("safereel_quota_reserved_bytes", "What they have grants for", found.reserved_bytes)
+        yield GaugeMetricFamily("safereel_owners_over_quota", "Owners beyond their limit", found.over_quota)
+
+
+async def metrics(request: Request[State]) -> Response:
+    """The figures of the whole deployment: every replica tells the same."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(await services(request).figures.read()))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
+
+
+metrics_route = Route("/metrics", metrics, methods=["GET"])

@@ -1,0 +1,14 @@
+-- name: figures
+-- One row for whoever watches. Partial indexes serve all but the owners, of whom there are thousands, not millions.
+select (select count(*) from recordings where state = 'deleting') as deletions,
+       (select count(*) from recordings where state = 'deleting' and purge_failures > 0) as deletions_failing,
+       (select coalesce(extract(epoch from now() - min(deleting_at)), 0) from recordings
+         where state = 'deleting' and purge_failures > 0)::float8 as failing_since_s,
+       (select count(*) from recordings
+         where state = 'complete' and manifest_at is null) as manifests_missing,
+       coalesce(sum(drift_bytes), 0)::bigint as drift_bytes,
+       coalesce(sum(drifted_times), 0)::bigint as drifts,
+       coalesce(sum(used_bytes), 0)::bigint as used_bytes,
+       coalesce(sum(reserved_bytes), 0)::bigint as reserved_bytes,
+       count(*) filter (where used_bytes + reserved_bytes > coalesce(limit_bytes, %(default_limit)s::bigint)) as over_quota
+  from owners

@@ -1,0 +1,44 @@
+"""`/metrics`: what a scraper reads says how the deployment is."""
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.plane import Running
+
+pytestmark = pytest.mark.anyio
+
+
+async def scrape(running: Running) -> dict[str, float]:
+    """The samples by name."""
+    async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint}/metrics") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        families = list(text_string_to_metric_families(await answer.text()))
+    assert all(family.documentation for family in families)
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+async def test_an_empty_deployment_has_nothing_to_alert_on(running: Running) -> None:
+    assert set((await scrape(running)).values()) == {0.0}
+
+
+async def test_drift_shows_until_the_next_recount_and_is_counted_for_ever(running: Running) -> None:
+    async with running.recorder("alice") as recorder:
+        await recorder.start()
+        await recorder.send([recorder.chunk(0, size=1_000)])
+    await running.sql("update owners set used_bytes = used_bytes + 7, limit_bytes = 900 where id = 'alice'")
+    await running.plane.services.quotas.recount_all()
+    found = await scrape(running)
+    assert (found["safereel_quota_drifts_total"], found["safereel_quota_drift_bytes"]) == (1, 7)
+    assert (found["safereel_quota_used_bytes"], found["safereel_owners_over_quota"]) == (1_000, 1)
+
+
+async def test_a_deletion_that_fails_shows_with_its_age(running: Running) -> None:
+    async with running.recorder("alice") as recorder:
+        await recorder.start()
+        await recorder.call("DELETE", f"/v1/recordings/{recorder.recording_id}")
+    await running.sql("update recordings set purge_failures = 3, deleting_at = now() - interval '1 hour'")
+    found = await scrape(running)
+    assert (found["safereel_deletions"], found["safereel_deletions_failing"]) == (1, 1)
+    assert 3_600 <= found["safereel_deletions_failing_oldest_seconds"] < 4_000
