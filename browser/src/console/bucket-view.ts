@@ -21,11 +21,15 @@ type StoredBase = Pick<
   | 'confirmed_bytes'
   | 'chunk_count'
   | 'total_bytes'
+  | 'deletion'
 >;
 
 /** A recording in a list. */
 export type StoredRecording = StoredBase &
   Pick<Models['RecordingSummary'], 'confirmed_chunks' | 'missing_chunks' | 'lost_chunks'>;
+
+/** The owner's share of the bucket, in bytes; `limit_bytes` is null where there is no limit. */
+export type Quota = Models['Quota'];
 
 /** A recording by itself, with its ranges. */
 export type StoredStatus = StoredBase & Pick<Models['RecordingAnswer'], 'complete' | 'open_tickets'> & StoredRanges;
@@ -58,6 +62,7 @@ export interface BucketView {
   recordings(cursor: string | null, signal?: AbortSignal): Promise<RecordingPage>;
   recording(id: string, signal?: AbortSignal): Promise<StoredStatus>;
   chunks(id: string, after: number, limit: number, signal?: AbortSignal): Promise<ChunkPage>;
+  me(signal?: AbortSignal): Promise<Models['Me']>;
 }
 
 export class HttpBucketView implements BucketView {
@@ -80,6 +85,20 @@ export class HttpBucketView implements BucketView {
 
   chunks(id: string, after: number, limit: number, signal?: AbortSignal): Promise<ChunkPage> {
     return this.#get(`/v1/recordings/${id}/chunks?after=${after}&limit=${limit}`, signal);
+  }
+
+  me(signal?: AbortSignal): Promise<Models['Me']> {
+    return this.#get('/v1/me', signal);
+  }
+
+  /** Deletes a recording with a call that outlives the page; nobody hears the answer, so it is only ever a last word. */
+  deleteWhileLeaving(id: string): void {
+    const token = this.#session.held;
+    if (token === null) return;
+    const headers = { authorization: `Bearer ${token}` };
+    fetch(`${this.#endpoint}/v1/recordings/${id}`, { method: 'DELETE', headers, keepalive: true }).catch(
+      () => undefined,
+    );
   }
 
   async #get<T>(path: string, signal?: AbortSignal): Promise<T> {

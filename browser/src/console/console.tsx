@@ -19,6 +19,10 @@ import { UnknownPage } from './shell/unknown-page';
  *   recording in view);
  * - `tape` (`data-chunks`) with cells that have `data-seq`, `data-last-seq` (the same but for groups) and `data-state`;
  * - `recovered-notice` (`data-id`), `offline-banner` (`data-connection`), `retry-now`;
+ * - `delete` and, while it can be taken back, `undo` (`data-id`), `dialog-act` and `dialog-cancel` in the dialog, `toast`
+ *   (`data-id`, `data-phase`) with `toast-undo`, `toast-keep` and `toast-again`, `deleted-notice` (`data-id`), `being-deleted`
+ *   (`data-count`);
+ * - `quota` (`data-level`, `data-used`, `data-reserved`, `data-limit`), `over-quota` (`data-waiting`), `near-quota`;
  * - `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
  */
 export function Console({ parts }: { parts: Parts }) {

@@ -1,5 +1,6 @@
 import type { RecordingView } from '../recorder/types';
 import type { StoredRecording } from './bucket-view';
+import type { Wish } from './deleting/deletions';
 import { counted } from './format';
 import { isAllSafe } from './promise';
 
@@ -22,6 +23,12 @@ export interface LibraryRow {
   safe: number;
   lost: number;
   state: RowState;
+  /** The server has agreed to its deletion. */
+  deleting: boolean;
+  wish: Wish | undefined;
+  /** What it was made from. */
+  stored: StoredRecording | null;
+  view: RecordingView | undefined;
 }
 
 /** The title, or what stands for it. */
@@ -29,19 +36,41 @@ export function titleOf({ title }: { title: string | null }): string {
   return title?.trim() || 'Untitled recording';
 }
 
+/** A deletion on its way, as this page knows it; null where there is none to speak of. */
+export function stateOfWish(wish: Wish | undefined): RowState | null {
+  if (!wish) return null;
+  if (wish.phase === 'failed') return alert('Not deleted');
+  return plain(wish.phase === 'undoable' ? 'About to be deleted' : 'Deleting…');
+}
+
+/** A deletion that the bucket does not take is tried again for ever, and said with how often it failed. */
+function deletingState(failures: number): RowState {
+  if (failures === 0) return plain('Deleting…');
+  return alert(`Deleting… ${failures === 1 ? '1 try' : `${failures} tries`} failed`);
+}
+
 /** Both lists as one, newest first; where both know a recording, this device speaks for what is not in the bucket yet. */
-export function mergeRows(stored: readonly StoredRecording[], views: readonly RecordingView[]): LibraryRow[] {
+export function mergeRows(
+  stored: readonly StoredRecording[],
+  views: readonly RecordingView[],
+  wishes: readonly Wish[] = [],
+): LibraryRow[] {
   const local = new Map(views.map((view) => [view.id, view]));
   const rows = stored.map((one) => storedRow(one, local.get(one.id)));
   const known = new Set(stored.map(({ id }) => id));
   for (const view of views) if (!known.has(view.id)) rows.push(localRow(view));
+  for (const row of rows) {
+    row.wish = wishes.find(({ id }) => id === row.id);
+    // Once the bucket is being cleared, it knows better how that goes.
+    if (!row.deleting) row.state = stateOfWish(row.wish) ?? row.state;
+  }
   return rows.sort((a, b) => b.startedAt - a.startedAt);
 }
 
 /** The state of a recording that the bucket has, and this device perhaps too. */
 export function stateOfStored(one: StoredRecording, view?: RecordingView): RowState {
-  if (one.state === 'deleting' || one.state === 'deleted')
-    return plain(one.state === 'deleting' ? 'Being deleted' : 'Deleted');
+  if (one.state === 'deleted') return plain('Deleted');
+  if (one.state === 'deleting') return deletingState(one.deletion?.failures ?? 0);
   if (one.lost_chunks > 0) return alert(`${counted(one.lost_chunks, 'chunk')} lost`);
   if (view && (view.chunksOnlyHere > 0 || isUnderWay(view))) return stateOfView(view);
   if (one.missing_chunks > 0) return alert(`${counted(one.missing_chunks, 'chunk')} to be sent again`);
@@ -51,7 +80,7 @@ export function stateOfStored(one: StoredRecording, view?: RecordingView): RowSt
       ? hold(`${counted(unconfirmed, 'chunk')} still to be confirmed`)
       : { tone: 'safe', words: 'Safe', recording: false };
   }
-  if (one.state === 'expired') return hold('Not ended: more may be on another device');
+  if (one.state === 'expired') return hold('Paused for more than 24 hours');
   return hold(view ? 'Being closed' : 'Open on another device');
 }
 
@@ -76,6 +105,10 @@ function storedRow(one: StoredRecording, view: RecordingView | undefined): Libra
     safe: bytes === 0 ? 0 : Math.min(1, one.confirmed_bytes / bytes),
     lost: one.lost_chunks / chunks,
     state: stateOfStored(one, view),
+    deleting: one.state === 'deleting' || one.state === 'deleted',
+    wish: undefined,
+    stored: one,
+    view,
   };
 }
 
@@ -89,6 +122,10 @@ function localRow(view: RecordingView): LibraryRow {
     safe: view.bytes === 0 ? 0 : (view.bytes - view.bytesOnlyHere) / view.bytes,
     lost: 0,
     state: stateOfView(view),
+    deleting: false,
+    wish: undefined,
+    stored: null,
+    view,
   };
 }
 

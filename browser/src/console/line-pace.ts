@@ -27,9 +27,10 @@ export function isRoomLow(snapshot: Snapshot, bytesPerSecond: number | null): bo
   return (quota - usage) / quota < LOW_SHARE || (left !== null && left < LOW_MS);
 }
 
-/** Whether sending keeps up with recording: `behind` is no danger, only more that is held here. */
-export function paceOf(view: RecordingView, snapshot: Snapshot): 'keeps_up' | 'behind' | 'waiting' {
+/** Whether sending keeps up with recording: `behind` is no danger, only more that is held here; `no_room`: the quota holds it. */
+export function paceOf(view: RecordingView, snapshot: Snapshot): 'keeps_up' | 'behind' | 'waiting' | 'no_room' {
   if (snapshot.connection !== 'online') return 'waiting';
+  if (snapshot.overQuota) return 'no_room';
   const recorded = recordedRate(view);
   const heldMs = view.durationMs - view.safeMs;
   // A chunk takes up to 5 s to seal and some sweeps to confirm: half a minute held is the normal course of things.

@@ -4,8 +4,11 @@ import { createSafereel } from '../recorder';
 import { HttpBucketView } from './bucket-view';
 import { Console } from './console';
 import './console.css';
+import { Deletions } from './deleting/deletions';
+import { BrowserWishMemory } from './deleting/wish-memory';
 import { Happenings } from './happenings';
 import type { Parts } from './parts';
+import { QuotaWatch } from './quota/quota-watch';
 import { Session } from './session';
 import { Studio } from './studio';
 
@@ -15,12 +18,20 @@ const ENDPOINT = '';
 function build(): Parts {
   const session = new Session(ENDPOINT);
   const safereel = createSafereel({ endpoint: ENDPOINT, getToken: () => session.tokenForRecorder() });
+  const bucket = new HttpBucketView(ENDPOINT, session);
+  const deletions = new Deletions(safereel, new BrowserWishMemory(localStorage), (id) => bucket.deleteWhileLeaving(id));
+  addEventListener('pagehide', () => deletions.leaving());
+  void deletions.resume();
+  const quota = new QuotaWatch(safereel, bucket);
+  quota.start();
   return {
     session,
     safereel,
-    bucket: new HttpBucketView(ENDPOINT, session),
+    bucket,
     studio: new Studio(safereel),
     happenings: new Happenings(safereel),
+    deletions,
+    quota,
   };
 }
 

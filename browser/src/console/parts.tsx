@@ -1,8 +1,10 @@
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from 'react';
 import type { Safereel, Snapshot } from '../recorder/types';
-import type { BucketView } from './bucket-view';
+import type { BucketView, Quota } from './bucket-view';
+import type { Deletions, Wish } from './deleting/deletions';
 import type { Happenings, HappeningsState } from './happenings';
 import { problemWords } from './problem-words';
+import type { QuotaWatch } from './quota/quota-watch';
 import type { Session, SessionState } from './session';
 import type { Studio, StudioState } from './studio';
 
@@ -13,6 +15,8 @@ export interface Parts {
   bucket: BucketView;
   studio: Studio;
   happenings: Happenings;
+  deletions: Deletions;
+  quota: QuotaWatch;
 }
 
 const PartsContext = createContext<Parts | null>(null);
@@ -48,6 +52,18 @@ export function useStudio(): StudioState {
 export function useSession(): SessionState {
   const { session } = useParts();
   return useSyncExternalStore(session.state.subscribe, session.state.get);
+}
+
+/** Deletions on their way. */
+export function useDeletions(): readonly Wish[] {
+  const { deletions } = useParts();
+  return useSyncExternalStore(deletions.state.subscribe, deletions.state.get);
+}
+
+/** The owner's share of the bucket; null until it is known. */
+export function useQuota(): Quota | null {
+  const { quota } = useParts();
+  return useSyncExternalStore(quota.state.subscribe, quota.state.get);
 }
 
 /** True when the recorder told that it cannot record in this browser, or for nobody. */

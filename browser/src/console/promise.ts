@@ -73,8 +73,13 @@ function idlePromise(snapshot: Snapshot): SafetyPromise {
     before: `${counted(snapshot.chunksOnlyHere, 'chunk')} ${one ? 'is' : 'are'} only on this device.`,
     at: null,
     after: '',
-    rest: `${one ? 'It is' : 'They are'} ${snapshot.connection === 'offline' ? 'kept here and sent when the line is back.' : 'being sent.'} Recording can start at any time.`,
+    rest: `${one ? 'It is' : 'They are'} ${idleWait(snapshot)} Recording can start at any time.`,
   };
+}
+
+function idleWait({ connection, overQuota }: Snapshot): string {
+  if (connection === 'offline') return 'kept here and sent when the line is back.';
+  return overQuota ? 'kept here and sent once there is room in your share of the bucket.' : 'being sent.';
 }
 
 function upTo(view: RecordingView): Pick<SafetyPromise, 'before' | 'at' | 'after'> {
@@ -89,6 +94,9 @@ function underWayRest(view: RecordingView, snapshot: Snapshot): string {
   if (held < 1000) return 'What comes next is written to this device first, then sent.';
   if (snapshot.connection === 'offline') {
     return `${what} on this device and sent when the line is back. Recording goes on.`;
+  }
+  if (snapshot.overQuota) {
+    return `${what} on this device and sent by themselves once there is room in your share of the bucket. Recording goes on.`;
   }
   return `${what} on this device and on their way. Closing this tab ends the recording and loses nothing that was written: the rest is sent at your next visit.`;
 }
@@ -110,7 +118,9 @@ function endedPromise(view: RecordingView, snapshot: Snapshot): SafetyPromise {
   const rest =
     snapshot.connection === 'offline'
       ? `Recorded to the end. ${left} wait on this device until the line is back.`
-      : `Recorded to the end. Sending: ${left} still to be confirmed. You can close this tab: sending goes on at your next visit.`;
+      : snapshot.overQuota
+        ? `Recorded to the end. ${left} wait on this device until there is room in your share of the bucket.`
+        : `Recorded to the end. Sending: ${left} still to be confirmed. You can close this tab: sending goes on at your next visit.`;
   return { ...upTo(view), tone: 'hold', rest };
 }
 

@@ -45,11 +45,13 @@ export function problemsOf(status: StoredStatus | null, tape: readonly TapeChunk
     said.push(
       `Gone from the bucket: ${namedRanges(status.missing, tape)}. The device that holds ${lengthOf(status.missing) === 1 ? 'it was asked to send it' : 'them was asked to send them'} again.`,
     );
-  if (status.state === 'expired')
-    said.push(
-      'It was never ended, and its device has not been heard of for a long time. If that device comes back, it goes on by itself.',
-    );
   return said;
+}
+
+/** What to know of it that is no fault: it waits for its recorder. Empty where there is nothing. */
+export function pauseOf(status: StoredStatus | null): string {
+  if (status?.state !== 'expired') return '';
+  return 'Paused for more than 24 hours: it comes back by itself when its recorder does. What is in your bucket stays there.';
 }
 
 function namedRanges(ranges: StoredStatus['lost'], tape: readonly TapeChunk[]): string {

@@ -52,6 +52,11 @@ export class Session {
     return this.#held.token;
   }
 
+  /** The token at hand, for who cannot wait for another; null where there is none. */
+  get held(): string | null {
+    return this.#held?.token ?? null;
+  }
+
   /** For the recorder, which keeps a token until it is refused: to be asked again with the same one means just that. */
   async tokenForRecorder(): Promise<string> {
     if (this.#handedToRecorder !== null) this.refused(this.#handedToRecorder);

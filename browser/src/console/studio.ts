@@ -38,6 +38,9 @@ export class Studio {
   constructor(safereel: Safereel, initial: Partial<StudioState> = {}) {
     this.#safereel = safereel;
     this.state = new Store({ ...FRESH, ...initial });
+    safereel.subscribe((event) => {
+      if (event.type === 'deleted' && event.recordingId === this.state.get().recordingId) this.#onDeleted();
+    });
   }
 
   /** Sees which devices there are, and goes on seeing it as they come and go. */
@@ -115,6 +118,13 @@ export class Studio {
   /** Clears the table for another recording. */
   another(): void {
     if (this.state.get().phase === 'idle') this.state.patch({ recordingId: null, problem: null });
+  }
+
+  /** What was on the table is gone; a capture of it was stopped by the recorder. */
+  #onDeleted(): void {
+    this.#recording = null;
+    this.#close();
+    this.state.patch({ phase: 'idle', recordingId: null, title: '', problem: null });
   }
 
   #watchTracks(stream: MediaStream): void {

@@ -27,6 +27,7 @@ class PageRecorder implements Safereel {
   readonly #listeners = new Set<(event: SafereelEvent) => void>();
   readonly #answers = new Map<number, { resolve: (answer: FromWorker) => void; reject: (error: Error) => void }>();
   readonly #recordings = new Map<string, PageRecording>();
+  readonly #deleted = new Set<string>();
   readonly #ready: Promise<void>;
   #settleReady: { resolve: () => void; reject: (error: Error) => void } = {
     resolve: () => undefined,
@@ -160,6 +161,7 @@ class PageRecorder implements Safereel {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       if (isComplete()) return resolve();
+      if (this.#deleted.has(id)) return reject(new SafereelError('recording_deleted'));
       const finish = (settle: () => void) => {
         unsubscribe();
         signal?.removeEventListener('abort', onAbort);
@@ -241,6 +243,7 @@ class PageRecorder implements Safereel {
         return;
       case 'deleted':
         // Nothing of it is kept any more: the devices need not run for it.
+        this.#deleted.add(message.recordingId);
         void this.#recordings.get(message.recordingId)?.stop();
         this.#recordings.delete(message.recordingId);
         this.#emit(message);

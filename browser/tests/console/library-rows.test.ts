@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { StoredRecording } from '../../src/console/bucket-view';
+import type { RecordingPage, StoredRecording } from '../../src/console/bucket-view';
+import { renewed } from '../../src/console/library/use-recordings';
 import { mergeRows } from '../../src/console/library-rows';
 import { chunk, view } from './views';
 
@@ -22,9 +23,16 @@ function stored(part: Partial<StoredRecording> = {}): StoredRecording {
     confirmed_chunks: 10,
     missing_chunks: 0,
     lost_chunks: 0,
+    deletion: null,
     ...part,
   };
 }
+
+const deletion = (failures: number) => ({
+  cause: 'owner' as const,
+  requested_at: '2026-01-01T00:00:00Z',
+  failures,
+});
 
 describe('the library', () => {
   it('calls a complete and confirmed recording safe', () => {
@@ -47,9 +55,41 @@ describe('the library', () => {
     [{ missing_chunks: 1 }, 'alert', '1 chunk to be sent again'],
     [{ confirmed_chunks: 7 }, 'hold', '3 chunks still to be confirmed'],
     [{ state: 'open' as const }, 'hold', 'Open on another device'],
-    [{ state: 'deleting' as const }, 'plain', 'Being deleted'],
+    [{ state: 'expired' as const, chunk_count: null }, 'hold', 'Paused for more than 24 hours'],
+    [{ state: 'deleting' as const }, 'plain', 'Deleting…'],
+    [{ state: 'deleting' as const, deletion: deletion(1) }, 'alert', 'Deleting… 1 try failed'],
+    [{ state: 'deleting' as const, deletion: deletion(12) }, 'alert', 'Deleting… 12 tries failed'],
   ])('%o is %s: %s', (part, tone, words) => {
     expect(mergeRows([stored(part)], [])[0]?.state).toMatchObject({ tone, words });
+  });
+
+  it.each([
+    ['undoable', 'About to be deleted'],
+    ['sending', 'Deleting…'],
+    ['agreed', 'Deleting…'],
+    ['failed', 'Not deleted'],
+  ] as const)('says of a deletion that is %s: %s', (phase, words) => {
+    const one = stored();
+    const wish = { id: one.id, title: '', phase, dueAt: 0, problem: null };
+    expect(mergeRows([one], [], [wish])[0]).toMatchObject({ state: { words }, wish, deleting: false });
+    const cleared = stored({ state: 'deleting', deletion: deletion(2) });
+    expect(mergeRows([cleared], [], [wish])[0]).toMatchObject({
+      state: { words: 'Deleting… 2 tries failed' },
+      deleting: true,
+    });
+  });
+
+  it('forgets what is gone from the newest page, and keeps what is older', () => {
+    const at = (id: string, day: number) => stored({ id, created_at: `2026-01-0${day}T00:00:00Z` });
+    const before = [at('d', 4), at('c', 3), at('b', 2), at('a', 1)];
+    const ids = (page: RecordingPage) =>
+      renewed(before, page)
+        .map(({ id }) => id)
+        .sort();
+    expect(ids({ recordings: [at('d', 4), at('b', 2)], next_cursor: 'more' })).toEqual(['a', 'b', 'd']);
+    expect(ids({ recordings: [at('d', 4)], next_cursor: null })).toEqual(['d']);
+    expect(ids({ recordings: [], next_cursor: null })).toEqual([]);
+    expect(ids({ recordings: [at('e', 5), at('d', 4)], next_cursor: 'more' })).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   it('puts the newest first', () => {

@@ -1,7 +1,8 @@
 import { Disc3, Plus } from 'lucide-react';
-import { type ReactNode, useEffect, useMemo, useRef } from 'react';
-import { mergeRows } from '../library-rows';
-import { useParts, useSnapshot, useStudio } from '../parts';
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { DeleteDialog } from '../deleting/delete-dialog';
+import { type LibraryRow, mergeRows } from '../library-rows';
+import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
 import { Main } from '../shell/main';
 import { Notices } from '../shell/notices';
@@ -10,6 +11,7 @@ import { Button } from '../ui/button';
 import { Link } from '../ui/link';
 import { Note } from '../ui/note';
 import { Skeleton } from '../ui/skeleton';
+import { BeingDeleted } from './being-deleted';
 import { COLUMNS, RecordingRow } from './recording-row';
 import { useRecordings } from './use-recordings';
 
@@ -17,12 +19,19 @@ const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 
 /** All recordings: those in the bucket, and those that so far are only on this device. */
 export function LibraryPage() {
-  const { bucket } = useParts();
+  const { bucket, deletions } = useParts();
   const { recordings: views } = useSnapshot();
   const { recordingId, phase } = useStudio();
   const running = phase === 'recording' || phase === 'stopping';
   const listing = useRecordings(bucket);
-  const rows = useMemo(() => mergeRows(listing.recordings, views), [listing.recordings, views]);
+  const wishes = useDeletions();
+  const rows = useMemo(() => mergeRows(listing.recordings, views, wishes), [listing.recordings, views, wishes]);
+  const leaving = rows.filter(isLeaving);
+  const present = leaving.length > 0 ? rows.filter((row) => !isLeaving(row)) : rows;
+  const [asked, setAsked] = useState<string | null>(null);
+  const doomed = rows.find(({ id }) => id === asked);
+  const undo = useCallback((id: string) => deletions.undo(id), [deletions]);
+  useRenewedAfter(wishes.filter(({ phase }) => phase === 'agreed').length, listing.renew);
   const now = useNow(60_000);
   useEffect(() => {
     document.title = 'Recordings · Safereel';
@@ -60,20 +69,34 @@ export function LibraryPage() {
           holds is listed all the same.
         </Note>
       ) : null}
-      {rows.length > 0 || first ? (
+      {present.length > 0 || first ? (
         <Sheet busy={first}>
-          {rows.map((row) => (
-            <RecordingRow key={row.id} row={row} now={now} />
+          {present.map((row) => (
+            <RecordingRow key={row.id} row={row} now={now} onAsk={setAsked} onUndo={undo} />
           ))}
-          {first ? <Shapes count={rows.length > 0 ? 2 : 6} /> : null}
+          {first ? <Shapes count={present.length > 0 ? 2 : 6} /> : null}
         </Sheet>
       ) : null}
-      {rows.length === 0 && listing.status === 'ready' ? <Empty /> : null}
+      {present.length === 0 && listing.status === 'ready' ? <Empty /> : null}
       {listing.cursor !== null && listing.status !== 'failed' ? (
         <More key={listing.cursor} onMore={() => void listing.more()} busy={listing.status === 'loading'} />
       ) : null}
+      <BeingDeleted rows={leaving} now={now} />
+      {doomed ? <DeleteDialog doomed={doomed} onClose={() => setAsked(null)} /> : null}
     </Main>
   );
+}
+
+/** Deleted for everybody, and nothing is in its way: it stands no longer among those that one has. */
+function isLeaving({ deleting, stored }: LibraryRow): boolean {
+  return deleting && (stored?.deletion?.failures ?? 0) === 0;
+}
+
+/** A deletion that was agreed to shows in the list at once, not with its next look. */
+function useRenewedAfter(agreed: number, renew: () => Promise<void>): void {
+  useEffect(() => {
+    if (agreed > 0) void renew();
+  }, [agreed, renew]);
 }
 
 function Sheet({ busy, children }: { busy: boolean; children: ReactNode }) {
@@ -81,7 +104,7 @@ function Sheet({ busy, children }: { busy: boolean; children: ReactNode }) {
     <div className="mt-4 overflow-hidden rounded-[14px] border border-line bg-panel shadow-shade">
       <div
         aria-hidden="true"
-        className={`hidden border-line border-b px-4 py-2.5 font-medium text-[12.5px] text-soft ${COLUMNS}`}
+        className={`hidden border-line border-b py-2.5 pr-14 pl-4 font-medium text-[12.5px] text-soft ${COLUMNS}`}
       >
         {HEADS.map((head) => (
           <span key={head} className={head === 'Length' || head === 'Size' ? 'text-right' : ''}>

@@ -1,4 +1,5 @@
 import { memo } from 'react';
+import { RowDelete } from '../deleting/delete-button';
 import { bytes, clock, moment } from '../format';
 import type { LibraryRow } from '../library-rows';
 import { Link } from '../ui/link';
@@ -8,27 +9,51 @@ import { SafeBar } from './safe-bar';
 /** The columns of the list, shared by its head and its rows. */
 export const COLUMNS = 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_110px_minmax(0,248px)] md:gap-x-5';
 
+interface RecordingRowProps {
+  row: LibraryRow;
+  now: number;
+  /** Somebody wants it deleted: they are asked first. */
+  onAsk: (id: string) => void;
+  onUndo: (id: string) => void;
+}
+
 /** One recording; the whole row leads to it. */
-export const RecordingRow = memo(function RecordingRow({ row, now }: { row: LibraryRow; now: number }) {
+export const RecordingRow = memo(function RecordingRow({ row, now, onAsk, onUndo }: RecordingRowProps) {
+  const going = row.deleting || row.wish !== undefined;
   return (
-    <li className="row-lazy border-line border-b last:border-b-0">
+    <li className="row-lazy relative border-line border-b last:border-b-0">
       <Link
         href={`/recordings/${row.id}`}
         data-testid="recordings-row"
         data-id={row.id}
-        className={`block px-4 py-[13px] hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${COLUMNS}`}
+        className={`block py-[13px] pr-14 pl-4 hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${COLUMNS}`}
       >
-        <span className="block truncate font-medium">{row.title}</span>
+        <span className={`block truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}>
+          {row.title}
+        </span>
         <span className="text-[13.5px] text-soft">{moment(row.startedAt, now)}</span>
         <Figure name="Length">{row.lengthMs === null ? '' : clock(row.lengthMs)}</Figure>
         <Figure name="Size">{bytes(row.bytes)}</Figure>
-        <SafeBar safe={row.safe} lost={row.lost} className="max-md:my-2" />
+        <SafeBar
+          safe={row.safe}
+          lost={row.lost}
+          className={`max-md:my-2 ${going && row.wish?.phase !== 'failed' ? 'opacity-35' : ''}`}
+        />
         <span className="min-w-0">
           <Pill tone={row.state.tone} dot={row.state.recording ? 'recording' : 'still'}>
             {row.state.words}
           </Pill>
         </span>
       </Link>
+      <RowDelete
+        id={row.id}
+        title={row.title}
+        wish={row.wish}
+        deleting={row.deleting}
+        onAsk={onAsk}
+        onUndo={onUndo}
+        className="absolute top-1/2 right-2.5 -translate-y-1/2 max-md:top-2 max-md:size-10 max-md:translate-y-0"
+      />
     </li>
   );
 });

@@ -47,7 +47,12 @@ export function useRecordings(bucket: BucketView) {
     return () => clearInterval(timer);
   }, [ask]);
 
-  return { ...listing, more: () => ask(listing.cursor, 'more'), again: () => ask(listing.cursor, 'more') };
+  return {
+    ...listing,
+    more: () => ask(listing.cursor, 'more'),
+    again: () => ask(listing.cursor, 'more'),
+    renew: useCallback(() => ask(null, 'renewed'), [ask]),
+  };
 }
 
 function next(listing: Listing, step: Step): Listing {
@@ -67,13 +72,24 @@ function next(listing: Listing, step: Step): Listing {
       const first = listing.status !== 'ready';
       return {
         ...listing,
-        recordings: joined(listing.recordings, step.page.recordings),
+        recordings: renewed(listing.recordings, step.page),
         cursor: first ? step.page.next_cursor : listing.cursor,
         status: 'ready',
         problem: null,
       };
     }
   }
+}
+
+/** As `joined`; what the newest page should hold and does not is gone. */
+export function renewed(before: readonly StoredRecording[], page: RecordingPage): StoredRecording[] {
+  const oldest = page.recordings.at(-1)?.created_at ?? '';
+  const present = new Set(page.recordings.map(({ id }) => id));
+  const isOlder = (one: StoredRecording) => page.next_cursor !== null && one.created_at <= oldest;
+  return joined(
+    before.filter((one) => present.has(one.id) || isOlder(one)),
+    page.recordings,
+  );
 }
 
 /** Newer knowledge of a recording takes the place of older. */

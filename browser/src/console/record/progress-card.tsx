@@ -1,5 +1,7 @@
 import type { RecordingView } from '../../recorder/types';
+import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, moment, whole } from '../format';
+import { titleOf } from '../library-rows';
 import { useNow, useRecordedMs } from '../ticking';
 import { Button } from '../ui/button';
 import { Card } from '../ui/card';
@@ -29,11 +31,18 @@ export function ProgressCard({ view, hints }: { view: RecordingView; hints: bool
             {hints ? 'Keys: P pauses, S stops. ' : ''}You may leave this page for the recordings: recording goes on in
             this tab.
           </p>
-        ) : (
-          <Button asChild size="small">
-            <Link href={`/recordings/${view.id}`}>Play it and see its facts</Link>
-          </Button>
-        )}
+        ) : null}
+        <div className="mt-3 flex flex-wrap items-center gap-2">
+          {running ? null : (
+            <Button asChild size="small">
+              <Link href={`/recordings/${view.id}`}>Play it and see its facts</Link>
+            </Button>
+          )}
+          <DeleteButton
+            doomed={{ id: view.id, title: titleOf(view), stored: null, view }}
+            className={running ? '-ml-3' : ''}
+          />
+        </div>
       </div>
     </Card>
   );

@@ -81,6 +81,7 @@ function Resent({ view }: { view: RecordingView }) {
 function Pace({ view, snapshot }: { view: RecordingView; snapshot: Snapshot }) {
   const pace = paceOf(view, snapshot);
   if (pace === 'keeps_up') return <Pill tone="safe">Upload keeps up</Pill>;
+  if (pace === 'no_room') return <Pill tone="hold">Waiting for room in your share of the bucket</Pill>;
   if (pace === 'behind') return <Pill tone="hold">The line is slower than the recording: the rest is held here</Pill>;
   return <Pill tone="hold">Waiting for the line</Pill>;
 }

@@ -1,10 +1,11 @@
 import { ArrowLeft } from 'lucide-react';
 import { type ReactNode, useEffect, useMemo } from 'react';
+import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
-import { titleOf } from '../library-rows';
-import { useParts, useSnapshot, useStudio } from '../parts';
+import { stateOfWish, titleOf } from '../library-rows';
+import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
-import { lengthOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
+import { lengthOf, pauseOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
 import { Main } from '../shell/main';
 import { Notices } from '../shell/notices';
 import { storedTape } from '../stored-tape';
@@ -33,12 +34,15 @@ export function RecordingPage({ id }: { id: string }) {
     [chunks, view?.chunks, status?.chunk_count],
   );
   const title = titleOf({ title: status?.title || view?.title || null });
+  const wish = useDeletions().find((one) => one.id === id);
+  const deleted = problem?.code === 'recording_deleted' || status?.state === 'deleting' || wish?.phase === 'agreed';
   const unknown = problem?.status === 404 && !view;
+  const gone = deleted || unknown;
   useEffect(() => {
     document.title = `${title} · Safereel`;
   }, [title]);
 
-  const state = stateOf(status, view);
+  const state = gone ? null : (stateOfWish(wish) ?? stateOf(status, view));
   return (
     <Main data-recording-id={id} data-recording-state={view?.state ?? status?.state ?? ''}>
       <Link
@@ -56,7 +60,7 @@ export function RecordingPage({ id }: { id: string }) {
           </>
         ) : (
           <h1 className="min-w-0 break-words font-semibold text-[22px] tracking-[-0.01em]">
-            {unknown ? 'There is no such recording' : title}
+            {deleted ? 'This recording was deleted' : unknown ? 'There is no such recording' : title}
           </h1>
         )}
         {state ? (
@@ -64,16 +68,29 @@ export function RecordingPage({ id }: { id: string }) {
             {state.words}
           </Pill>
         ) : null}
+        {gone || (loading && !view) ? null : (
+          <DeleteButton doomed={{ id, title, stored: status, view }} className="-mr-2 ml-auto" />
+        )}
       </div>
       <Notices current={recordingId} />
-      {unknown ? (
-        <p className="mt-2 text-soft">
-          It may belong to somebody else, or its owner deleted it. Nothing else is affected.
-        </p>
+      {gone ? (
+        <>
+          <p className="mt-2 max-w-[64ch] text-pretty text-soft">
+            {deleted
+              ? 'Your bucket is cleared of it, every version, and each device that holds any of it drops that when it is next online. Nothing else is affected.'
+              : 'It may belong to somebody else, or its owner deleted it. Nothing else is affected.'}
+          </p>
+          <NotCleared failures={status?.deletion?.failures ?? 0} />
+        </>
       ) : (
         <>
           <p className="mt-2 text-pretty text-[17px]">{summaryOf(status, view, snapshot)}</p>
           <LookFailed stored={stored} again={stored.again} />
+          {pauseOf(status) ? (
+            <Note tone="hold" className="mt-3">
+              {pauseOf(status)}
+            </Note>
+          ) : null}
           {problemsOf(status, tape).map((text) => (
             <Note key={text} tone="alert" className="mt-3">
               {text}
@@ -131,6 +148,17 @@ function LookFailed({ stored: { problem }, again }: { stored: Stored; again: () 
       }
     >
       {problem.detail} What is shown may be older than what is true; it is looked up again by itself.
+    </Note>
+  );
+}
+
+/** A deletion that the bucket does not take is never forgotten, and never silent. */
+function NotCleared({ failures }: { failures: number }) {
+  if (failures === 0) return null;
+  return (
+    <Note tone="alert" role="status" className="mt-4" heading="Your bucket still holds some of it">
+      It could not be cleared so far: {counted(failures, 'try').replace('trys', 'tries')} failed. It is tried again by
+      itself until nothing is left; if this stays so, tell whoever runs the bucket.
     </Note>
   );
 }

@@ -26,13 +26,14 @@ export function useStored(bucket: BucketView, id: string): Stored & { again: () 
     async function look() {
       try {
         const status = await bucket.recording(id, abort.signal);
-        chunks = await renewed(bucket, id, chunks, abort.signal);
+        chunks = status.state === 'deleting' ? [] : await renewed(bucket, id, chunks, abort.signal);
         setStored({ status, chunks, problem: null, loading: false });
         if (isSettled(status)) return;
       } catch (error) {
         const problem = problemOfCall(error);
         if (abort.signal.aborted || !problem) return;
         setStored((before) => ({ ...before, problem, loading: false }));
+        if (problem.code === 'recording_deleted') return; // For ever: there is nothing left to look at.
       }
       timer = setTimeout(() => void look(), POLL_MS);
     }

@@ -1,11 +1,12 @@
 import type { ReactNode } from 'react';
-import type { Problem, RecordingView, Snapshot } from '../../recorder/types';
+import type { Problem, RecordingDeleted, RecordingView, Snapshot } from '../../recorder/types';
 import { bytes, counted, roughly, whole } from '../format';
 import type { Recovered } from '../happenings';
 import { titleOf } from '../library-rows';
 import { isRoomLow, recordedRate, roomMs } from '../line-pace';
 import { useHappenings, useParts, useSession, useSnapshot } from '../parts';
 import { problemWords } from '../problem-words';
+import { QuotaNotice } from '../quota/quota-notice';
 import { useLasting, useNow } from '../ticking';
 import { Button } from '../ui/button';
 import { Link } from '../ui/link';
@@ -21,7 +22,7 @@ const TOLD_ELSEWHERE = new Set(['token_unavailable', 'network']);
 /** All that stands above a page: who is signed in, the line, the space, what was recovered, what needs attention. */
 export function Notices({ current }: { current: string | null }) {
   const snapshot = useSnapshot();
-  const { recovered, problems } = useHappenings();
+  const { recovered, problems, deleted } = useHappenings();
   const session = useSession();
   const signIn = session === 'signed_out' || session === 'refused' || session === 'unreachable';
   const stuck = snapshot.recordings.filter(({ state }) => state === 'stuck');
@@ -29,6 +30,7 @@ export function Notices({ current }: { current: string | null }) {
     <div className="mt-4 grid gap-2.5 empty:hidden">
       <SignInNotice />
       <LineNotice snapshot={snapshot} />
+      <QuotaNotice />
       <RoomNotice snapshot={snapshot} current={current} />
       {problems
         .filter(({ code }) => !TOLD_ELSEWHERE.has(code) && !(signIn && code === 'owner_unknown'))
@@ -37,6 +39,9 @@ export function Notices({ current }: { current: string | null }) {
         ))}
       {stuck.map((view) => (
         <StuckNotice key={view.id} view={view} />
+      ))}
+      {deleted.map((one) => (
+        <DeletedNotice key={one.recordingId} deleted={one} />
       ))}
       {recovered.map((one) => (
         <RecoveredNotice
@@ -174,6 +179,23 @@ function StuckNotice({ view }: { view: RecordingView }) {
       <Link href={`/recordings/${view.id}`} className="underline underline-offset-2">
         See the recording
       </Link>
+    </Note>
+  );
+}
+
+/** Somebody who may decided it elsewhere: who sits here has to know where it went. */
+function DeletedNotice({ deleted: { recordingId, title, wasRecording } }: { deleted: RecordingDeleted }) {
+  const { happenings } = useParts();
+  return (
+    <Note
+      tone={wasRecording ? 'alert' : 'plain'}
+      role={wasRecording ? 'alert' : 'status'}
+      data-testid="deleted-notice"
+      data-id={recordingId}
+      heading={wasRecording ? 'Recording has stopped: it was deleted elsewhere' : 'A recording was deleted elsewhere'}
+      actions={<Dismiss onClick={() => happenings.dismissDeleted(recordingId)} />}
+    >
+      “{titleOf({ title })}” was deleted from your bucket, so what this device held of it was removed too.
     </Note>
   );
 }

@@ -1,4 +1,6 @@
 import type { ReactNode } from 'react';
+import { Toasts } from '../deleting/toasts';
+import { QuotaLine } from '../quota/quota-line';
 import { usePath } from '../route';
 import { classNames } from '../ui/class-names';
 import { Link } from '../ui/link';
@@ -29,7 +31,8 @@ export function Shell({ children }: { children: ReactNode }) {
             Recordings
           </NavLink>
         </nav>
-        <div className="mt-auto max-[860px]:hidden">
+        <div className="mt-auto grid gap-3.5 max-[860px]:hidden">
+          <QuotaLine />
           <DeviceFoot />
         </div>
       </header>
@@ -38,8 +41,12 @@ export function Shell({ children }: { children: ReactNode }) {
         {children}
       </div>
       <footer className={classNames('border-line border-t px-2 py-3 min-[861px]:hidden', path === '/' && 'pb-28')}>
-        <DeviceFoot />
+        <div className="grid gap-3.5">
+          <QuotaLine />
+          <DeviceFoot />
+        </div>
       </footer>
+      <Toasts raised={path === '/'} />
     </div>
   );
 }

@@ -4,7 +4,7 @@ import type { ComponentProps } from 'react';
 import { classNames } from './class-names';
 
 const looks = cva(
-  'inline-flex select-none items-center justify-center gap-2 whitespace-nowrap rounded-[10px] border font-medium transition-[background-color,border-color,opacity] duration-150 disabled:cursor-not-allowed disabled:opacity-45',
+  'inline-flex select-none items-center justify-center gap-2 whitespace-nowrap rounded-[10px] border font-medium transition-[background-color,border-color,opacity] duration-150 disabled:cursor-not-allowed disabled:opacity-45 aria-disabled:cursor-not-allowed aria-disabled:opacity-45',
   {
     variants: {
       look: {

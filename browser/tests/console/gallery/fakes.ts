@@ -1,6 +1,7 @@
 import type {
   BucketView,
   ChunkPage,
+  Quota,
   RecordingPage,
   StoredChunk,
   StoredRecording,
@@ -43,6 +44,7 @@ export function stored(index: number, part: Partial<StoredRecording> = {}): Stor
     confirmed_chunks: 120,
     missing_chunks: 0,
     lost_chunks: 0,
+    deletion: null,
     ...part,
   };
 }
@@ -52,6 +54,7 @@ export class FakeBucket implements BucketView {
   status: StoredStatus | null = null;
   chunkList: readonly StoredChunk[] = [];
   problem: Problem | null = null;
+  quota: Quota = { limit_bytes: null, used_bytes: 61_400_000, reserved_bytes: 0 };
   never = false;
 
   async recordings(cursor: string | null): Promise<RecordingPage> {
@@ -73,6 +76,10 @@ export class FakeBucket implements BucketView {
     await this.#gate();
     const rest = this.chunkList.filter(({ seq }) => seq > after);
     return { chunks: rest.slice(0, limit), next_after: rest.length > limit ? (rest[limit - 1]?.seq ?? null) : null };
+  }
+
+  async me() {
+    return { owner: 'someone', quota: this.quota };
   }
 
   async #gate(): Promise<void> {

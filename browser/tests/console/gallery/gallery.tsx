@@ -10,6 +10,7 @@ const root = document.getElementById('root');
 if (root && scene) {
   history.replaceState(null, '', scene.path);
   createRoot(root).render(<Console parts={partsOf(scene)} />);
+  if (scene.press) void press(scene.press);
 } else if (root) {
   createRoot(root).render(
     <ul>
@@ -20,4 +21,16 @@ if (root && scene) {
       ))}
     </ul>,
   );
+}
+
+/** Presses what a scene begins with, as soon as it is there. */
+async function press(selector: string): Promise<void> {
+  for (;;) {
+    await new Promise(requestAnimationFrame);
+    const target = document.querySelector<HTMLElement>(selector);
+    if (!target) continue;
+    target.focus();
+    target.click();
+    return;
+  }
 }

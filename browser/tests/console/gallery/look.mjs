@@ -29,6 +29,7 @@ for (const scheme of ['light', 'dark']) {
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
   for (const [width, height] of [
     [1280, 900],
+    [390, 844],
     [360, 740],
   ]) {
     await page.setViewport({ width, height });

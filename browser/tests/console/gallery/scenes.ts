@@ -1,22 +1,18 @@
 import type { StoredChunk, StoredStatus } from '../../../src/console/bucket-view';
-import { Happenings, type HappeningsState } from '../../../src/console/happenings';
+import { Deletions } from '../../../src/console/deleting/deletions';
+import { Happenings } from '../../../src/console/happenings';
 import type { Parts } from '../../../src/console/parts';
-import { Session, type SessionState } from '../../../src/console/session';
+import { QuotaWatch } from '../../../src/console/quota/quota-watch';
+import { Session } from '../../../src/console/session';
 import { Studio, type StudioState } from '../../../src/console/studio';
 import { asProblem, problemOf } from '../../../src/recorder/errors';
-import type { ChunkView, Snapshot } from '../../../src/recorder/types';
+import type { ChunkView } from '../../../src/recorder/types';
 import { FakeBucket, stillSafereel, stored } from './fakes';
+import type { Scene } from './scene';
+import { DELETION_SCENES } from './scenes-deletion';
+import { QUOTA_SCENES } from './scenes-quota';
 import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
 import { makeStream, recordRun } from './streams';
-
-export interface Scene {
-  path: string;
-  snapshot: Snapshot;
-  bucket?: (bucket: FakeBucket) => void;
-  studio?: Partial<StudioState>;
-  happenings?: Partial<HappeningsState>;
-  session?: SessionState;
-}
 
 const HOUR = 3_600_000;
 const now = chunks(153, USUAL_TAIL, Date.now() - 765_000).slice(0, 153);
@@ -31,6 +27,8 @@ const held = (view: ReturnType<typeof recording>) => ({ ...view });
 
 /** Every state the page is designed for, by name. */
 export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
+  ...DELETION_SCENES,
+  ...QUOTA_SCENES,
   first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
   starting: () => ({
     path: '/',
@@ -214,6 +212,8 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   }),
 };
 
+const NOTHING_REMEMBERED = { of: () => [], add: () => undefined, remove: () => undefined };
+
 /** The page's parts for a scene. */
 export function partsOf(scene: Scene): Parts {
   const safereel = stillSafereel(scene.snapshot);
@@ -227,6 +227,8 @@ export function partsOf(scene: Scene): Parts {
     bucket,
     studio: new Studio(safereel, scene.studio),
     happenings: new Happenings(safereel, scene.happenings),
+    deletions: new Deletions(safereel, NOTHING_REMEMBERED, () => undefined, scene.wishes),
+    quota: new QuotaWatch(safereel, bucket, scene.quota ?? null),
   };
 }
 

@@ -1,0 +1,21 @@
+import type { Quota } from '../../../src/console/bucket-view';
+import type { Wish } from '../../../src/console/deleting/deletions';
+import type { HappeningsState } from '../../../src/console/happenings';
+import type { SessionState } from '../../../src/console/session';
+import type { StudioState } from '../../../src/console/studio';
+import type { Snapshot } from '../../../src/recorder/types';
+import type { FakeBucket } from './fakes';
+
+/** A state of the page, as the gallery draws it. */
+export interface Scene {
+  path: string;
+  snapshot: Snapshot;
+  bucket?: (bucket: FakeBucket) => void;
+  studio?: Partial<StudioState>;
+  happenings?: Partial<HappeningsState>;
+  session?: SessionState;
+  wishes?: readonly Wish[];
+  quota?: Quota;
+  /** Pressed once it is drawn. */
+  press?: string;
+}
