@@ -140,9 +140,14 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def get(url: str, token: str | None = None, *, method: str = "GET") -> tuple[int, Any]:
+def get(
+    url: str, token: str | None = None, *, method: str = "GET", body: Mapping[str, object] | None = None
+) -> tuple[int, Any]:
     """Status and JSON of an answer; (0, None) where nobody answers."""
     request = urllib.request.Request(url, method=method)
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("content-type", "application/json")
     if token is not None:
         request.add_header("authorization", f"Bearer {token}")
     try:
@@ -204,9 +209,23 @@ class System:
         self.program = self._start()
         self.program.until_healthy(self.url)
 
-    def token(self, owner: str = PAGE_OWNER) -> str:
+    def token(self, owner: str = PAGE_OWNER, *, scopes: Sequence[str] = ("record",)) -> str:
         """A token as the integrator's backend would sign it."""
-        return token_issuer(self._secret).issue(owner, ["record"], utc_now())[0]
+        return token_issuer(self._secret).issue(owner, list(scopes), utc_now())[0]
+
+    def quota(self, owner: str = PAGE_OWNER) -> dict[str, Any]:
+        """What is used, reserved and allowed, in bytes."""
+        status, answer = get(f"{self.url}/v1/me", self.token(owner))
+        assert status == 200, answer
+        quota: dict[str, Any] = answer["quota"]
+        return quota
+
+    def limit(self, limit_bytes: int | None, owner: str = PAGE_OWNER) -> None:
+        """What an administrator does: gives an owner a limit, or with None that of everybody."""
+        admin = self.token("administrator", scopes=["admin"])
+        url = f"{self.url}/v1/admin/owners/{owner}/quota"
+        status, answer = get(url, admin, method="PUT", body={"limit_bytes": limit_bytes})
+        assert status == 200, answer
 
     def recording(self, recording_id: str, *, owner: str = PAGE_OWNER) -> dict[str, Any]:
         """The recording as the API tells it; empty where it is not known or nobody answers."""
@@ -255,6 +274,14 @@ class System:
         """How many versions of an object there are; deletions do not count."""
         answer = self.s3.list_object_versions(Bucket=self.bucket_name, Prefix=key)
         return len(answer.get("Versions", ()))
+
+    def traces(self, recording_id: str) -> list[str]:
+        """Keys of all versions and delete markers in the bucket that name a recording."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket_name)
+        found = [
+            entry["Key"] for page in pages for kind in ("Versions", "DeleteMarkers") for entry in page.get(kind, ())
+        ]
+        return [key for key in found if recording_id in key]
 
     def delete(self, key: str) -> None:
         """What a lifecycle rule, a colleague or a fault does to the bucket."""
