@@ -70,12 +70,18 @@ def compare(known: Sequence[Migration], applied: Mapping[int, str]) -> Compariso
 def migrate(database_url: str) -> Sequence[Migration]:
     """Applies what is not yet applied and answers that. Blocking. Safe to run from several places at once.
 
-    Raises MigrationError where an applied migration was edited since, or where the database is newer than this code.
+    Raises MigrationError where an applied migration was edited since, where the database is newer than this code, and where
+    a migration did not get its locks in time: nothing of it stays, and those before it are applied.
     """
     try:
         with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
             connection.execute("select pg_advisory_lock(%s)", [_ADVISORY_LOCK])
             return _apply(connection, migrations())
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as exc:
+        raise MigrationError(
+            f"the schema is as it was before, since others kept its tables too long ({str(exc).strip()}): repeat the "
+            "command when less is going on, or end sessions that stay idle in a transaction"
+        ) from exc
     except psycopg.OperationalError as exc:
         raise DatabaseUnreachable(str(exc)) from exc
 
