@@ -44,8 +44,8 @@ MAX_BODY_BYTES = 1024 * 1024
 # Errors named in one answer: enough to mend a client, not enough to be used as an amplifier.
 MAX_ERRORS = 20
 
-# PostgreSQL's text cannot hold NUL, and the others have no business in a title or a log field.
-NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+# PostgreSQL's text cannot hold NUL, and the others (C0, DEL, C1) have no business in a title, a log field or a terminal.
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def _allowed_mime_type(value: str) -> str:
@@ -213,7 +213,8 @@ async def read(request: Request[State], model: type[B]) -> B:
     """
     if request.headers.get("content-type", "").split(";", 1)[0].strip().lower() != "application/json":
         raise ContentTypeUnsupported("Send the body as “Content-Type: application/json”.")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    codings = request.headers.getlist("content-encoding") or ["identity"]
+    if [coding.strip().lower() for coding in codings] != ["identity"]:
         raise ContentEncodingUnsupported("Send the body as it is: nothing is unpacked here.")
     raw = await _bounded(request)
     try:

@@ -7,7 +7,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.api.draining import Drain, Phase, shutting_down
 from control_plane.api.problems import problem
-from control_plane.domain.errors import AddressTooLong, AnswerTimeout, HeadersTooLarge, Refusal, RequestTimeout
+from control_plane.domain.errors import (
+    AddressTooLong,
+    AnswerTimeout,
+    HeadersTooLarge,
+    HttpMalformed,
+    NotFound,
+    Refusal,
+    RequestTimeout,
+)
 
 # Our longest address takes 300 bytes; what proxies and browsers let through is about this.
 MAX_ADDRESS_BYTES = 8 * 1024
@@ -17,7 +25,7 @@ MAX_HEADERS = 100  # browsers send some 20, proxies add some 10
 
 
 class RequestLimits:
-    """Refuses heads that are too large, and ends what takes longer than `timeout_s` (0: never).
+    """Refuses heads that are too large or mean two things, and ends what takes longer than `timeout_s` (0: never).
 
     The time counts until the answer begins: an answer that streams may take as long as it likes. A handler that is cut off
     may have taken effect, as with any lost answer.
@@ -99,6 +107,12 @@ def _refusal_of_head(scope: Scope) -> Refusal | None:
     headers = scope["headers"]
     if len(headers) > MAX_HEADERS or sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS_BYTES:
         return HeadersTooLarge(f"Send at most {MAX_HEADERS} headers of {MAX_HEADERS_BYTES} bytes in all.")
+    version = scope["http_version"]
+    if version != "1.0" and (version != "1.1" or [name for name, _ in headers].count(b"host") != 1):
+        return HttpMalformed("Send HTTP/1.1 with one Host header.")  # RFC 9112, 3.2
+    if scope["path"].endswith("\n"):
+        # No address of ours does, but the expressions that routes are would pass over it: `$` fits before a last newline.
+        return NotFound("See docs/protocol.md for the calls there are.")
     return None
 
 

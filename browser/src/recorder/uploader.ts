@@ -16,6 +16,7 @@ import { asProblem, problemOf, SafereelError } from './errors';
 import type { End, RecordingFacts, Seal } from './journal';
 import { Room } from './room';
 import { type Parcel, Shipment } from './shipment';
+import { fitTitle } from './title';
 import type { ChunkState, ConnectionState, OverQuota, Problem } from './types';
 import { UploadRate } from './upload-rate';
 
@@ -278,7 +279,7 @@ export class Uploader {
       recorder_id: facts.recorderId,
       source: 'recorder' as const,
       mime_type: facts.mimeType,
-      title: facts.title,
+      title: fitTitle(facts.title),
     };
     return this.#plane.start(facts.id, request, this.#signal);
   }
