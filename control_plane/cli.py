@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -33,7 +34,7 @@ from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_st
 from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.limiting import LimitStoreMissing
-from control_plane.serving import PortTaken, listen, serve
+from control_plane.serving import CLOSING_S, PortTaken, listen, serve
 from control_plane.telemetry import set_up_logs
 from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_plane, token_issuer, utc_now
 
@@ -160,7 +161,7 @@ def _serve(_: argparse.Namespace) -> int:
         )
     migrate(settings.database_url.get_secret_value())
     listener = listen(settings.safereel_host, settings.safereel_port)
-    return _run(lambda: _run_on_real_parts(settings, listener))
+    return _run(lambda: _run_on_real_parts(settings, listener), stop_s=settings.safereel_shutdown_ms / 1000)
 
 
 def _migrate(_: argparse.Namespace) -> int:
@@ -333,11 +334,12 @@ async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[Embed
         raise failed.result()
 
 
-def _run(run: Callable[[], Awaitable[None]]) -> int:
+def _run(run: Callable[[], Awaitable[None]], *, stop_s: float | None = None) -> int:
     """Runs until SIGINT or SIGTERM, which unwind everything in order: a clean stop is status 0.
 
-    A second one, a while later, ends the process where it stands, with the status a shell gives to such an end (130, 143):
-    the ledger's statements are whole or not there, and parts of an embedded stack stop with us (`embedded/launch.py`).
+    What is not unwound after `stop_s` ends where it stands, with status 1. A second signal, a while after the first, does the
+    same at once, with the status a shell gives to such an end (130, 143). Neither loses anything: the ledger's statements
+    are whole or not there, and parts of an embedded stack stop with us (`embedded/launch.py`).
     """
 
     async def until_signal() -> None:
@@ -349,6 +351,8 @@ def _run(run: Callable[[], Awaitable[None]]) -> int:
             nonlocal began
             if began is None:
                 began = loop.time()
+                if stop_s is not None:
+                    _cut_short_after(max(stop_s, CLOSING_S))
                 task.cancel()
             elif loop.time() - began > ONE_STOP_S:
                 os._exit(128 + number)
@@ -361,6 +365,18 @@ def _run(run: Callable[[], Awaitable[None]]) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(until_signal())
     return 0
+
+
+def _cut_short_after(seconds: float) -> None:
+    """In a thread: whatever hangs may be what holds the loop."""
+
+    def end() -> None:
+        _tell("The stop took longer than SAFEREEL_SHUTDOWN_MS: what was not done is left.")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from control_plane.http_protocol import KEEP_ALIVE_S, BoundedHttp
 # What uvicorn itself takes.
 BACKLOG = 2048
 # Of the time to stop, what is kept for closing connections to the database and to the bucket.
-CLOSING_S = 1.5
+CLOSING_S = 2.5
 # Clients with open connections may be about to send: for so long they are told to come again, rather than cut off.
 LINGER_S = 0.25
 # What a request that was cut off gets to roll back and to answer.

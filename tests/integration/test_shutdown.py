@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,32 +17,34 @@ import pytest
 
 from control_plane.config import Settings
 from control_plane.wiring import token_issuer, utc_now
-from tests.support.live import Program, free_port
+from tests.support.live import Program, environment_of, free_port
 from tests.support.proxy import FaultProxy, Hold
 from tests.support.recorder import Chunk, Recorder, Refused
 
 pytestmark = pytest.mark.anyio
 
 SHUTDOWN_MS = 4_000
+BUSY_S = 2  # until a process that ends is seen to have ended, where the tests run
+IN_TIME_S = SHUTDOWN_MS / 1000 + BUSY_S
 AT_ONCE = 12
 ENOUGH = 60  # answered acks before the signal: the load is on
 Place = tuple[str, int]
 
 
 class Served:
-    """`safereel serve` as a process of its own."""
+    """`safereel serve` or `safereel up` as a process of its own, and its environment."""
 
-    def __init__(self, program: Program, url: str, settings: Settings) -> None:
+    def __init__(self, program: Program, url: str, environment: Mapping[str, str]) -> None:
         self.program = program
         self.url = url
-        self._settings = settings
+        self._environment = environment
 
     def recorder(self, owner: str) -> Recorder:
-        secret = self._settings.safereel_token_secret.get_secret_value()
+        secret = self._environment["SAFEREEL_TOKEN_SECRET"]
         return Recorder(self.url, token_issuer(secret).issue(owner, ["record"], utc_now())[0])
 
     def acked(self) -> set[tuple[str, int]]:
-        with psycopg.connect(self._settings.database_url.get_secret_value()) as connection:
+        with psycopg.connect(self._environment["DATABASE_URL"]) as connection:
             rows = connection.execute("select recording_id, seq from chunks where state in ('acked', 'confirmed')")
             return {(str(recording_id), seq) for recording_id, seq in rows}
 
@@ -79,14 +81,29 @@ def _environment(settings: Settings, port: int, changed: dict[str, str]) -> dict
 async def _serve(settings: Settings, log: Path, **changed: str) -> Served:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    program = Program(["serve"], env=_environment(settings, port, changed), log=log)
-    served = Served(program, url, settings)
+    environment = _environment(settings, port, changed)
+    program = Program(["serve"], env=environment, log=log)
+    await _until_healthy(program, url)
+    return Served(program, url, environment)
+
+
+async def _up(folder: Path) -> Served:
+    """The whole stack; started again with the same folder, it goes on where it stopped."""
+    port, data_dir = free_port(), folder / "data"
+    url = f"http://127.0.0.1:{port}"
+    environment = {"SAFEREEL_SHUTDOWN_MS": str(SHUTDOWN_MS), "SAFEREEL_AUDIT_INTERVAL_MS": "60000"}
+    arguments = ["up", "--port", str(port), "--data-dir", str(data_dir)]
+    program = Program(arguments, env=environment, log=folder / "up.log")
+    await _until_healthy(program, url)
+    return Served(program, url, await asyncio.to_thread(environment_of, data_dir))
+
+
+async def _until_healthy(program: Program, url: str) -> None:
     try:
         await asyncio.to_thread(program.until_healthy, url)
     except BaseException:
         program.kill()
         raise
-    return served
 
 
 @pytest.fixture
@@ -150,7 +167,7 @@ async def test_acks_under_load_are_whole_or_refused(served: Served) -> None:
     status, seconds = await served.ends()
     await asyncio.wait_for(running, 60)
     assert status == 0
-    assert seconds < SHUTDOWN_MS / 1000
+    assert seconds < IN_TIME_S
     assert served.errors() == []
 
     acked = served.acked()
@@ -159,6 +176,57 @@ async def test_acks_under_load_are_whole_or_refused(served: Served) -> None:
     assert acked <= load.matched | load.unanswered
     assert len(load.matched) > ENOUGH
     assert set(load.codes) == {"shutting_down"}, "whoever still had a connection was told"
+
+
+async def test_the_whole_stack_stops_under_load_and_has_everything_when_it_is_back(tmp_path: Path) -> None:
+    stack = await _up(tmp_path)
+    load = Load(stack)
+    running = asyncio.create_task(load.run())
+    await asyncio.wait_for(load.under_load.wait(), 60)
+    status, _ = await stack.ends()  # its parts take their own time, bounded too
+    await asyncio.wait_for(running, 60)
+    assert status == 0
+    assert stack.errors() == []
+    assert set(load.codes) <= {"shutting_down"}
+
+    again = await _up(tmp_path)
+    acked = again.acked()
+    assert load.matched <= acked, "answered with match, and not in the ledger"
+    assert not load.refused & acked, "refused, and done"
+    async with again.recorder("owner-0") as recorder:
+        await recorder.start()
+        (ack,) = await recorder.send([recorder.chunk(0)])
+        assert ack.verdict == "match"
+    assert (await again.ends())[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_it_where_it_stands(
+    settings: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    with _proxied(settings) as (proxy, changed):
+        served = await _serve(settings, tmp_path / "serve.log", **{**changed, "SAFEREEL_SHUTDOWN_MS": "60000"})
+        async with served.recorder("alice") as recorder, aiohttp.ClientSession() as client:
+            await recorder.start()
+            (sent,) = await recorder.send([recorder.chunk(0)])
+            assert sent.verdict == "match"
+            chunk = recorder.chunk(1)
+            (grant,) = await recorder.grant([chunk])
+            put = await recorder.put(grant, chunk)
+            seen = len(proxy.log())
+            proxy.add("HEAD", "/v1/", Hold(), times=None)
+            hanging = asyncio.create_task(recorder.ack([(1, put.etag)]))
+            await asyncio.to_thread(proxy.wait_for, lambda log: any(x.method == "HEAD" for x in log[seen:]))
+            os.kill(served.program.pid, number)
+            os.kill(served.program.pid, number)  # as make and a terminal do: one stop
+            await _until_not_ready(client, served)
+            assert served.program.runs
+            await _signalled_until_it_ends(served, number)
+            with pytest.raises(aiohttp.ClientError):
+                await hanging
+            recording_id = recorder.recording_id
+        assert served.program.wait() == 128 + number
+        assert served.acked() == {(recording_id, 0)}
 
 
 async def test_it_is_not_ready_before_it_refuses(settings: Settings, tmp_path: Path) -> None:
@@ -174,7 +242,7 @@ async def test_it_is_not_ready_before_it_refuses(settings: Settings, tmp_path: P
         assert (await _status(client, served.url + "/health/live"))[0] == 200
         status, seconds = await ending
     assert status == 0
-    assert 1.5 <= seconds < SHUTDOWN_MS / 1000
+    assert 1.5 <= seconds < IN_TIME_S
 
 
 async def test_a_call_that_hangs_holds_up_nothing(settings: Settings, tmp_path: Path) -> None:
@@ -201,9 +269,28 @@ async def test_a_call_that_hangs_holds_up_nothing(settings: Settings, tmp_path: 
             assert cut_off.value.problem.code == "shutting_down"
             status, seconds = await ending
         assert status == 0
-        assert seconds < SHUTDOWN_MS / 1000
+        assert seconds < IN_TIME_S
         assert served.acked() == set()
         assert served.errors() == []
+
+
+async def test_what_does_not_unwind_is_cut_short(settings: Settings, tmp_path: Path) -> None:
+    """Here the time is too short for what hangs to be told, and for pools to be closed."""
+    with _proxied(settings) as (proxy, changed):
+        served = await _serve(settings, tmp_path / "serve.log", **{**changed, "SAFEREEL_SHUTDOWN_MS": "0"})
+        async with served.recorder("alice") as recorder:
+            await recorder.start()
+            chunk = recorder.chunk(0)
+            (grant,) = await recorder.grant([chunk])
+            put = await recorder.put(grant, chunk)
+            proxy.add("HEAD", "/v1/", Hold(), times=None)
+            hanging = asyncio.create_task(recorder.ack([(0, put.etag)]))
+            await asyncio.to_thread(proxy.wait_for, lambda log: any(x.method == "HEAD" for x in log))
+            _, seconds = await served.ends()
+            with pytest.raises((aiohttp.ClientError, Refused)):
+                await hanging
+        assert seconds < IN_TIME_S
+        assert served.acked() == set()
 
 
 async def test_a_sweep_under_way_ends_cleanly(settings: Settings, tmp_path: Path) -> None:
@@ -219,9 +306,16 @@ async def test_a_sweep_under_way_ends_cleanly(settings: Settings, tmp_path: Path
         )
         status, seconds = await served.ends()
         assert status == 0
-        assert seconds < SHUTDOWN_MS / 1000
+        assert seconds < IN_TIME_S
         assert served.errors() == []
         assert "Scheduled work was cut off" in served.program.said()
+
+
+async def _signalled_until_it_ends(served: Served, number: signal.Signals) -> None:
+    async with asyncio.timeout(10):
+        while served.program.runs:
+            os.kill(served.program.pid, number)
+            await asyncio.sleep(0.05)
 
 
 @contextmanager
