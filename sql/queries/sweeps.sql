@@ -222,12 +222,11 @@ with finding as (
 ), missing as (
     update chunks c set state = 'missing', overwrite = held.verdict <> 'missing', confirmed_at = null
       from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
-    returning c.recording_id, c.seq
+    returning c.recording_id, c.seq, held.verdict
 ), forgotten as (
     delete from sightings s using held where (s.recording_id, s.seq) = (held.recording_id, held.seq)
 )
 insert into tickets (recording_id, seq, reason)
-select m.recording_id, m.seq, held.verdict
-  from missing m join held on (held.recording_id, held.seq) = (m.recording_id, m.seq)
+select recording_id, seq, verdict from missing
 on conflict (recording_id, seq) where state = 'open' do nothing
 returning id, recording_id, seq, reason
