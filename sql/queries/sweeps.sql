@@ -29,7 +29,10 @@ select c.*
  limit %(chunks)s
 
 -- name: confirm_looked
-update recordings set confirm_looked_at = now() where id = any (%(recording_ids)s)
+with held as (
+    select id from recordings where id = any (%(recording_ids)s) order by id for no key update
+)
+update recordings r set confirm_looked_at = now() from held where r.id = held.id
 
 -- name: confirm_apply
 -- Conditional on the generation that the sweep had read before it looked: an ack in between makes this a no-op.

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from control_plane.config import Settings
-from control_plane.domain.keys import DEPLOYMENT_KEY, recording_prefix
+from control_plane.domain.keys import DEPLOYMENT_KEY, prefixes_of, recording_prefix
 from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import ControlPlane, open_control_plane
 from tests.support.deletions import (
@@ -162,6 +162,25 @@ async def test_removals_that_are_refused_or_pretended_are_failures(behind: Runni
         await finish(behind)
         assert await recorder.delete() == "deleted"
         assert await versions(behind, recorder) == []
+
+
+async def test_hidden_versions_are_a_failure_though_what_is_seen_goes(behind: Running, proxy: FaultProxy) -> None:
+    """Credentials that may not list versions in a bucket that keeps them: older ones would stay for ever."""
+    async with behind.recorder() as recorder:
+        await recorded(recorder)
+        await recorder.delete()
+        proxy.add("GET", r"[?&]versions", Respond(403, {}, b"<Error><Code>AccessDenied</Code></Error>"), times=None)
+        await let_urls_die(behind)
+        purged = await behind.plane.services.purges.run()
+        assert (purged.removed, purged.failed, purged.finished) == (4, 1, 0)
+        assert "s3:ListBucketVersions" in (await only_deletion(behind))["failure"]
+        bucket, prefixes = behind.settings.s3_bucket_name, prefixes_of(UUID(recorder.recording_id))
+        for prefix in prefixes:
+            assert "Contents" not in behind.s3.list_objects_v2(Bucket=bucket, Prefix=prefix), "what is seen is gone"
+        proxy.clear()
+        await finish(behind)
+        assert await versions(behind, recorder) == []
+        assert await recorder.delete() == "deleted"
 
 
 async def test_one_recording_that_fails_holds_up_no_other(behind: Running, proxy: FaultProxy) -> None:
