@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from control_plane.domain.keys import derived_prefix
@@ -12,6 +13,7 @@ from tests.support.deletions import (
     listed,
     quota,
     recorded,
+    until_somebody_waits,
     versions,
 )
 from tests.support.plane import Running
@@ -204,3 +206,37 @@ async def test_an_ack_and_a_deletion_at_once_are_one_after_the_other(running: Ru
         assert set(seen) <= {"acked", "refused"}
         assert await quota(keeper) == (9_000, 0)
         assert await running.plane.services.quotas.recount_all() == []
+
+
+async def test_urls_given_out_at_the_same_moment_are_waited_for(running: Running) -> None:
+    """A ticket is being delivered, with a URL of its own: the deletion comes after it, and knows how long the URL lives."""
+    async with running.recorder() as recorder:
+        await recorded(recorder)
+        url = running.settings.database_url.get_secret_value()
+        async with await psycopg.AsyncConnection.connect(url) as delivering:
+            await delivering.execute("select from recordings for share")
+            await delivering.execute("update chunks set expires_at = now() + interval '1 day' where seq = 1")
+            deleting = asyncio.create_task(recorder.delete())
+            await until_somebody_waits(running)
+            await delivering.commit()
+        assert await deleting == "deleting"
+        (row,) = await running.sql(
+            "select purge_until - (select max(expires_at) from chunks) as margin from recordings where state = 'deleting'"
+        )
+        assert row["margin"].total_seconds() == 3_600
+
+
+async def test_a_deletion_and_a_completion_at_once_end_deleted(running: Running) -> None:
+    async def race() -> None:
+        async with running.recorder() as recorder:
+            chunks = await recorded(recorder, 1)
+            completed, state = await asyncio.gather(
+                recorder.complete(chunks), recorder.delete(), return_exceptions=True
+            )
+            assert state == "deleting"
+            if isinstance(completed, BaseException):
+                assert isinstance(completed, Refused)
+                assert completed.problem.code == "recording_deleted"
+            assert (await recorder.status()).state == "deleting"
+
+    await asyncio.gather(*(race() for _ in range(10)))

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from typing import LiteralString
 
 import psycopg
 import pytest
@@ -13,15 +12,12 @@ import pytest
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
 from control_plane.services import retaining
-from tests.support.deletions import finish, quota, recorded, versions
+from tests.support.deletions import finish, quota, recorded, until_somebody_waits, versions
 from tests.support.plane import Running, running_plane
 from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.anyio
 
-WAITING: LiteralString = """
-select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%for no key update%'
-"""
 KEEP_DAYS = {"safereel_retain_complete_days": 30, "safereel_retain_expired_days": 7}
 
 
@@ -150,9 +146,7 @@ async def test_what_is_revived_at_the_same_moment_stays(keeping: Running) -> Non
         async with await psycopg.AsyncConnection.connect(url) as reviving:
             await reviving.execute("update recordings set state = 'open', expires_at = now() + interval '1 day'")
             running = asyncio.create_task(keeping.plane.retention.run())
-            async with asyncio.timeout(10):
-                while not await keeping.sql(WAITING):  # noqa: ASYNC110  # of the server: nothing here could set an event
-                    await asyncio.sleep(0.01)
+            await until_somebody_waits(keeping)
             await reviving.commit()
         assert (await running).recordings == 0
         assert await states(recorder) == ["open"]

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, LiteralString
 
 import aiohttp
 import pytest
 
 from tests.support.plane import Running
 from tests.support.recorder import Chunk, Recorder, Refused
+
+WAITING: LiteralString = """
+select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
 
 
 async def versions(running: Running, recorder: Recorder) -> list[str]:
@@ -83,3 +87,10 @@ async def only_deletion(running: Running) -> dict[str, Any]:
     (deletion,) = (await admin(running, "GET", "/v1/admin/deletions"))["deletions"]
     found: dict[str, Any] = deletion
     return found
+
+
+async def until_somebody_waits(running: Running) -> None:
+    """Returns once a statement waits for a lock that another transaction holds."""
+    async with asyncio.timeout(10):
+        while not await running.sql(WAITING):  # noqa: ASYNC110  # of the server: nothing here could set an event
+            await asyncio.sleep(0.01)
