@@ -81,6 +81,7 @@ async def test_a_recording_is_deleted_in_any_state(running: Running, state: str)
         first = (await recorder.status()).members["deletion"]
         assert await recorder.delete() == "deleting"
         assert (await recorder.status()).members["deletion"] == first, "repeated, it changes nothing"
+        assert await running.plane.services.quotas.recount_all() == [], "the ledger agrees"
         assert await quota(recorder) == (0, 0)
         await finish(running)
         assert await recorder.delete() == await recorder.delete() == "deleted"

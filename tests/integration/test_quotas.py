@@ -224,6 +224,7 @@ async def test_whatever_happens_at_once_grants_stay_within_the_limit(running: Ru
         refusals = set[tuple[bool, str]]()
         for recorder in recorders:
             await recorder.start()
+            await recorder.send([recorder.chunk(12, size=1_000)])
 
         async def act(number: int) -> None:
             recorder = chance.choice(recorders)
