@@ -1,7 +1,7 @@
 import type { RecordingView } from '../recorder/types';
 import type { StoredRecording } from './bucket-view';
 import type { Wish } from './deleting/deletions';
-import { counted } from './format';
+import { counted, whole } from './format';
 import { isAllSafe } from './promise';
 
 /** A recording's state in words, with the colour and the dot that go with them. */
@@ -46,7 +46,12 @@ export function stateOfWish(wish: Wish | undefined): RowState | null {
 /** A deletion that the bucket does not take is tried again for ever, and said with how often it failed. */
 function deletingState(failures: number): RowState {
   if (failures === 0) return plain('Deleting…');
-  return alert(`Deleting… ${failures === 1 ? '1 try' : `${failures} tries`} failed`);
+  return alert(`Deleting… ${tries(failures)} failed`);
+}
+
+/** `1 try`, `12 tries`. */
+export function tries(count: number): string {
+  return count === 1 ? '1 try' : `${whole(count)} tries`;
 }
 
 /** Both lists as one, newest first; where both know a recording, this device speaks for what is not in the bucket yet. */

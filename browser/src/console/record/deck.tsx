@@ -65,13 +65,14 @@ export function Deck({ view, wide }: { view: RecordingView | undefined; wide?: b
   );
 }
 
-/** R begins, P pauses and goes on, S stops; never while somebody types or holds a modifier. */
+/** R begins, P pauses and goes on, S stops; never while somebody types, holds a modifier or is asked something. */
 export function useDeckKeys(view: RecordingView | undefined): void {
   const { studio, safereel } = useParts();
   const paused = view?.state === 'paused';
   useEffect(() => {
     function onKeyDown(event: KeyboardEvent) {
       if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (document.querySelector('dialog[open]')) return; // A question is open: keys belong to it.
       const { phase, recordingId } = studio.state.get();
       const key = event.key.toLowerCase();
       if (key === 'r' && phase !== 'recording' && !recordingId && safereel.snapshot().ready) void studio.start();

@@ -2,7 +2,7 @@ import { ArrowLeft } from 'lucide-react';
 import { type ReactNode, useEffect, useMemo } from 'react';
 import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
-import { stateOfWish, titleOf } from '../library-rows';
+import { stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
 import { lengthOf, pauseOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
@@ -77,7 +77,7 @@ export function RecordingPage({ id }: { id: string }) {
         <>
           <p className="mt-2 max-w-[64ch] text-pretty text-soft">
             {deleted
-              ? 'Your bucket is cleared of it, every version, and each device that holds any of it drops that when it is next online. Nothing else is affected.'
+              ? 'Nobody can read it any more. Your bucket is being cleared of it, every version, and each device that holds any of it drops that when it is next online.'
               : 'It may belong to somebody else, or its owner deleted it. Nothing else is affected.'}
           </p>
           <NotCleared failures={status?.deletion?.failures ?? 0} />
@@ -157,8 +157,8 @@ function NotCleared({ failures }: { failures: number }) {
   if (failures === 0) return null;
   return (
     <Note tone="alert" role="status" className="mt-4" heading="Your bucket still holds some of it">
-      It could not be cleared so far: {counted(failures, 'try').replace('trys', 'tries')} failed. It is tried again by
-      itself until nothing is left; if this stays so, tell whoever runs the bucket.
+      It could not be cleared so far: {tries(failures)} failed. It is tried again by itself until nothing is left; if
+      this stays so, tell whoever runs the bucket.
     </Note>
   );
 }

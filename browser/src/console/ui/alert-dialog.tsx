@@ -30,7 +30,7 @@ export function AlertDialog({ title, act, onAct, cancel, onClose, children }: Al
       aria-labelledby={`${id}title`}
       aria-describedby={`${id}text`}
       onClose={onClose}
-      className="m-auto max-h-[calc(100dvh-32px)] w-[min(480px,calc(100vw-32px))] animate-appear overflow-y-auto rounded-2xl bg-panel p-6 text-ink shadow-float backdrop:bg-[rgb(12_16_18/0.45)] max-sm:mb-4 max-sm:p-5"
+      className="m-auto max-h-[calc(100dvh-32px)] w-[min(480px,calc(100vw-32px))] animate-appear overflow-y-auto overscroll-contain rounded-2xl bg-panel p-6 text-ink shadow-float backdrop:bg-[rgb(12_16_18/0.45)] max-sm:mb-4 max-sm:p-5"
     >
       <h2
         id={`${id}title`}
