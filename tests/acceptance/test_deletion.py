@@ -103,6 +103,8 @@ def test_a_recording_is_deleted_while_it_is_made(console: ConsolePage) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])
     ask_to_delete(console, recording_id)
+    console.page.press("s")  # Stops a recording, but not behind a question.
+    assert console.until_state("recording") == recording_id
     confirm(console)
     console.page.wait_for("document.querySelector('main').dataset.recordingState === 'idle'", timeout=SLOW_S)
     until("nothing of it in OPFS", lambda: files_of(console, recording_id) == [])
