@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from control_plane.config import Settings
 from control_plane.wiring import token_issuer, utc_now
 from tests.support.live import Program, environment_of, free_port
-from tests.support.proxy import FaultProxy, Hold
+from tests.support.proxy import Exchange, FaultProxy, Hold
 from tests.support.recorder import Chunk, Recorder, Refused
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +28,7 @@ BUSY_S = 2  # until a process that ends is seen to have ended, where the tests r
 IN_TIME_S = SHUTDOWN_MS / 1000 + BUSY_S
 AT_ONCE = 12
 ENOUGH = 60  # answered acks before the signal: the load is on
+STILL_WAITS_S = 1.5  # a stop that cut calls off would have done so by then
 Place = tuple[str, int]
 
 
@@ -216,7 +217,7 @@ async def test_a_second_signal_ends_it_where_it_stands(
             seen = len(proxy.log())
             proxy.add("HEAD", "/v1/", Hold(), times=None)
             hanging = asyncio.create_task(recorder.ack([(1, put.etag)]))
-            await asyncio.to_thread(proxy.wait_for, lambda log: any(x.method == "HEAD" for x in log[seen:]))
+            await asyncio.to_thread(proxy.wait_for, lambda log: _asked_for_a_chunk(log[seen:]))
             os.kill(served.program.pid, number)
             os.kill(served.program.pid, number)  # as make and a terminal do: one stop
             await _until_not_ready(client, served)
@@ -243,6 +244,32 @@ async def test_it_is_not_ready_before_it_refuses(settings: Settings, tmp_path: P
         status, seconds = await ending
     assert status == 0
     assert 1.5 <= seconds < IN_TIME_S
+
+
+async def test_an_ack_under_way_is_answered_while_new_calls_are_sent_away(settings: Settings, tmp_path: Path) -> None:
+    with _proxied(settings) as (proxy, changed):
+        served = await _serve(settings, tmp_path / "serve.log", **{**changed, "SAFEREEL_SHUTDOWN_MS": "30000"})
+        async with served.recorder("alice") as recorder, aiohttp.ClientSession() as client:
+            await recorder.start()
+            chunk = recorder.chunk(0)
+            (grant,) = await recorder.grant([chunk])
+            put = await recorder.put(grant, chunk)
+            proxy.add("HEAD", "/v1/", Hold(), times=1)
+            acking = asyncio.create_task(recorder.ack([(0, put.etag)]))
+            await asyncio.to_thread(proxy.wait_for, _asked_for_a_chunk)
+            ending = asyncio.create_task(served.ends())
+            await _until_not_ready(client, served)
+            assert (await _status(client, served.url + "/v1/me"))[0] == 503
+            cut_off, _ = await asyncio.wait({acking}, timeout=STILL_WAITS_S)
+            assert not cut_off
+            proxy.release_held()
+            (ack,) = await acking
+            assert ack.verdict == "match"
+            recording_id = recorder.recording_id
+            status, _ = await ending
+        assert status == 0
+        assert served.acked() == {(recording_id, 0)}
+        assert served.errors() == []
 
 
 async def test_a_call_that_hangs_holds_up_nothing(settings: Settings, tmp_path: Path) -> None:
@@ -285,7 +312,7 @@ async def test_what_does_not_unwind_is_cut_short(settings: Settings, tmp_path: P
             put = await recorder.put(grant, chunk)
             proxy.add("HEAD", "/v1/", Hold(), times=None)
             hanging = asyncio.create_task(recorder.ack([(0, put.etag)]))
-            await asyncio.to_thread(proxy.wait_for, lambda log: any(x.method == "HEAD" for x in log))
+            await asyncio.to_thread(proxy.wait_for, _asked_for_a_chunk)
             _, seconds = await served.ends()
             with pytest.raises((aiohttp.ClientError, Refused)):
                 await hanging
@@ -309,6 +336,10 @@ async def test_a_sweep_under_way_ends_cleanly(settings: Settings, tmp_path: Path
         assert seconds < IN_TIME_S
         assert served.errors() == []
         assert "Scheduled work was cut off" in served.program.said()
+
+
+def _asked_for_a_chunk(log: Sequence[Exchange]) -> bool:
+    return any(seen.method == "HEAD" and "/v1/" in seen.path for seen in log)
 
 
 async def _signalled_until_it_ends(served: Served, number: signal.Signals) -> None:
