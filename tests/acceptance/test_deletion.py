@@ -1,6 +1,7 @@
 """A recording that its owner deletes is gone: from the list, from the bucket in every version, and from every device."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,11 +157,16 @@ def test_leaving_the_page_ends_the_time_to_take_it_back(console: ConsolePage) ->
 def test_a_recording_deleted_elsewhere_stops_here_and_says_so(console: ConsolePage) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])
+    console.page.evaluate("void (globalThis.filmed = document.querySelector('video').srcObject)")
+    assert console.page.evaluate("filmed.getTracks().map((t) => t.readyState)") == ["live", "live"]
     status, _ = get(f"{console.system.url}/v1/recordings/{recording_id}", console.system.token(), method="DELETE")
     assert status in (200, 202)
-    console.page.wait_for(
-        f"document.querySelector(\"[data-testid=deleted-notice][data-id='{recording_id}']\") !== null", timeout=SLOW_S
-    )
+    notice = f"document.querySelector(\"[data-testid=deleted-notice][data-id='{recording_id}'][role=alert]\")"
+    console.page.wait_for(f"{notice} !== null", timeout=SLOW_S)
+    said: str = console.page.evaluate(f"{notice}.textContent")
+    assert re.match(r"This recording was deleted elsewhere\. Recording stopped at 00:00:(?!00)\d\d\.", said), said
+    assert console.page.evaluate("filmed.getTracks().map((t) => t.readyState)") == ["ended", "ended"]
+    assert console.page.evaluate("document.querySelector('[data-testid=stop], video')") is None
     assert console.page.evaluate("document.querySelector('main').dataset.recordingState") == "idle"
     assert console.page.axe() == []
     until("nothing of it in OPFS", lambda: files_of(console, recording_id) == [])

@@ -103,13 +103,15 @@ export class Studio {
 
   /** Ends the recording: resolves once its last slice is on disk. Sending goes on by itself. */
   async stop(problem: Problem | null = null): Promise<void> {
-    if (this.state.get().phase !== 'recording' || !this.#recording) return;
+    const recording = this.#recording;
+    if (this.state.get().phase !== 'recording' || !recording) return;
     this.state.patch({ phase: 'stopping', problem });
     try {
-      await this.#recording.stop();
+      await recording.stop();
     } catch (error) {
       this.state.patch({ problem: problemIn(error) });
     }
+    if (this.#recording !== recording) return; // Deleted meanwhile: the table is cleared already.
     this.#recording = null;
     this.#close();
     this.state.patch({ phase: 'idle', title: '' });

@@ -112,9 +112,10 @@ export class Deletions {
     if (!entry) return;
     this.#told.add(id);
     this.#inventory.forget(id);
-    const { facts, live: wasRecording } = entry;
+    const { title } = entry.facts;
+    const { durationMs, live: wasRecording } = entry;
     const requested = this.#requested.has(id);
-    this.#host.tell({ type: 'deleted', recordingId: id, title: facts.title, wasRecording, requested });
+    this.#host.tell({ type: 'deleted', recordingId: id, title, durationMs, wasRecording, requested });
   }
 
   wasTold(id: string): boolean {

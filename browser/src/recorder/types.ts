@@ -176,6 +176,8 @@ export interface RecordingDeleted {
   type: 'deleted';
   recordingId: string;
   title: string;
+  /** Recorded time until then, as far as it was written to this device. */
+  durationMs: number;
   /** It was being recorded on this device, which stopped. */
   wasRecording: boolean;
   /** Asked for by `delete` or `discardLocal` in this tab; else it happened elsewhere. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { captureWords, whatGoes } from '../../src/console/deleting/delete-words';
+import { captureWords, deletedWords, whatGoes } from '../../src/console/deleting/delete-words';
 import { Deletions, UNDO_MS } from '../../src/console/deleting/deletions';
 import { BrowserWishMemory } from '../../src/console/deleting/wish-memory';
 import { SafereelError } from '../../src/recorder/errors';
@@ -193,5 +193,26 @@ describe('what is said before', () => {
     expect(captureWords({ ...doomed, recordedHere: true })).toContain('Recording stops at once');
     expect(captureWords(doomed)).toContain('another tab');
     expect(captureWords({ ...doomed, view: { ...one, state: 'complete' } })).toBe('');
+  });
+});
+
+describe('what is said of a deletion elsewhere', () => {
+  const deleted = {
+    type: 'deleted' as const,
+    recordingId: ID,
+    title: 'Room 4',
+    durationMs: 12_900,
+    wasRecording: true,
+    requested: false,
+  };
+
+  it('tells whoever was recording that it stopped, and when', () => {
+    const { heading, rest } = deletedWords(deleted);
+    expect(heading).toBe('This recording was deleted elsewhere. Recording stopped at 00:00:12.');
+    expect(rest).toContain('“Room 4”');
+  });
+
+  it('speaks of no stop where nothing was being recorded', () => {
+    expect(Object.values(deletedWords({ ...deleted, wasRecording: false })).join(' ')).not.toMatch(/[Ss]topped/);
   });
 });

@@ -106,7 +106,8 @@ test('what a heartbeat says is discarded goes, all of it, once, and nothing else
   await uploading.start();
   await vi.waitFor(async () => expect(await spool.recordingIds()).toEqual([OTHER]), { timeout: 5_000 });
   await vi.waitFor(() => expect(told).toHaveLength(1));
-  expect(told[0]).toEqual({ type: 'deleted', recordingId: ID, title: ID, wasRecording: false, requested: false });
+  const deleted = { type: 'deleted', recordingId: ID, title: ID, wasRecording: false, requested: false };
+  expect(told[0]).toEqual({ ...deleted, durationMs: 2 });
   expect(inventory.get(ID)).toBeUndefined();
   expect((await spool.load(OTHER))?.files.size).toBe(2);
   expect(problems).toEqual([]);

@@ -1,6 +1,7 @@
-import type { ChunkState, RecordingView } from '../../recorder/types';
+import type { ChunkState, RecordingDeleted, RecordingView } from '../../recorder/types';
 import type { StoredRecording } from '../bucket-view';
-import { bytes, counted } from '../format';
+import { bytes, clock, counted } from '../format';
+import { titleOf } from '../library-rows';
 
 /** What is known of a recording that is to be deleted. */
 export interface Doomed {
@@ -50,4 +51,18 @@ export function captureWords({ view, recordedHere }: Doomed): string {
   if (view?.state === 'recording' || view?.state === 'paused')
     return 'It is being recorded in another tab: recording stops there.';
   return '';
+}
+
+/** What is said of a recording that somebody deleted elsewhere, to whoever sits before this device. */
+export function deletedWords({ title, durationMs, wasRecording }: RecordingDeleted): { heading: string; rest: string } {
+  const named = `“${titleOf({ title })}”`;
+  if (!wasRecording)
+    return {
+      heading: 'A recording was deleted elsewhere',
+      rest: `${named} was deleted from your bucket, so what this device held of it was removed too.`,
+    };
+  return {
+    heading: `This recording was deleted elsewhere. Recording stopped at ${clock(durationMs)}.`,
+    rest: `${named} is gone from your bucket and from this device. Nothing is being recorded now.`,
+  };
 }

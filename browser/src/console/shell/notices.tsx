@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Problem, RecordingDeleted, RecordingView, Snapshot } from '../../recorder/types';
+import { deletedWords } from '../deleting/delete-words';
 import { bytes, counted, roughly, whole } from '../format';
 import type { Recovered } from '../happenings';
 import { titleOf } from '../library-rows';
@@ -184,18 +185,20 @@ function StuckNotice({ view }: { view: RecordingView }) {
 }
 
 /** Somebody who may decided it elsewhere: who sits here has to know where it went. */
-function DeletedNotice({ deleted: { recordingId, title, wasRecording } }: { deleted: RecordingDeleted }) {
+function DeletedNotice({ deleted }: { deleted: RecordingDeleted }) {
   const { happenings } = useParts();
+  const { recordingId, wasRecording } = deleted;
+  const { heading, rest } = deletedWords(deleted);
   return (
     <Note
       tone={wasRecording ? 'alert' : 'plain'}
       role={wasRecording ? 'alert' : 'status'}
       data-testid="deleted-notice"
       data-id={recordingId}
-      heading={wasRecording ? 'Recording has stopped: it was deleted elsewhere' : 'A recording was deleted elsewhere'}
+      heading={heading}
       actions={<Dismiss onClick={() => happenings.dismissDeleted(recordingId)} />}
     >
-      “{titleOf({ title })}” was deleted from your bucket, so what this device held of it was removed too.
+      {rest}
     </Note>
   );
 }
