@@ -79,11 +79,17 @@ class StartBody(Body):
 
     model_config = ConfigDict(title="StartRequest")
 
-    recorder_id: UUID
-    source: Literal["recorder", "file"]
-    mime_type: MimeType
-    title: Annotated[str, StringConstraints(max_length=MAX_TITLE_LENGTH, pattern=NO_CONTROLS)] | None = None
-    expected_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)] | None = None
+    recorder_id: UUID = Field(description="The browser profile that records: made once, kept, the same in heartbeats.")
+    source: Literal["recorder", "file"] = Field(
+        description="`recorder`: recorded live; `file`: cut from a finished file."
+    )
+    mime_type: MimeType = Field(description="What was recorded, with codecs if known: `video/webm;codecs=vp8,opus`.")
+    title: Annotated[str, StringConstraints(max_length=MAX_TITLE_LENGTH, pattern=NO_CONTROLS)] | None = Field(
+        default=None, description="For people; null or left out: none."
+    )
+    expected_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)] | None = Field(
+        default=None, description="How large it will be, where that is known. Written down, and held against nothing."
+    )
 
 
 class ChunkBody(Body):
@@ -91,10 +97,14 @@ class ChunkBody(Body):
 
     model_config = ConfigDict(title="ChunkClaim")
 
-    seq: Seq
-    segment: Annotated[int, Field(ge=0, le=MAX_SEGMENT)]
-    size: Annotated[int, Field(ge=1, le=MAX_CHUNK_BYTES)]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    seq: Seq = Field(description="The chunk's number, from 0 over the whole recording.")
+    segment: Annotated[int, Field(ge=0, le=MAX_SEGMENT)] = Field(
+        description="Which run of MediaRecorder it is of, from 0: each begins with a header of its own."
+    )
+    size: Annotated[int, Field(ge=1, le=MAX_CHUNK_BYTES)] = Field(description="Bytes; the PUT must have as many.")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Digest of its bytes, in lower-case hex."
+    )
 
 
 class AckBody(Body):
@@ -102,8 +112,10 @@ class AckBody(Body):
 
     model_config = ConfigDict(title="AckClaim")
 
-    seq: Seq
-    etag: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+    seq: Seq = Field(description="The number of a chunk that was granted.")
+    etag: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = Field(
+        default=None, description="What the bucket answered to the PUT, with or without its quotes."
+    )
 
 
 def _distinct(items: Sequence[ChunkBody] | Sequence[AckBody]) -> None:
@@ -118,7 +130,9 @@ class GrantsBody(Body):
     model_config = ConfigDict(title="GrantsRequest")
     own_codes = frozenset({"duplicate_seq"})
 
-    chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH)]
+    chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH)] = Field(
+        description="The chunks to be sent; answered in this order."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -132,7 +146,9 @@ class AcksBody(Body):
     model_config = ConfigDict(title="AcksRequest")
     own_codes = frozenset({"duplicate_seq"})
 
-    acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH)]
+    acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH)] = Field(
+        description="The chunks that were sent; answered in this order."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -145,13 +161,21 @@ class CompleteBody(Body):
 
     model_config = ConfigDict(title="CompleteRequest")
 
-    chunk_count: Annotated[int, Field(ge=0, le=MAX_SEQ + 1)]
-    total_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)]
-    accept_lost: bool = False
+    chunk_count: Annotated[int, Field(ge=0, le=MAX_SEQ + 1)] = Field(
+        description="How many chunks it has: the last `seq` plus one."
+    )
+    total_bytes: Annotated[int, Field(ge=0, le=MAX_RECORDING_BYTES)] = Field(
+        description="The sizes of all its chunks together."
+    )
+    accept_lost: bool = Field(default=False, description="Complete it without the chunks that are lost for good.")
 
 
 class QuotaBody(Body):
-    limit_bytes: Annotated[int, Field(ge=0, le=2**62)] | None
+    """The limit of one owner."""
+
+    limit_bytes: Annotated[int, Field(ge=0, le=2**62)] | None = Field(
+        description="What it may have in the bucket, in bytes; null: as much as everybody."
+    )
 
 
 class StorageBody(Body):
@@ -159,9 +183,9 @@ class StorageBody(Body):
 
     model_config = ConfigDict(title="StorageReport")
 
-    persisted: bool | None = None
-    usage: Annotated[int, Field(ge=0, le=2**62)] | None = None
-    quota: Annotated[int, Field(ge=0, le=2**62)] | None = None
+    persisted: bool | None = Field(default=None, description="The browser promised not to evict it by itself.")
+    usage: Annotated[int, Field(ge=0, le=2**62)] | None = Field(default=None, description="Bytes that this site uses.")
+    quota: Annotated[int, Field(ge=0, le=2**62)] | None = Field(default=None, description="Bytes that it may use.")
 
 
 class HoldingBody(Body):
@@ -169,9 +193,11 @@ class HoldingBody(Body):
 
     model_config = ConfigDict(title="Holding")
 
-    recording_id: UUID
-    ranges: list[Annotated[list[Seq], Field(min_length=2, max_length=2)]]
-    open: bool
+    recording_id: UUID = Field(description="Which recording; each stands here once.")
+    ranges: list[Annotated[list[Seq], Field(min_length=2, max_length=2)]] = Field(
+        description="Sealed chunks still held, as `[first, last]`, both included; at most 10,000 ranges in a heartbeat."
+    )
+    open: bool = Field(description="More chunks will come.")
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -186,12 +212,20 @@ class HeartbeatBody(Body):
     model_config = ConfigDict(title="HeartbeatRequest")
     own_codes = frozenset({"duplicate_recording"})
 
-    recorder_id: UUID
-    counter: Annotated[int, Field(ge=0, le=2**62)]
-    sdk: Annotated[str, StringConstraints(max_length=64, pattern=NO_CONTROLS)]
-    storage: StorageBody
-    holding: Annotated[list[HoldingBody], Field(max_length=MAX_HELD_RECORDINGS)]
-    gone: Annotated[list[UUID], Field(max_length=MAX_GONE)] = Field(default_factory=list)
+    recorder_id: UUID = Field(description="The browser profile that speaks, as in the start of its recordings.")
+    counter: Annotated[int, Field(ge=0, le=2**62)] = Field(
+        description="Higher with each heartbeat; the answer carries it, so that an older answer is known as such."
+    )
+    sdk: Annotated[str, StringConstraints(max_length=64, pattern=NO_CONTROLS)] = Field(
+        description="Version of the recorder's program, kept for the operator."
+    )
+    storage: StorageBody = Field(description="What the browser tells of its storage.")
+    holding: Annotated[list[HoldingBody], Field(max_length=MAX_HELD_RECORDINGS)] = Field(
+        description="The recordings that it holds chunks of; where they are more, the others in later heartbeats."
+    )
+    gone: Annotated[list[UUID], Field(max_length=MAX_GONE)] = Field(
+        default_factory=list, description="Ids of tickets whose chunks it does not hold."
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

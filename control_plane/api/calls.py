@@ -1,13 +1,15 @@
-"""All calls of the API, in the order in which the OpenAPI document tells them."""
+"""All calls of the API, in the order in which the OpenAPI document tells them: first a recorder's, as it makes them."""
 
 from control_plane.api import acks, admin, deletions, grants, health, heartbeats, identity, recordings
 
 CALLS = (
-    *recordings.calls,
-    *deletions.calls,
+    *recordings.start_calls,
     *grants.calls,
     *acks.calls,
     *heartbeats.calls,
+    *recordings.complete_calls,
+    *recordings.calls,
+    *deletions.calls,
     *identity.calls,
     *admin.calls,
     *health.calls,

@@ -2,7 +2,7 @@
 are both made from it, so that no call exists undescribed.
 
 To add a call, write the handler with a docstring (it becomes the description), a `TypedDict` for each answer, a strict
-`Body` for the request, and a `Call` in the module's `calls`; `api/calls.py` lists the modules. An answer is still built as
+`Body` for the request, and a `Call` in the module's `calls`; `api/calls.py` puts them in order. An answer is still built as
 a plain dict, but mypy holds it against its `TypedDict`, from which the document is generated. Parameters come from
 `api/parameters.py`. What every call may answer is added here and not repeated: problems of heads, limits, tokens, bodies,
 parameters, the database, the end of the process, and faults.

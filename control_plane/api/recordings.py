@@ -195,22 +195,7 @@ CHUNKS_EXAMPLE: ChunkPage = {
     "next_after": None,
 }
 
-calls = [
-    Call(
-        id="listRecordings",
-        method="GET",
-        path="/v1/recordings",
-        handler=list_recordings,
-        summary="List recordings",
-        tag="Recordings",
-        scope=RECORD,
-        query=[LIMIT, CURSOR],
-        answers=[
-            Answer(
-                RecordingPage, {"recordings": [examples.SUMMARY], "next_cursor": None}, description="A page of them."
-            )
-        ],
-    ),
+start_calls = [
     Call(
         id="startRecording",
         method="PUT",
@@ -228,18 +213,8 @@ calls = [
         ],
         problems=[RecordingConflict, RecordingDeleted],
     ),
-    Call(
-        id="getRecording",
-        method="GET",
-        path="/v1/recordings/{id:uuid}",
-        handler=status,
-        summary="See how far a recording is",
-        tag="Recordings",
-        scope=RECORD,
-        path_parameters=[examples.RECORDING_ID],
-        answers=[Answer(RecordingAnswer, examples.RECORDING, description="The recording with its ranges.")],
-        problems=[RecordingUnknown, RecordingDeleted],
-    ),
+]
+complete_calls = [
     Call(
         id="completeRecording",
         method="POST",
@@ -253,6 +228,35 @@ calls = [
         example={"chunk_count": 42, "total_bytes": 220_200_960, "accept_lost": False},
         answers=[Answer(RecordingAnswer, examples.COMPLETE_RECORDING, description="It is complete, and stays so.")],
         problems=[RecordingUnknown, RecordingDeleted, AlreadyComplete, ChunksMissing, TotalsDiffer],
+    ),
+]
+calls = [
+    Call(
+        id="listRecordings",
+        method="GET",
+        path="/v1/recordings",
+        handler=list_recordings,
+        summary="List recordings",
+        tag="Recordings",
+        scope=RECORD,
+        query=[LIMIT, CURSOR],
+        answers=[
+            Answer(
+                RecordingPage, {"recordings": [examples.SUMMARY], "next_cursor": None}, description="A page of them."
+            )
+        ],
+    ),
+    Call(
+        id="getRecording",
+        method="GET",
+        path="/v1/recordings/{id:uuid}",
+        handler=status,
+        summary="See how far a recording is",
+        tag="Recordings",
+        scope=RECORD,
+        path_parameters=[examples.RECORDING_ID],
+        answers=[Answer(RecordingAnswer, examples.RECORDING, description="The recording with its ranges.")],
+        problems=[RecordingUnknown, RecordingDeleted],
     ),
     Call(
         id="listChunks",

@@ -126,9 +126,11 @@ class JsonMalformed(Refusal):
 
 
 class BodyInvalid(Refusal):
-    """One or more members are wrong. The code is that of the first; `errors` names each with its JSON pointer."""
+    """Members of the body or parameters of the address are wrong. The code is that of the first; `errors` names each: a member
+    by its JSON pointer (`pointer`), a parameter by its name (`parameter`).
+    """
 
-    status, code, title = 422, "body_invalid", "The body is not valid"
+    status, code, title = 422, "body_invalid", "The request is not valid"
 
     def __init__(self, code: str, detail: str, errors: Sequence[Mapping[str, str]]) -> None:
         super().__init__(detail, errors=errors)

@@ -39,6 +39,20 @@ def media(of: str) -> Iterator[tuple[str, Any]]:
                 yield name, content
 
 
+def test_a_recorders_calls_are_told_in_the_order_it_makes_them() -> None:
+    told = [operation["operationId"] for _, _, operation in OPERATIONS if operation["tags"] == ["Recorders"]]
+    assert told == ["startRecording", "grantChunks", "ackChunks", "sendHeartbeat", "completeRecording"]
+
+
+def test_every_member_of_a_request_is_explained() -> None:
+    """Without words of ours the page says of a number only that it is one."""
+    for body in {call.body for call in CALLS if call.body}:
+        schema = body.model_json_schema()
+        for part in (schema, *schema.get("$defs", {}).values()):
+            bare = [name for name, member in part["properties"].items() if not member.get("description")]
+            assert bare == [], part["title"]
+
+
 def test_every_route_was_declared() -> None:
     declared = {(call.method, call.path) for call in CALLS}
     for route in api_routes():
