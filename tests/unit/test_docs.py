@@ -66,3 +66,16 @@ def test_architecture_or_readme_names_every_command() -> None:
     documents = read("README.md") + read("docs/architecture.md") + read("CONTRIBUTING.md")
     for name in command_names():
         assert f"safereel {name}" in documents, name
+
+
+def test_recorder_lists_every_error_code_event_and_option_of_the_sdk() -> None:
+    """Read from the sources: each error's sentence, each event's type, each member of the two interfaces of options."""
+    recorder, types = read("docs/recorder.md"), read("browser/src/recorder/types.ts")
+    details = read("browser/src/recorder/errors.ts").partition("const DETAILS = {")[2].partition("} as const")[0]
+    named = set(re.findall(r"^  ([a-z_]+):", details, re.MULTILINE))
+    named |= set(re.findall(r"type: '([a-z_]+)'", types))
+    for interface in ("SafereelOptions", "RecordOptions"):
+        members = types.partition(f"interface {interface} {{")[2].partition("\n}")[0]
+        named |= set(re.findall(r"^  (\w+)\??:", members, re.MULTILINE))
+    assert {"closed", "flushed", "getToken", "resume"} <= named
+    assert {name for name in named if f"`{name}`" not in recorder} == set()
