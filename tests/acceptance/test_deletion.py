@@ -173,6 +173,28 @@ def test_a_recording_deleted_elsewhere_stops_here_and_says_so(console: ConsolePa
     assert_gone(console.system, recording_id)
 
 
+def test_a_page_open_on_a_recording_notices_that_it_was_deleted(console: ConsolePage) -> None:
+    recording_id = console.start()
+    console.wait_cells(1, ["acked", "confirmed", "released"])
+    console.stop()
+    console.until_state("complete")
+    console.wait_only_here("=== 0")
+    console.page.goto(f"{console.system.api.url}/recordings/{recording_id}")
+    console.page.wait_for("document.querySelector('[data-testid=player]')?.readyState >= 2", timeout=SLOW_S)
+    status, _ = get(f"{console.system.url}/v1/recordings/{recording_id}", console.system.token(), method="DELETE")
+    assert status in (200, 202)
+    console.page.wait_for(
+        "/^This recording was deleted \\(today \\d\\d:\\d\\d\\)$/.test(document.querySelector('h1').textContent)",
+        timeout=SLOW_S,
+    )
+    assert console.page.evaluate("document.querySelector('[data-testid=player], [data-testid=tape], main dl')") is None
+    assert "Try again" not in console.page.evaluate("document.querySelector('main').textContent")
+    assert console.page.axe() == []
+    console.page.click("main a.inline-flex[href='/recordings']")
+    console.page.wait_for("document.querySelector('[data-testid=being-deleted]') !== null", timeout=SLOW_S)
+    assert console.page.evaluate(f"document.querySelector({json.dumps(row(recording_id))})") is None
+
+
 def test_an_embedding_page_deletes_what_it_records(embed: Callable[..., EmbeddedPage]) -> None:
     page = embed()
     recording_id = page.record()

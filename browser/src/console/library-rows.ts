@@ -43,6 +43,11 @@ export function stateOfWish(wish: Wish | undefined): RowState | null {
   return plain(wish.phase === 'undoable' ? 'About to be deleted' : 'Deleting…');
 }
 
+/** True once its deletion cannot be taken back: nothing of it may be called safe any more. */
+export function isGoing({ deleting, wish }: Pick<LibraryRow, 'deleting' | 'wish'>): boolean {
+  return deleting || wish?.phase === 'sending' || wish?.phase === 'agreed';
+}
+
 /** A deletion that the bucket does not take is tried again for ever, and said with how often it failed. */
 function deletingState(failures: number): RowState {
   if (failures === 0) return plain('Deleting…');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RecordingPage, StoredRecording } from '../../src/console/bucket-view';
 import { renewed } from '../../src/console/library/use-recordings';
-import { mergeRows } from '../../src/console/library-rows';
+import { isGoing, mergeRows } from '../../src/console/library-rows';
 import { chunk, view } from './views';
 
 const chunks = Array.from({ length: 10 }, (_, seq) => chunk(seq, 'on_disk'));
@@ -77,6 +77,18 @@ describe('the library', () => {
       state: { words: 'Deleting… 2 tries failed' },
       deleting: true,
     });
+  });
+
+  it.each([
+    [undefined, false],
+    ['undoable', false],
+    ['failed', false],
+    ['sending', true],
+    ['agreed', true],
+  ] as const)('with a deletion that is %s calls nothing of it safe any more: %s', (phase, going) => {
+    const wish = phase && { id: '', title: '', phase, dueAt: 0, problem: null };
+    expect(isGoing({ deleting: false, wish })).toBe(going);
+    expect(isGoing({ deleting: true, wish })).toBe(true);
   });
 
   it('forgets what is gone from the newest page, and keeps what is older', () => {

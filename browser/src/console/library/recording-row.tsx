@@ -1,7 +1,7 @@
 import { memo } from 'react';
 import { RowDelete } from '../deleting/delete-button';
 import { bytes, clock, moment } from '../format';
-import type { LibraryRow } from '../library-rows';
+import { isGoing, type LibraryRow } from '../library-rows';
 import { Link } from '../ui/link';
 import { Pill } from '../ui/pill';
 import { SafeBar } from './safe-bar';
@@ -34,11 +34,15 @@ export const RecordingRow = memo(function RecordingRow({ row, now, onAsk, onUndo
         <span className="text-[13.5px] text-soft">{moment(row.startedAt, now)}</span>
         <Figure name="Length">{row.lengthMs === null ? '' : clock(row.lengthMs)}</Figure>
         <Figure name="Size">{bytes(row.bytes)}</Figure>
-        <SafeBar
-          safe={row.safe}
-          lost={row.lost}
-          className={`max-md:my-2 ${going && row.wish?.phase !== 'failed' ? 'opacity-35' : ''}`}
-        />
+        {isGoing(row) ? (
+          <span className="max-md:hidden" />
+        ) : (
+          <SafeBar
+            safe={row.safe}
+            lost={row.lost}
+            className={`max-md:my-2 ${going && row.wish?.phase !== 'failed' ? 'opacity-35' : ''}`}
+          />
+        )}
         <span className="min-w-0">
           <Pill tone={row.state.tone} dot={row.state.recording ? 'recording' : 'still'}>
             {row.state.words}

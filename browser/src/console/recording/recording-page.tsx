@@ -1,5 +1,6 @@
 import { ArrowLeft } from 'lucide-react';
 import { type ReactNode, useEffect, useMemo } from 'react';
+import type { StoredStatus } from '../bucket-view';
 import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
 import { stateOfWish, titleOf, tries } from '../library-rows';
@@ -39,8 +40,8 @@ export function RecordingPage({ id }: { id: string }) {
   const unknown = problem?.status === 404 && !view;
   const gone = deleted || unknown;
   useEffect(() => {
-    document.title = `${title} · Safereel`;
-  }, [title]);
+    document.title = `${deleted ? 'Deleted recording' : title} · Safereel`;
+  }, [title, deleted]);
 
   const state = gone ? null : (stateOfWish(wish) ?? stateOf(status, view));
   return (
@@ -61,6 +62,7 @@ export function RecordingPage({ id }: { id: string }) {
         ) : (
           <h1 className="min-w-0 break-words font-semibold text-[22px] tracking-[-0.01em]">
             {deleted ? 'This recording was deleted' : unknown ? 'There is no such recording' : title}
+            {deleted ? <DeletedAt deletion={status?.deletion ?? null} /> : null}
           </h1>
         )}
         {state ? (
@@ -81,6 +83,9 @@ export function RecordingPage({ id }: { id: string }) {
               : 'It may belong to somebody else, or its owner deleted it. Nothing else is affected.'}
           </p>
           <NotCleared failures={status?.deletion?.failures ?? 0} />
+          <Button asChild className="mt-5">
+            <Link href="/recordings">To the recordings</Link>
+          </Button>
         </>
       ) : (
         <>
@@ -149,6 +154,20 @@ function LookFailed({ stored: { problem }, again }: { stored: Stored; again: () 
     >
       {problem.detail} What is shown may be older than what is true; it is looked up again by itself.
     </Note>
+  );
+}
+
+/** When it was deleted, as long as the server tells it. */
+function DeletedAt({ deletion }: { deletion: StoredStatus['deletion'] }) {
+  const now = useNow(60_000);
+  if (!deletion) return null;
+  return (
+    <>
+      {' '}
+      <time dateTime={deletion.requested_at} className="whitespace-nowrap font-normal text-soft">
+        ({moment(Date.parse(deletion.requested_at), now)})
+      </time>
+    </>
   );
 }
 

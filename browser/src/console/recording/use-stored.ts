@@ -4,6 +4,8 @@ import { type BucketView, problemOfCall, type StoredChunk, type StoredStatus } f
 
 /** A recording that can still change is looked at this often. */
 const POLL_MS = 4_000;
+/** One that has settled can only be deleted, or harmed in the bucket: rare, and nobody has to reload to learn of it. */
+const SETTLED_POLL_MS = 15_000;
 const PAGE = 1_000;
 
 export interface Stored {
@@ -15,7 +17,7 @@ export interface Stored {
   loading: boolean;
 }
 
-/** What the bucket has of a recording; looked at again and again until all of it is confirmed. */
+/** What the bucket has of a recording; looked at again and again while the page is in view, less often once it has settled. */
 export function useStored(bucket: BucketView, id: string): Stored & { again: () => void } {
   const [stored, setStored] = useState<Stored>({ status: null, chunks: [], problem: null, loading: true });
   const lookNow = useRef<() => void>(() => undefined);
@@ -23,19 +25,27 @@ export function useStored(bucket: BucketView, id: string): Stored & { again: () 
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let chunks: readonly StoredChunk[] = [];
+    let last: StoredStatus | null = null;
     async function look() {
       try {
         const status = await bucket.recording(id, abort.signal);
-        chunks = status.state === 'deleting' ? [] : await renewed(bucket, id, chunks, abort.signal);
-        setStored({ status, chunks, problem: null, loading: false });
-        if (isSettled(status)) return;
+        if (last && isSettled(last) && isSettled(status)) setStored((before) => ({ ...before, problem: null }));
+        else {
+          const known = last && isSettled(last) ? [] : chunks; // What had settled and changed is read anew.
+          chunks = status.state === 'deleting' ? [] : await renewed(bucket, id, known, abort.signal);
+          setStored({ status, chunks, problem: null, loading: false });
+        }
+        last = status;
       } catch (error) {
         const problem = problemOfCall(error);
         if (abort.signal.aborted || !problem) return;
         setStored((before) => ({ ...before, problem, loading: false }));
         if (problem.code === 'recording_deleted') return; // For ever: there is nothing left to look at.
       }
-      timer = setTimeout(() => void look(), POLL_MS);
+      lookLater(last && isCalm(last) ? SETTLED_POLL_MS : POLL_MS);
+    }
+    function lookLater(ms: number) {
+      timer = setTimeout(() => (document.visibilityState === 'visible' ? void look() : lookLater(ms)), ms);
     }
     lookNow.current = () => {
       clearTimeout(timer);
@@ -63,6 +73,14 @@ async function renewed(bucket: BucketView, id: string, before: readonly StoredCh
   return kept;
 }
 
-function isSettled({ complete, received_bytes, confirmed_bytes, missing, open_tickets }: StoredStatus): boolean {
-  return complete && confirmed_bytes >= received_bytes && missing.length === 0 && open_tickets === 0;
+/** True when all of it is confirmed, and nothing is to come. */
+export function isSettled(status: StoredStatus): boolean {
+  const { state, complete, received_bytes, confirmed_bytes, missing, open_tickets } = status;
+  const whole = complete && confirmed_bytes >= received_bytes && missing.length === 0 && open_tickets === 0;
+  return whole && state !== 'deleting';
+}
+
+/** True when hardly anything can change that somebody waits for. */
+function isCalm(status: StoredStatus): boolean {
+  return status.state === 'deleting' || isSettled(status);
 }
