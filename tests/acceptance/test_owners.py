@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from control_plane.embedded import EmbeddedStack
 from tests.support.browser import Browser
-from tests.support.live import System, get, until
-from tests.support.recorder_pages import EmbeddedPage
+from tests.support.live import System, get, served, until
+from tests.support.recorder_pages import SLOW_S, EmbeddedPage
 from tests.support.witness import Witness
 
 
@@ -62,3 +63,28 @@ def test_what_one_left_on_a_shared_device_the_other_neither_sends_nor_deletes(
     system.until(recording_id, lambda told: bool(told["complete"]), owner="carol")
     until("nothing left in OPFS", lambda: back.chunk_files() == [])
     assert system.segments(recording_id) == witness.runs()
+
+
+def test_a_token_that_is_not_taken_can_be_mended(browser: Browser, stack: EmbeddedStack, tmp_path: Path) -> None:
+    def asked(state: str) -> str:
+        return f"document.querySelector('[data-testid=sign-in][data-session={state}] input[name=token]') !== null"
+
+    with served(tmp_path, stack) as system:
+        page = browser.new_page()
+        page.goto(f"{system.api.url}/")
+        page.wait_for(asked("signed_out"), timeout=SLOW_S)
+        # Cut short when it was copied, and well formed but signed by somebody else.
+        for token in (system.token()[:20], f"{system.token('mallory')[:-8]}AAAAAAAA"):
+            page.type("input[name=token]", token)
+            page.click("[data-testid=sign-in] button[type=submit]")
+            page.wait_for(asked("refused"), timeout=SLOW_S)
+            assert page.evaluate("sessionStorage.getItem('safereel.token')") is None
+            assert page.axe() == []
+        page.type("input[name=token]", system.token())
+        page.click("[data-testid=sign-in] button[type=submit]")
+        page.wait_for(
+            "document.documentElement.dataset.ready === 'true' && !document.querySelector('[data-testid=sign-in]')",
+            timeout=SLOW_S,
+        )
+        page.wait_for("document.querySelector('[data-testid=start]')?.disabled === false", timeout=SLOW_S)
+        page.wait_for("document.querySelector('[data-testid=quota]') !== null", timeout=SLOW_S)

@@ -115,7 +115,7 @@ export class HttpBucketView implements BucketView {
       const token = await this.#session.token();
       const headers = { authorization: `Bearer ${token}` };
       const answer = await fetch(this.#endpoint + path, { headers, signal: signal ?? null });
-      if (answer.status === 401) this.#session.refused(token);
+      if (answer.status === 401) this.#session.refused(token, reasonIn(await problemIn(answer.clone())));
       return answer;
     } catch (error) {
       if (error instanceof NoToken) throw new CallFailed(error.problem);
@@ -130,6 +130,11 @@ export function problemOfCall(error: unknown): Problem | null {
   if (error instanceof CallFailed) return error.problem;
   if (error instanceof DOMException && error.name === 'AbortError') return null;
   return { code: 'unexpected', detail: error instanceof Error ? error.message : String(error) };
+}
+
+/** Why a token was not taken: what is wrong with it, and what to do. */
+function reasonIn({ title, detail }: Problem & { title?: string }): string {
+  return title ? `${title}. ${detail}` : detail;
 }
 
 async function problemIn(answer: Response): Promise<Problem> {

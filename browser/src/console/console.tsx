@@ -23,7 +23,7 @@ import { UnknownPage } from './shell/unknown-page';
  *   (`data-id`, `data-phase`) with `toast-undo`, `toast-keep` and `toast-again`, `deleted-notice` (`data-id`), `being-deleted`
  *   (`data-count`);
  * - `quota` (`data-level`, `data-used`, `data-reserved`, `data-limit`), `over-quota` (`data-waiting`), `near-quota`;
- * - `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
+ * - `sign-in` (`data-session`), `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
  */
 export function Console({ parts }: { parts: Parts }) {
   return (

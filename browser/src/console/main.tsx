@@ -18,6 +18,9 @@ const ENDPOINT = '';
 function build(): Parts {
   const session = new Session(ENDPOINT);
   const safereel = createSafereel({ endpoint: ENDPOINT, getToken: () => session.tokenForRecorder() });
+  safereel.subscribe((event) => {
+    if (event.type === 'problem' && event.problem.code === 'owner_unknown') session.namesNobody();
+  });
   const bucket = new HttpBucketView(ENDPOINT, session);
   const deletions = new Deletions(safereel, new BrowserWishMemory(localStorage), (id) => bucket.deleteWhileLeaving(id));
   addEventListener('pagehide', () => deletions.leaving());

@@ -37,6 +37,7 @@ export class Session {
   #held: Held | null;
   #asking: Promise<Held> | null = null;
   #handedToRecorder: string | null = null;
+  #reason: string | null = null;
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint;
@@ -57,6 +58,11 @@ export class Session {
     return this.#held?.token ?? null;
   }
 
+  /** Why the pasted token was not taken, for a person; null where nobody said. */
+  get reason(): string | null {
+    return this.#reason;
+  }
+
   /** For the recorder, which keeps a token until it is refused: to be asked again with the same one means just that. */
   async tokenForRecorder(): Promise<string> {
     if (this.#handedToRecorder !== null) this.refused(this.#handedToRecorder);
@@ -65,14 +71,24 @@ export class Session {
     return token;
   }
 
-  /** The server answered 401 to this token: it is not used again. */
-  refused(token: string): void {
+  /** The server answered 401 to this token, with or without a `reason`: it is not used again. */
+  refused(token: string, reason: string | null = null): void {
     if (this.#held?.token !== token) return;
     const wasPasted = this.#held.pasted;
     this.#held = null;
     if (!wasPasted) return;
     sessionStorage.removeItem(STORED);
+    this.#reason = reason;
     this.#setState('refused');
+  }
+
+  /** The recorder cannot tell whose recordings these would be: a pasted token that does not say it is not used again. */
+  namesNobody(): void {
+    if (!this.#held?.pasted) return;
+    this.refused(
+      this.#held.token,
+      'It does not say whose recordings these would be. Perhaps only a part of it was copied.',
+    );
   }
 
   /** A call with this token was answered: a pasted one counts as good only then. */
@@ -85,6 +101,7 @@ export class Session {
     sessionStorage.setItem(STORED, token);
     this.#held = pasted(token);
     this.#handedToRecorder = null;
+    this.#reason = null;
     this.#setState('signed_in');
   }
 

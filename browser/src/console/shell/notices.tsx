@@ -56,6 +56,7 @@ export function Notices({ current }: { current: string | null }) {
 }
 
 function SignInNotice() {
+  const { reason } = useParts().session;
   const session = useSession();
   const { ready } = useSnapshot();
   if (session === 'unreachable') {
@@ -71,10 +72,13 @@ function SignInNotice() {
   return (
     <Note
       tone={session === 'refused' ? 'alert' : 'hold'}
+      role={session === 'refused' ? 'alert' : undefined}
+      data-testid="sign-in"
+      data-session={session}
       heading={session === 'refused' ? 'The token was not accepted' : 'Signed out'}
     >
       {session === 'refused'
-        ? 'It may have expired. What is on this device stays here and is not sent until a good token is given.'
+        ? `${reason ?? 'It may have expired.'} What is on this device stays here and is not sent until a good token is given.`
         : 'To record and to send, paste a token from your service. What is on this device stays here meanwhile.'}
       <TokenForm />
     </Note>

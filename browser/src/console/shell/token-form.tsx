@@ -1,17 +1,21 @@
 import { type FormEvent, useId } from 'react';
+import { subjectOf } from '../../recorder/token';
 import { useParts } from '../parts';
 import { Button } from '../ui/button';
 
-/** Takes a token for this tab. A recorder that had no owner yet needs the page anew, so it is loaded again then. */
+/** Takes a token for this tab. A recorder that had no owner yet, or another, needs the page anew: it is loaded again then. */
 export function TokenForm() {
-  const { session, safereel } = useParts();
+  const { session, safereel, studio } = useParts();
   const id = useId();
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const token = String(new FormData(event.currentTarget).get('token') ?? '').trim();
     if (!token) return;
     session.paste(token);
-    if (safereel.snapshot().ready) safereel.retryNow();
+    const { ready, owner } = safereel.snapshot();
+    const idle = studio.state.get().phase === 'idle';
+    const isOther = ready && idle && (subjectOf(token) ?? owner) !== owner;
+    if (ready && !isOther) safereel.retryNow();
     else location.reload();
   }
   return (
