@@ -126,15 +126,15 @@ class ChunkStore:
 
     async def _write_acks(self, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
         distinct = {(ack.recording_id, ack.seq): ack for ack in acks}
-        rows = await self._database.rows(
-            "chunks_ack",
-            {
-                "recording_ids": [recording_id for recording_id, _ in distinct],
-                "seqs": [seq for _, seq in distinct],
-                "digests": [bytes.fromhex(ack.sha256) for ack in distinct.values()],
-                "etags": [ack.etag for ack in distinct.values()],
-            },
-        )
+        claimed: dict[str, object] = {
+            "recording_ids": [recording_id for recording_id, _ in distinct],
+            "seqs": [seq for _, seq in distinct],
+        }
+        proven = {
+            "digests": [bytes.fromhex(ack.sha256) for ack in distinct.values()],
+            "etags": [ack.etag for ack in distinct.values()],
+        }
+        rows = await self._database.rows_under("chunks_ack_lock", claimed, "chunks_ack", {**claimed, **proven})
         return {(row["recording_id"], row["seq"]): ChunkState(row["state"]) for row in rows}
 
 

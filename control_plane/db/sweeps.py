@@ -52,9 +52,9 @@ class AuditStaging:
         """Listed keys, older than the settle time, that no chunk acked at the snapshot has."""
         return [row["key"] for row in await self._rows("audit_unexpected", {"settle": settle, "limit": limit})]
 
-    async def forget_cleared(self) -> int:
-        """Forgets first sightings of chunks that are now listed as they were acked."""
-        return await self._database.execute("audit_cleared", {}, on=self._connection)
+    async def forget_cleared(self, started_at: datetime) -> int:
+        """Forgets sightings, made before the sweep started, of chunks that are now listed as they were acked."""
+        return await self._database.execute("audit_cleared", {"started_at": started_at}, on=self._connection)
 
     async def expected(self) -> int:
         """How many chunks the snapshot holds."""
@@ -100,9 +100,12 @@ class SweepStore:
         params = {"settle": settle, "recordings": recordings, "chunks": chunks}
         return [chunk_of(row) for row in await self._database.rows("confirm_candidates", params)]
 
-    async def confirm(self, seen: Sequence[tuple[Chunk, str]]) -> int:
-        """Confirms chunks that were seen (with the ETag shown), where nothing happened to them since; how many."""
-        return len(await self._database.rows("confirm_apply", _seen_columns(seen)))
+    async def confirm(self, seen: Sequence[tuple[Chunk, str]], started_at: datetime) -> int:
+        """Confirms chunks that were seen (with the ETag shown), where nothing happened to them since; how many.
+
+        Not those that somebody else saw missing or damaged after this sweep had started: whose look is older is not known.
+        """
+        return len(await self._database.rows("confirm_apply", {**_seen_columns(seen), "started_at": started_at}))
 
     async def looked(self, recording_ids: Sequence[UUID]) -> None:
         """Puts these recordings at the end of the confirm queue."""
@@ -151,11 +154,12 @@ class SweepStore:
 
     async def record_sightings(self, findings: Sequence[Finding]) -> int:
         """Remembers first sightings, where nothing happened to the chunks since; how many were new."""
-        return await self._database.execute("sightings_record", sighting_columns(findings))
+        rows = await self._database.rows("sightings_record", sighting_columns(findings))
+        return sum(row["is_new"] for row in rows)
 
-    async def forget_sightings(self, chunks: Sequence[Chunk]) -> None:
-        """Forgets sightings of chunks that a HEAD has now shown as they should be."""
-        await self._database.execute("sightings_forget", chunk_columns(chunks))
+    async def forget_sightings(self, chunks: Sequence[Chunk], started_at: datetime) -> None:
+        """Forgets sightings, made before the sweep started, of chunks that a HEAD has now shown as they should be."""
+        await self._database.execute("sightings_forget", {**chunk_columns(chunks), "started_at": started_at})
 
     async def open_tickets(self, findings: Sequence[Finding]) -> Sequence[OpenedTicket]:
         """Marks chunks missing and opens their tickets, where nothing happened to them since the sweep read them."""

@@ -89,7 +89,7 @@ class AuditService:
             await self._explain_unexpected(sweep, staging)
             await sweep.require_right_bucket()
             if not sweep.dry_run:
-                await staging.forget_cleared()
+                await staging.forget_cleared(sweep.started_at)
         return combined(handled)
 
     async def _doubt(self, sweep: Sweep, doubted: Sequence[Chunk]) -> Handled:
@@ -99,7 +99,7 @@ class AuditService:
         sweep.seen.findings += examined.findings
         await sweep.require_right_bucket()
         if not sweep.dry_run:
-            await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right])
+            await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right], sweep.started_at)
             sweep.seen.refreshed += await self._sweeps.refresh_etags(examined.right)
         return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
 

@@ -79,7 +79,9 @@ class ConfirmService:
             sweep.seen.confirmed = len(right)
         else:
             for part in range(0, len(right), CONFIRMED_TOGETHER):
-                sweep.seen.confirmed += await self._sweeps.confirm(right[part : part + CONFIRMED_TOGETHER])
+                sweep.seen.confirmed += await self._sweeps.confirm(
+                    right[part : part + CONFIRMED_TOGETHER], sweep.started_at
+                )
             await self._sweeps.looked(list({chunk.recording_id for chunk in candidates}))
         return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
 

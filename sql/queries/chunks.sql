@@ -83,6 +83,31 @@ select c.* from chunks c join recordings r on r.id = c.recording_id
  order by c.seq
  limit %(limit)s
 
+-- name: chunks_ack_lock
+-- Before `chunks_ack`, in the same transaction: what it reads is then what holds until it commits. Alone, it would see a ticket or
+-- a sighting only if that was committed before it began to wait for a row, and leave the newer one open for ever.
+with claim as (
+    select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[]) as c (recording_id, seq)
+), counted as (
+    select o.id from owners o
+     where o.id in (select owner from recordings where id = any (%(recording_ids)b))
+     order by o.id
+       for update
+), recording as (
+    select r.id from recordings r join counted on counted.id = r.owner
+     where r.id = any (%(recording_ids)b)
+     order by r.id
+       for share of r
+), held as (
+    select c.recording_id, c.seq
+      from chunks c
+      join claim on (c.recording_id, c.seq) = (claim.recording_id, claim.seq)
+      join recording r on r.id = c.recording_id
+     order by c.recording_id, c.seq
+       for update of c
+)
+select count(*) as locked from held
+
 -- name: chunks_ack
 -- One statement for all acks that arrived together, of any recordings. Rows are locked in one order (owners, recordings,
 -- chunks) so that replicas never wait for each other in a circle. A chunk that was already acked keeps its state and time (repeating changes

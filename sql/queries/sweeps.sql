@@ -50,10 +50,14 @@ with seen as (
       join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
       join recording r on r.id = c.recording_id
      where c.state = 'acked'
+       -- Somebody looked after this sweep had begun, and did not find it: this sweep's look may be the older one.
+       and not exists (select from sightings s
+                        where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.last_seen_at >= %(started_at)s)
      order by c.recording_id, c.seq
        for update of c
 ), forgotten as (
-    delete from sightings s using held where (s.recording_id, s.seq) = (held.recording_id, held.seq)
+    delete from sightings s using held
+     where (s.recording_id, s.seq) = (held.recording_id, held.seq) and s.last_seen_at < %(started_at)s
 )
 update chunks c set state = 'confirmed', confirmed_at = now(), etag = held.etag
   from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
@@ -158,10 +162,12 @@ with seen as (
 select recording_id, seq from acked
 
 -- name: audit_cleared
--- Seen once as missing or damaged, and now listed as it was acked: the first sighting is forgotten.
+-- Seen once as missing or damaged, and listed since as it was acked: the first sighting is forgotten. Not one that was made
+-- while this sweep went on, since its listing may be the older look.
 delete from sightings s
  using audit_expected e join audit_listed l on l.key = e.key
- where (s.recording_id, s.seq, s.generation) = (e.recording_id, e.seq, e.generation)
+ where (s.recording_id, s.seq) = (e.recording_id, e.seq) and s.generation <= e.generation
+   and s.last_seen_at < %(started_at)s
    and l.size = e.size and l.etag = e.etag
    and s.verdict in ('missing', 'size_differs', 'etag_differs')
 
@@ -195,13 +201,16 @@ select c.recording_id, c.seq, c.generation, f.verdict
  where c.state in ('acked', 'confirmed')
  order by c.recording_id, c.seq
 on conflict (recording_id, seq) do update
-   set generation = excluded.generation, verdict = excluded.verdict, seen_at = now()
- where s.generation <> excluded.generation
+   set generation = excluded.generation, verdict = excluded.verdict, last_seen_at = now(),
+       seen_at = case when s.generation = excluded.generation then s.seen_at else now() end
+-- New are those whose first time is this one.
+returning s.seen_at = now() as is_new
 
 -- name: sightings_forget
 delete from sightings s
  using unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[]) as f (recording_id, seq, generation)
- where (s.recording_id, s.seq, s.generation) = (f.recording_id, f.seq, f.generation)
+ where (s.recording_id, s.seq) = (f.recording_id, f.seq) and s.generation <= f.generation
+   and s.last_seen_at < %(started_at)s
 
 -- name: tickets_open
 -- Marks chunks missing and opens their tickets, where nothing happened since the sweep read them. Two sweeps at once:

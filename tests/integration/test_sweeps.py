@@ -179,9 +179,9 @@ async def test_an_ack_between_listing_and_confirmation_is_not_confirmed(
         await recorder.send([recorder.chunk(0)])
         confirming = type(running.plane.confirm._sweeps).confirm
 
-        async def after_another_ack(self: Any, seen: Any) -> Any:
+        async def after_another_ack(self: Any, seen: Any, started_at: Any) -> Any:
             await recorder.ack([(0, None)])
-            return await confirming(self, seen)
+            return await confirming(self, seen, started_at)
 
         with monkeypatch.context() as forced:
             forced.setattr(type(running.plane.confirm._sweeps), "confirm", after_another_ack)
