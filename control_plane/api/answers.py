@@ -174,6 +174,8 @@ class Problem(TypedDict):
     retry_after_ms: NotRequired[Count]
     errors: NotRequired[list[WrongMember]]
     missing: NotRequired[list[Range]]
+    chunk_count: NotRequired[Count]
+    total_bytes: NotRequired[Count]
 
 
 def answer(body: object, status: int = 200) -> Response:
