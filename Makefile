@@ -35,16 +35,16 @@ help: ## Says what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: $(INSTALLED) $(PAGE) ## Runs the whole system on PORT (8000): database, bucket, control plane and page
+run: node-there $(INSTALLED) $(PAGE) ## Runs the whole system on PORT (8000): database, bucket, control plane and page
 	@exec .venv/bin/safereel up --port $(PORT)
 
 .PHONY: test
-test: $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real browser
+test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real browser
 	@cd browser && npm test --silent
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: check
-check: $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks
+check: node-there $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -94,7 +94,7 @@ reset-data: ## Asks, then deletes the recordings, the bucket and the database in
 	if [ "$$answer" = yes ]; then rm -rf .safereel && echo "Deleted."; else echo "Kept."; exit 1; fi
 
 .PHONY: build
-build: $(INSTALLED) $(PAGE) ## Installs and builds everything, runs nothing
+build: node-there $(INSTALLED) $(PAGE) ## Installs and builds everything, runs nothing
 
 # Steps -------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ $(VENV):
 
 # The lock is complete: `--no-deps` spares pip a quarter of its time for finding that out.
 $(PACKAGES): requirements.lock | $(VENV)
-	@echo "Installing Python packages into .venv (a minute or two) …"
+	@echo "Installing Python packages into .venv (one to three minutes) …"
 	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
@@ -124,11 +124,15 @@ $(INSTALLED): pyproject.toml $(PACKAGES)
 	@touch $@
 
 # `npm ci` begins by removing node_modules, and the stamp with it.
-$(NODE_MODULES): browser/package-lock.json browser/package.json
+# Before anything that takes minutes.
+.PHONY: node-there
+node-there:
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 		echo "Node.js and npm are missing: install Node 20.19 or newer (22 is good), see https://nodejs.org/en/download" >&2; exit 1; }
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || { \
 		echo "Node 20.19 or newer is needed; this is $$(node -v). See https://nodejs.org/en/download" >&2; exit 1; }
+
+$(NODE_MODULES): browser/package-lock.json browser/package.json | node-there
 	@echo "Installing the browser part's packages …"
 	@cd browser && npm ci --loglevel=error --no-audit --no-fund --no-update-notifier
 	@touch $@

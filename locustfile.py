@@ -198,8 +198,11 @@ class Recorder(FastHttpUser):
 
     def _session(self) -> str:
         with self.client.post("/v1/session", name="POST /v1/session", catch_response=True) as answer:
+            if answer.status_code == 0:
+                self._failed(answer, f"nobody answers at {self.host}: start the system, or name it with --host")
+            elif answer.status_code != 200:
+                self._failed(answer, "no session here: set SAFEREEL_TOKEN to a token of your issuer")
             if answer.status_code != 200:
-                self._failed(answer, "no session here: set SAFEREEL_TOKEN")
                 self.environment.runner.quit()
                 raise StopUser
             return str(answer.json()["token"])

@@ -41,6 +41,8 @@ from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_pla
 DATA_DIR = Path(".safereel")
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
 
+MAX_PORT = 65_535
+
 # make and a terminal send the same stop twice, within moments; a person who sends another one has waited.
 ONE_STOP_S = 0.5
 
@@ -97,7 +99,7 @@ def command_names() -> Sequence[str]:
 
 def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     up = commands.add_parser("up", help="run everything on this machine: database, bucket, control plane, page")
-    up.add_argument("--port", type=int, default=8000, help="where API and page are served (8000)")
+    up.add_argument("--port", type=_port, default=8000, help="where API and page are served (8000)")
     up.add_argument("--data-dir", type=Path, default=DATA_DIR, help="where everything is kept (.safereel)")
     up.set_defaults(command=_up)
     serving = commands.add_parser("serve", help="run the control plane on the parts that the environment names")
@@ -119,13 +121,17 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     sweep.add_argument("kind", choices=["confirm", "audit"])
     sweep.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     sweep.add_argument(
-        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+        "--data-dir",
+        type=Path,
+        help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
     )
     sweep.set_defaults(command=_sweep)
     retaining = commands.add_parser("retention", help="delete what is older than the retention settings allow, now")
     retaining.add_argument("--dry-run", action="store_true", help="list what would go, and delete nothing")
     retaining.add_argument(
-        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+        "--data-dir",
+        type=Path,
+        help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
     )
     retaining.set_defaults(command=_retention)
     examining = commands.add_parser(
@@ -133,7 +139,9 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     examining.add_argument("--json", action="store_true", help="print the findings for a machine")
     examining.add_argument(
-        "--data-dir", type=Path, default=DATA_DIR, help="of a running stack, where no DATABASE_URL is set"
+        "--data-dir",
+        type=Path,
+        help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
     )
     examining.add_argument(
         "--origin",
@@ -147,8 +155,23 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     openapi.set_defaults(command=_openapi)
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: choose 1 to {MAX_PORT}, above 1023 unless you are root")
+    return int(text)
+
+
 def _up(arguments: argparse.Namespace) -> int:
-    listener = listen("127.0.0.1", arguments.port)
+    port: int = arguments.port
+    another = f"“make run PORT={port % MAX_PORT + 1}”, or “--port {port % MAX_PORT + 1}”"
+    try:
+        listener = listen("127.0.0.1", port, another=another)
+    except PortTaken as exc:
+        if _is_running_there(arguments.data_dir, port):
+            raise PortTaken(
+                f"It runs already: http://localhost:{port}, with the data in {arguments.data_dir}."
+            ) from exc
+        raise
     return _run(lambda: _run_stack(arguments.data_dir, arguments.port, listener))
 
 
@@ -160,7 +183,7 @@ def _serve(_: argparse.Namespace) -> int:
             "or SAFEREEL_TOKEN_SECRET to what your backend signs tokens with"
         )
     migrate(settings.database_url.get_secret_value())
-    listener = listen(settings.safereel_host, settings.safereel_port)
+    listener = listen(settings.safereel_host, settings.safereel_port, another="set SAFEREEL_PORT")
     return _run(lambda: _run_on_real_parts(settings, listener), stop_s=settings.safereel_shutdown_ms / 1000)
 
 
@@ -275,8 +298,19 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
         await asyncio.to_thread(_make_bucket_fit, settings, origins)
         stack.publish(page_origins=origins)
         async with open_control_plane(settings, issues_tokens=True) as plane:
+            await _claim_own_bucket(plane, data_dir)
             _print_addresses(port, data_dir, settings)
             await _until_one_ends(_serve_plane(plane, settings, listener), stack.failed)
+
+
+async def _claim_own_bucket(plane: ControlPlane, data_dir: Path) -> None:
+    try:
+        await plane.deployment.claim_bucket()
+    except WrongBucket as exc:
+        raise EmbeddedError(
+            f"{data_dir}/postgres and {data_dir}/seaweedfs do not belong together: one of them was removed or replaced. Bring "
+            "both back from the same backup. To begin anew, move the whole folder away; the recordings stay in it."
+        ) from exc
 
 
 async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> None:
@@ -412,10 +446,26 @@ def _unlimited() -> Mapping[str, str]:
     return {} if "SAFEREEL_RATE_LIMIT" in os.environ else {"SAFEREEL_RATE_LIMIT": "0"}
 
 
-def _settings_of_stack_or_environment(data_dir: Path) -> Settings:
-    if "DATABASE_URL" in os.environ:
+def _settings_of_stack_or_environment(data_dir: Path | None) -> Settings:
+    """Those of the stack that was named, else of the environment, else of the stack that runs here."""
+    if data_dir is None and "DATABASE_URL" in os.environ:
         return _settings_from_environment()
-    return _settings(_environment_of(read_running_stack(data_dir)))
+    try:
+        return _settings(_environment_of(read_running_stack(data_dir or DATA_DIR)))
+    except EmbeddedError as exc:
+        if data_dir is not None:
+            raise
+        raise EmbeddedError(
+            f"{exc} For parts of your own, set DATABASE_URL and the other variables of docs/settings.md."
+        ) from exc
+
+
+def _is_running_there(data_dir: Path, port: int) -> bool:
+    try:
+        origins = read_running_stack(data_dir).get("page_origins")
+    except EmbeddedError:
+        return False
+    return isinstance(origins, Sequence) and f"http://localhost:{port}" in origins
 
 
 def _settings_from_environment() -> Settings:
@@ -442,7 +492,10 @@ def _print_addresses(port: int, data_dir: Path, settings: Settings) -> None:
     _tell(f"Health         http://localhost:{port}/health")
     _tell(f"Bucket         {settings.s3_endpoint}/{settings.s3_bucket_name}")
     _tell(f"Data and logs  {data_dir.resolve()}")
-    _tell(f"For tools      safereel env --data-dir {shlex.quote(str(data_dir))}")
+    program = (
+        sys.argv[0] if Path(sys.argv[0]).name == "safereel" else "safereel"
+    )  # as it was called: it may be in no PATH
+    _tell(f"For tools      {shlex.quote(program)} env --data-dir {shlex.quote(str(data_dir))}")
     _tell("Stop with Ctrl-C; everything is kept.")
 
 

@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -131,6 +133,15 @@ class Settings(BaseSettings):
     safereel_hsts_max_age_s: int = Field(
         default=0, ge=0, description="Strict-Transport-Security; 0: left to the proxy, where TLS ends"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_libpq(cls, value: SecretStr) -> SecretStr:
+        try:
+            conninfo_to_dict(value.get_secret_value())
+        except ProgrammingError:  # its message repeats the address, and with it the password
+            raise ValueError("is no PostgreSQL URL: postgresql://USER:PASSWORD@HOST:5432/NAME") from None
+        return value
 
     @field_validator("safereel_oidc_audience", "safereel_oidc_algorithms", "safereel_oidc_scope_claims", mode="before")
     @classmethod

@@ -31,8 +31,8 @@ class PortTaken(Exception):
     """Another program listens there; the message says the way out."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises `PortTaken`."""
+def listen(host: str, port: int, *, another: str = "see --help") -> socket.socket:
+    """A socket bound to the address. Raises `PortTaken`; `another` says how to choose another port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,9 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as exc:
         listener.close()
         if exc.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"Port {port} is taken by another program. Choose another: “make run PORT={port + 1}”, or “--port {port + 1}”."
-            ) from exc
+            raise PortTaken(f"Port {port} is taken by another program. Choose another: {another}.") from exc
         raise PortTaken(
             f"Cannot listen on {host} port {port}: {exc.strerror}. Choose another address or port."
         ) from exc

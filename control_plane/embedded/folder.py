@@ -141,7 +141,7 @@ def read_running_stack(data_dir: Path) -> Mapping[str, Any]:
     """What the stack running on `data_dir` told of itself (see `EmbeddedStack.public`); `EmbeddedError` if none runs."""
     folder = DataFolder(data_dir)
     if not folder.is_locked():
-        raise EmbeddedError(f"No stack runs on {folder.root}. Start one with `safereel up`.")
+        raise EmbeddedError(f"No stack runs on {folder.root}. Start one with `make run` or `safereel up`.")
     told = folder._read_stack()  # noqa: SLF001 - the same module
     if "pid" not in told:
         raise EmbeddedError(f"The stack on {folder.root} is still starting. Ask again in a second.")

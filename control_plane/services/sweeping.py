@@ -85,4 +85,5 @@ def _say(report: SweepReport, handled: Handled) -> None:
     elif handled.tickets:
         _log.warning("A sweep opened resend tickets", extra=fields)
     elif report.looked_at:
-        _log.info("A sweep has finished", extra=fields)
+        # Every few seconds, and stored: whoever wants to read all of them has the table.
+        _log.debug("A sweep has finished", extra=fields)

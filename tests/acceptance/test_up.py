@@ -1,6 +1,7 @@
 """`safereel up` and `safereel serve` as programs: they stop what they started, and say what is wrong."""
 
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -107,6 +108,48 @@ def test_a_data_folder_in_use_is_refused_and_its_user_goes_on(system: System, tm
     assert get(f"{system.url}/health")[0] == 200
 
 
+def test_the_port_of_this_very_stack_is_no_other_programs(system: System, tmp_path: Path) -> None:
+    port = system.url.rpartition(":")[2]
+    again = Program(
+        ["up", "--port", port, "--data-dir", str(system.folder / "data")], env={}, log=tmp_path / "again.log"
+    )
+    assert again.wait(ENDED_S) == 1
+    assert f"runs already: http://localhost:{port}" in again.said()
+
+
+@pytest.mark.parametrize("port", ["0", "-5", "99999", "abc", "8000.5"])
+def test_what_is_no_port_is_refused_before_anything_starts(tmp_path: Path, port: str) -> None:
+    program = Program(["up", f"--port={port}", "--data-dir", str(tmp_path / "data")], env={}, log=tmp_path / "up.log")
+    assert program.wait(ENDED_S) == 2
+    assert f"{port} is no port" in program.said()
+    assert "Traceback" not in program.said()
+    assert not (tmp_path / "data").exists()
+
+
+def test_half_a_data_folder_says_what_is_missing(tmp_path: Path) -> None:
+    first = Up(tmp_path)
+    try:
+        first.until_healthy()
+    finally:
+        first.program.stop()
+    shutil.rmtree(first.data_dir / "postgres")
+    (tmp_path / "up.log").unlink()
+    again = Up(tmp_path)
+    try:
+        assert again.program.wait(60) == 1
+    finally:
+        again.program.stop()
+    assert "do not belong together" in again.program.said()
+    assert "Page and API" not in again.program.said()
+
+
+def test_a_stack_that_is_named_comes_before_the_environment(tmp_path: Path) -> None:
+    env = {"DATABASE_URL": "postgresql://elsewhere/other"}
+    program = Program(["sweep", "audit", "--data-dir", str(tmp_path)], env=env, log=tmp_path / "sweep.log")
+    assert program.wait(ENDED_S) == 1
+    assert f"No stack runs on {tmp_path}" in program.said()
+
+
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     program = Program(
@@ -118,11 +161,16 @@ def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
 
 
 def test_each_wrong_setting_is_named(tmp_path: Path) -> None:
-    wrong = {"SAFEREEL_GRANT_TTL_MS": "5000", "S3_ADDRESSING": "sideways"}
+    wrong = {
+        "SAFEREEL_GRANT_TTL_MS": "5000",
+        "S3_ADDRESSING": "sideways",
+        "DATABASE_URL": "mysql://me:hunter2@there/db",
+    }
     program = Program(["serve"], env=wrong, log=tmp_path / "serve.log")
     assert program.wait(ENDED_S) == 2
     said = program.said()
-    assert {name for name in (*wrong, "DATABASE_URL", "S3_BUCKET_NAME") if name not in said} == set()
+    assert {name for name in (*wrong, "S3_BUCKET_NAME") if name not in said} == set()
+    assert "hunter2" not in said
     assert "Traceback" not in said
 
 
