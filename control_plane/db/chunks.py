@@ -93,22 +93,20 @@ class ChunkStore:
 
     async def _write_grants(self, wanted: Sequence[tuple[GrantRequest, ChunkClaim]]) -> Mapping[GrantKey, Row]:
         owners = [request.owner for request, _ in wanted]
-        rows = await self._database.rows_under(
-            "owners_lock",
-            {"owners": list(set(owners))},
-            "chunks_grant",
-            {
-                "owners": owners,
-                "exempt": [request.exempt for request, _ in wanted],
-                "recording_ids": [request.recording_id for request, _ in wanted],
-                "seqs": [claim.seq for _, claim in wanted],
-                "segments": [claim.segment for _, claim in wanted],
-                "sizes": [claim.size for _, claim in wanted],
-                "digests": [bytes.fromhex(claim.sha256) for _, claim in wanted],
-                "ttl": self._grant_ttl,
-                "idle": self._idle,
-                "default_limit": self._quota,
-            },
+        claims = {
+            "owners": owners,
+            "exempt": [request.exempt for request, _ in wanted],
+            "recording_ids": [request.recording_id for request, _ in wanted],
+            "seqs": [claim.seq for _, claim in wanted],
+            "segments": [claim.segment for _, claim in wanted],
+            "sizes": [claim.size for _, claim in wanted],
+            "digests": [bytes.fromhex(claim.sha256) for _, claim in wanted],
+            "ttl": self._grant_ttl,
+            "idle": self._idle,
+            "default_limit": self._quota,
+        }
+        _, rows = await self._database.together(
+            ("owners_lock", {"owners": list(set(owners))}), ("chunks_grant", claims)
         )
         return {_key_of(*wanted[row["place"] - 1]): row for row in rows}
 
@@ -134,7 +132,7 @@ class ChunkStore:
             "digests": [bytes.fromhex(ack.sha256) for ack in distinct.values()],
             "etags": [ack.etag for ack in distinct.values()],
         }
-        rows = await self._database.rows_under("chunks_ack_lock", claimed, "chunks_ack", {**claimed, **proven})
+        _, rows = await self._database.together(("chunks_ack_lock", claimed), ("chunks_ack", {**claimed, **proven}))
         return {(row["recording_id"], row["seq"]): ChunkState(row["state"]) for row in rows}
 
 

@@ -89,20 +89,19 @@ class Database:
             await cursor.execute(self._queries[name], params)
             return await cursor.fetchall()
 
-    async def rows_under(
-        self, lock: str, lock_params: Mapping[str, object], name: str, params: Mapping[str, object]
-    ) -> Sequence[Row]:
-        """All rows of `name`, run in one transaction after the statement `lock`, whose locks it then finds held.
+    async def together(self, *statements: tuple[str, Mapping[str, object]]) -> Sequence[Sequence[Row]]:
+        """The rows of each of these named statements, sent together and run one after the other in one transaction.
 
-        A statement sees what was committed when it began, not when it got a lock that it waited for: two statements, sent
-        together, make what the second one reads the truth until the commit.
+        A statement sees what was committed when it began, not when it got a lock that it waited for: what a later one reads
+        under the locks of an earlier one is the truth until the commit.
         """
         async with _patience(), self.connection() as connection:
             async with connection.pipeline(), connection.transaction():
-                await connection.execute(self._queries[lock], lock_params)
-                cursor = connection.cursor(binary=True)
-                await cursor.execute(self._queries[name], params)
-            return await cursor.fetchall()
+                cursors = [
+                    await connection.cursor(binary=True).execute(self._queries[name], params)
+                    for name, params in statements
+                ]
+            return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     async def row(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Row | None:
         """The first row of a named statement, or None."""

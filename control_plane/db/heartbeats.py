@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.db.chunks import ChunkId
-from control_plane.db.database import Connection, Database
+from control_plane.db.database import Database
 from control_plane.db.rows import chunk_of, multirange_text
 from control_plane.domain.models import Beat, Chunk, RecordingState, Release, Ticket, Verdict
 
@@ -20,26 +20,22 @@ class HeartbeatStore:
 
     async def record(self, owner: str, beat: Beat) -> tuple[datetime, Mapping[UUID, RecordingState]]:
         """Keeps what the recorder said; answers the database's time and the states of this owner's."""
-        async with self._database.connection() as connection:
-            server_time = await self._record_recorder(owner, beat, connection)
-            if beat.gone:
-                await self._database.execute(
-                    "beat_gone",
-                    {"owner": owner, "recorder_id": beat.recorder_id, "gone": list(beat.gone)},
-                    on=connection,
-                )
-            known = await self._database.rows(
-                "beat_holdings",
-                {
-                    "owner": owner,
-                    "recorder_id": beat.recorder_id,
-                    "opens": [holding.open for holding in beat.holding],
-                    "idle": self._idle,
-                    **_held(beat),
-                },
-                on=connection,
-            )
-        return server_time, {row["recording_id"]: RecordingState(row["state"]) for row in known}
+        recorder = {"owner": owner, "recorder_id": beat.recorder_id}
+        said = {
+            "counter": beat.counter,
+            "persisted": beat.persisted,
+            "usage": beat.usage,
+            "quota": beat.quota,
+            "sdk": beat.sdk,
+        }
+        opens = {"opens": [holding.open for holding in beat.holding], "idle": self._idle}
+        # The first one locks the recorder's row: beats of one recorder that arrive together take turns from there on.
+        (recorded,), known, _ = await self._database.together(
+            ("beat_record", recorder | said),
+            ("beat_holdings", recorder | opens | _held(beat)),
+            ("beat_gone", recorder | {"gone": list(beat.gone)}),
+        )
+        return recorded["server_time"], {row["recording_id"]: RecordingState(row["state"]) for row in known}
 
     async def releases(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Release]:
         """Of what the recorder holds, what is confirmed and not doubted by any sweep since."""
@@ -58,24 +54,6 @@ class HeartbeatStore:
         """Marks tickets as delivered and grants their chunks anew until `ttl` from now."""
         rows = await self._database.rows("beat_grant_tickets", {"ticket_ids": list(tickets), "ttl": ttl})
         return {(row["recording_id"], row["seq"]): chunk_of(row) for row in rows}
-
-    async def _record_recorder(self, owner: str, beat: Beat, connection: Connection) -> datetime:
-        row = await self._database.row(
-            "beat_record",
-            {
-                "owner": owner,
-                "recorder_id": beat.recorder_id,
-                "counter": beat.counter,
-                "persisted": beat.persisted,
-                "usage": beat.usage,
-                "quota": beat.quota,
-                "sdk": beat.sdk,
-            },
-            on=connection,
-        )
-        assert row is not None, "an upsert without a condition returns its row"
-        server_time: datetime = row["server_time"]
-        return server_time
 
 
 def _held(beat: Beat) -> dict[str, object]:

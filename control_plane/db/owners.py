@@ -38,7 +38,9 @@ class OwnerStore:
 
     async def recount(self, owner: str) -> Recount:
         """Makes the counters anew from the ledger; answers by how much they were off."""
-        rows = await self._database.rows_under("owners_lock", {"owners": [owner]}, "owner_recount", {"owner": owner})
+        _, rows = await self._database.together(
+            ("owners_lock", {"owners": [owner]}), ("owner_recount", {"owner": owner})
+        )
         if not rows:
             return Recount(owner, 0, 0)
         return Recount(rows[0]["owner"], rows[0]["used_off"], rows[0]["reserved_off"])

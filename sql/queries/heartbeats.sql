@@ -9,7 +9,8 @@ returning now() as server_time
 
 -- name: beat_holdings
 -- Replaces what this recorder said before; recordings that are not this owner's are left out, and named by the caller, as are
--- those that were deleted: what is held of them serves nobody.
+-- those that were deleted: what is held of them serves nobody. Run after beat_record in one transaction: its lock on the recorder's
+-- row is why two beats of one recorder never wait for each other's holdings, which are locked here in no order.
 with said as (
     select * from unnest(%(recording_ids)s::uuid[], %(chunks)s::int4multirange[], %(opens)s::boolean[])
                as h (recording_id, chunks, open)
