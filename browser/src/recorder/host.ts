@@ -11,6 +11,7 @@ import { UploaderRole } from './role';
 import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
 import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
+import { credibleUsage } from './storage-estimate';
 import { subjectOf, Tokens } from './token';
 import type { OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
 import { Uploading } from './uploading';
@@ -443,11 +444,14 @@ export class Host {
   async #refreshStorage(): Promise<StorageReport> {
     this.#storageAt = Date.now();
     try {
-      const [persisted, { usage, quota }] = await Promise.all([
-        navigator.storage.persisted(),
-        navigator.storage.estimate(),
-      ]);
-      this.#storage = { persisted: persisted || this.#storage.persisted, usage: usage ?? null, quota: quota ?? null };
+      const [persisted, estimate] = await Promise.all([navigator.storage.persisted(), navigator.storage.estimate()]);
+      // How much other owners' chunks take is not known.
+      const held = this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld();
+      this.#storage = {
+        persisted: persisted || this.#storage.persisted,
+        usage: credibleUsage(estimate, held),
+        quota: estimate.quota ?? null,
+      };
     } catch (error) {
       // Some browsers tell workers nothing: null says so in the report, and no decision rests on it.
       this.#storage = { ...this.#storage, usage: null, quota: null };

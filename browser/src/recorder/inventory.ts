@@ -44,6 +44,13 @@ export function totalsOf(
   return totals;
 }
 
+/** Bytes of the chunks that this device keeps, whether or not they are safe without it. */
+export function bytesHeld(chunks: Iterable<ChunkView>): number {
+  let held = 0;
+  for (const { state, size } of chunks) if (state !== 'released') held += size;
+  return held;
+}
+
 /** A sealed chunk as a view, reached at `now`. */
 export function viewOf(seal: Seal, state: ChunkState, now: number): ChunkView {
   return { ...seal, state, times: { [state]: now }, resent: 0 };
@@ -68,6 +75,11 @@ export class Inventory {
 
   entries(): IterableIterator<[string, Entry]> {
     return this.#entries.entries();
+  }
+
+  /** Bytes of all chunks that this device keeps for this owner. */
+  bytesHeld(): number {
+    return [...this.#entries.values()].reduce((sum, { chunks }) => sum + bytesHeld(chunks.values()), 0);
   }
 
   /** The entry of a recording, made when it is new. */

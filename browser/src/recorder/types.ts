@@ -128,6 +128,7 @@ export interface OverQuota {
   waitingBytes: number;
 }
 
+/** What the browser tells of this origin's storage, in bytes; null where it does not tell, or tells what cannot be true. */
 export interface StorageReport {
   persisted: boolean | null;
   usage: number | null;

@@ -1,0 +1,36 @@
+import { bytesHeld } from '../../recorder/inventory';
+import type { Snapshot } from '../../recorder/types';
+import { bytes } from '../format';
+
+/** What is said of what this device keeps. */
+export interface DeviceWords {
+  kept: string;
+  /** The share of the room that it takes, 0 to 1. */
+  share: number;
+  /** What the browser may do to it; empty where nothing is kept, or nothing has to be said. */
+  warning: string;
+}
+
+/** Counts what the recorder knows it keeps: the browser's own estimate is of more than that, and not always true. */
+export function deviceWords({ ready, recordings, storage, foreignChunks }: Snapshot): DeviceWords {
+  const held = recordings.reduce((sum, { chunks }) => sum + bytesHeld(chunks), 0);
+  const { quota, persisted } = storage;
+  if (!ready && held === 0) return { kept: 'Not known yet what this device keeps', share: 0, warning: '' };
+  if (held === 0 && foreignChunks === 0) {
+    return {
+      kept: `This device keeps nothing${quota ? `, with room for ${bytes(quota)}` : ''}`,
+      share: 0,
+      warning: '',
+    };
+  }
+  const room = quota && held > 0 ? ` of ${bytes(quota)}` : '';
+  const pressure = persisted === null ? '' : persisted ? ' · kept on pressure' : ' · not protected';
+  return {
+    kept: `This device keeps ${held > 0 ? bytes(held) : 'nothing of yours'}${room}${pressure}`,
+    share: quota ? Math.min(1, held / quota) : 0,
+    warning:
+      persisted === false
+        ? 'The browser may clear it if this device runs out of space: stay online until all is sent.'
+        : '',
+  };
+}

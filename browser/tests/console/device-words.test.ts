@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { deviceWords } from '../../src/console/shell/device-words';
+import { chunk, snapshotOf, view } from './views';
+
+const unprotected = { persisted: false, usage: null, quota: 15e9 };
+
+describe('what this device keeps', () => {
+  it('is nothing once all was released, and then nothing can be cleared', () => {
+    const released = view([chunk(0, 'released'), chunk(1, 'released')], 2);
+    const { kept, share, warning } = deviceWords(snapshotOf([released], { storage: unprotected }));
+    expect([kept, share, warning]).toEqual(['This device keeps nothing, with room for 15 GB', 0, '']);
+  });
+
+  it('is what was not released, confirmed or not, whatever the browser estimates', () => {
+    const one = view([chunk(0, 'released'), chunk(1, 'confirmed'), chunk(2, 'on_disk'), chunk(3, 'writing')], 2);
+    const storage = { persisted: true, usage: 4_294_967_190, quota: 15e9 };
+    expect(deviceWords(snapshotOf([one], { storage })).kept).toBe(
+      'This device keeps 3.0 MB of 15 GB · kept on pressure',
+    );
+    const { kept, warning } = deviceWords(snapshotOf([one], { storage: unprotected }));
+    expect([kept.endsWith('not protected'), warning.startsWith('The browser may clear it')]).toEqual([true, true]);
+  });
+
+  it('is not known before the device was looked through', () => {
+    expect(deviceWords(snapshotOf([], { ready: false, storage: unprotected }))).toMatchObject({
+      share: 0,
+      warning: '',
+    });
+  });
+
+  it('may be of somebody else: that can be cleared as well', () => {
+    expect(deviceWords(snapshotOf([], { foreignChunks: 2, storage: unprotected })).warning).not.toBe('');
+  });
+});
