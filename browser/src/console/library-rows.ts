@@ -77,6 +77,11 @@ export function mergeRows(
   return rows.sort((a, b) => b.startedAt - a.startedAt);
 }
 
+/** Whether any length is known: only the device that recorded it knows it, and only until all was released. */
+export function hasLengths(rows: readonly LibraryRow[]): boolean {
+  return rows.some(({ lengthMs }) => lengthMs !== null);
+}
+
 /** The state of a recording that the bucket has, and this device perhaps too. */
 export function stateOfStored(one: StoredRecording, view?: RecordingView): RowState {
   if (one.state === 'deleted') return plain('Deleted');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RecordingPage, StoredRecording } from '../../src/console/bucket-view';
 import { renewed } from '../../src/console/library/use-recordings';
-import { isGoing, mergeRows } from '../../src/console/library-rows';
+import { hasLengths, isGoing, mergeRows } from '../../src/console/library-rows';
 import { chunk, view } from './views';
 
 const chunks = Array.from({ length: 10 }, (_, seq) => chunk(seq, 'on_disk'));
@@ -89,6 +89,12 @@ describe('the library', () => {
     const wish = phase && { id: '', title: '', phase, dueAt: 0, problem: null };
     expect(isGoing({ deleting: false, wish })).toBe(going);
     expect(isGoing({ deleting: true, wish })).toBe(true);
+  });
+
+  it('has lengths only where this device knows one', () => {
+    const one = stored();
+    expect(hasLengths(mergeRows([one], []))).toBe(false);
+    expect(hasLengths(mergeRows([one], [view(chunks, 4)]))).toBe(true);
   });
 
   it('forgets what is gone from the newest page, and keeps what is older', () => {

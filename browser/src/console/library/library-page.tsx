@@ -1,7 +1,7 @@
 import { Disc3, Plus } from 'lucide-react';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { DeleteDialog } from '../deleting/delete-dialog';
-import { type LibraryRow, mergeRows } from '../library-rows';
+import { hasLengths, type LibraryRow, mergeRows } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
 import { Main } from '../shell/main';
@@ -12,7 +12,7 @@ import { Link } from '../ui/link';
 import { Note } from '../ui/note';
 import { Skeleton } from '../ui/skeleton';
 import { BeingDeleted } from './being-deleted';
-import { COLUMNS, RecordingRow } from './recording-row';
+import { columnsOf, RecordingRow } from './recording-row';
 import { useRecordings } from './use-recordings';
 
 const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
@@ -28,6 +28,7 @@ export function LibraryPage() {
   const rows = useMemo(() => mergeRows(listing.recordings, views, wishes), [listing.recordings, views, wishes]);
   const leaving = rows.filter(isLeaving);
   const present = leaving.length > 0 ? rows.filter((row) => !isLeaving(row)) : rows;
+  const lengths = hasLengths(present);
   const [asked, setAsked] = useState<string | null>(null);
   const doomed = rows.find(({ id }) => id === asked);
   const undo = useCallback((id: string) => deletions.undo(id), [deletions]);
@@ -70,11 +71,11 @@ export function LibraryPage() {
         </Note>
       ) : null}
       {present.length > 0 || first ? (
-        <Sheet busy={first}>
+        <Sheet lengths={lengths} busy={first}>
           {present.map((row) => (
-            <RecordingRow key={row.id} row={row} now={now} onAsk={setAsked} onUndo={undo} />
+            <RecordingRow key={row.id} row={row} lengths={lengths} now={now} onAsk={setAsked} onUndo={undo} />
           ))}
-          {first ? <Shapes count={present.length > 0 ? 2 : 6} /> : null}
+          {first ? <Shapes lengths={lengths} count={present.length > 0 ? 2 : 6} /> : null}
         </Sheet>
       ) : null}
       {present.length === 0 && listing.status === 'ready' ? <Empty /> : null}
@@ -99,14 +100,14 @@ function useRenewedAfter(agreed: number, renew: () => Promise<void>): void {
   }, [agreed, renew]);
 }
 
-function Sheet({ busy, children }: { busy: boolean; children: ReactNode }) {
+function Sheet({ lengths, busy, children }: { lengths: boolean; busy: boolean; children: ReactNode }) {
   return (
     <div className="mt-4 overflow-hidden rounded-[14px] border border-line bg-panel shadow-shade">
       <div
         aria-hidden="true"
-        className={`hidden border-line border-b py-2.5 pr-14 pl-4 font-medium text-[12.5px] text-soft ${COLUMNS}`}
+        className={`hidden border-line border-b py-2.5 pr-14 pl-4 font-medium text-[12.5px] text-soft ${columnsOf(lengths)}`}
       >
-        {HEADS.map((head) => (
+        {HEADS.filter((head) => lengths || head !== 'Length').map((head) => (
           <span key={head} className={head === 'Length' || head === 'Size' ? 'text-right' : ''}>
             {head}
           </span>
@@ -120,13 +121,16 @@ function Sheet({ busy, children }: { busy: boolean; children: ReactNode }) {
 }
 
 /** Rows that are still coming, in the shape they will have. */
-function Shapes({ count }: { count: number }) {
+function Shapes({ lengths, count }: { lengths: boolean; count: number }) {
   return Array.from({ length: count }, (_, index) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: shapes have nothing else to be told apart by.
-    <li key={index} className={`border-line border-b px-4 py-[19px] last:border-b-0 md:items-center ${COLUMNS}`}>
+    <li
+      // biome-ignore lint/suspicious/noArrayIndexKey: shapes have nothing else to be told apart by.
+      key={index}
+      className={`border-line border-b px-4 py-[19px] last:border-b-0 md:items-center ${columnsOf(lengths)}`}
+    >
       <Skeleton className={['h-4 w-2/3', 'h-4 w-1/2', 'h-4 w-3/5'][index % 3] ?? ''} />
       <Skeleton className="h-3.5 w-20 max-md:mt-2" />
-      <Skeleton className="h-3.5 max-md:hidden" />
+      {lengths ? <Skeleton className="h-3.5 max-md:hidden" /> : null}
       <Skeleton className="h-3.5 max-md:hidden" />
       <Skeleton className="h-2 max-md:mt-2" />
       <Skeleton className="h-6 w-24 rounded-full max-md:mt-2" />

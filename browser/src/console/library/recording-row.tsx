@@ -6,11 +6,17 @@ import { Link } from '../ui/link';
 import { Pill } from '../ui/pill';
 import { SafeBar } from './safe-bar';
 
-/** The columns of the list, shared by its head and its rows. */
-export const COLUMNS = 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_110px_minmax(0,248px)] md:gap-x-5';
+/** The columns of the list, shared by its head and its rows: with lengths where any is known, else without. */
+export function columnsOf(lengths: boolean): string {
+  return lengths
+    ? 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_110px_minmax(0,248px)] md:gap-x-5'
+    : 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_110px_minmax(0,248px)] md:gap-x-5';
+}
 
 interface RecordingRowProps {
   row: LibraryRow;
+  /** The list has a column of lengths. */
+  lengths: boolean;
   now: number;
   /** Somebody wants it deleted: they are asked first. */
   onAsk: (id: string) => void;
@@ -18,7 +24,7 @@ interface RecordingRowProps {
 }
 
 /** One recording; the whole row leads to it. */
-export const RecordingRow = memo(function RecordingRow({ row, now, onAsk, onUndo }: RecordingRowProps) {
+export const RecordingRow = memo(function RecordingRow({ row, lengths, now, onAsk, onUndo }: RecordingRowProps) {
   const going = row.deleting || row.wish !== undefined;
   return (
     <li className="row-lazy relative border-line border-b last:border-b-0">
@@ -26,13 +32,13 @@ export const RecordingRow = memo(function RecordingRow({ row, now, onAsk, onUndo
         href={`/recordings/${row.id}`}
         data-testid="recordings-row"
         data-id={row.id}
-        className={`block py-[13px] pr-14 pl-4 hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${COLUMNS}`}
+        className={`block py-[13px] pr-14 pl-4 hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${columnsOf(lengths)}`}
       >
         <span className={`block truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}>
           {row.title}
         </span>
         <span className="text-[13.5px] text-soft">{moment(row.startedAt, now)}</span>
-        <Figure name="Length">{row.lengthMs === null ? '' : clock(row.lengthMs)}</Figure>
+        {lengths ? <Figure name="Length">{row.lengthMs === null ? null : clock(row.lengthMs)}</Figure> : null}
         <Figure name="Size">{bytes(row.bytes)}</Figure>
         {isGoing(row) ? (
           <span className="max-md:hidden" />
@@ -62,15 +68,13 @@ export const RecordingRow = memo(function RecordingRow({ row, now, onAsk, onUndo
   );
 });
 
-function Figure({ name, children }: { name: string; children: string }) {
+/** A figure with its name for those who do not see the column; an empty place where it is not known. */
+function Figure({ name, children }: { name: string; children: string | null }) {
+  if (children === null) return <span className="max-md:hidden" />;
   return (
     <span className="max-md:text-[13.5px] max-md:text-soft md:text-right">
       <span className="sr-only">, {name} </span>
-      {children ? (
-        <span className="max-md:before:content-['_·_']">{children}</span>
-      ) : (
-        <span className="text-soft max-md:hidden">–</span>
-      )}
+      <span className="max-md:before:content-['_·_']">{children}</span>
     </span>
   );
 }
