@@ -17,6 +17,12 @@ def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, syste
     assert page.evaluate(FOREIGN) == []
 
 
+def test_the_page_leads_to_it_without_ending_a_recording(browser: Browser, system: System) -> None:
+    page = browser.new_page()
+    page.goto(f"{system.api.url}/")
+    page.wait_for("document.querySelector('header a[href=\"/docs\"][target=_blank]') !== null")
+
+
 def test_reference_says_where_else_to_look_when_it_cannot_be_loaded(browser: Browser, system: System) -> None:
     page = browser.new_page()
     page.evaluate_on_new_document(

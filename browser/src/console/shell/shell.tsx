@@ -34,6 +34,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="mt-auto grid gap-3.5 max-[860px]:hidden">
           <QuotaLine />
           <DeviceFoot />
+          <ApiLink />
         </div>
       </header>
       <div className="min-w-0">
@@ -44,10 +45,25 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="grid gap-3.5">
           <QuotaLine />
           <DeviceFoot />
+          <ApiLink />
         </div>
       </footer>
       <Toasts raised={path === '/'} />
     </div>
+  );
+}
+
+/** For those who build on it; in a tab of its own, since leaving this page would end a recording. */
+function ApiLink() {
+  return (
+    <a
+      href="/docs"
+      target="_blank"
+      rel="noopener"
+      className="w-fit rounded px-2.5 text-[13px] text-soft underline-offset-2 hover:text-ink hover:underline"
+    >
+      API<span className="sr-only"> (opens in a new tab)</span>
+    </a>
   );
 }
 
