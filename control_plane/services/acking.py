@@ -1,6 +1,5 @@
 """Acks: recorded only after a HEAD proved the object. A HEAD that failed is never an ack."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +11,7 @@ from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, Refu
 from control_plane.domain.findings import Finding
 from control_plane.domain.judging import judge, judge_again
 from control_plane.domain.models import IN_BUCKET, AckClaim, Chunk, ChunkState, ProvenAck, Verdict
-from control_plane.services.looking import Looker
+from control_plane.services.looking import Looker, Sight
 from control_plane.services.recordings import require_alive
 
 
@@ -74,17 +73,11 @@ class AckService:
 
     async def _look(self, claimed: Sequence[tuple[Chunk, AckClaim]]) -> Mapping[int, _Looked]:
         if len(claimed) == 1:
-            chunk, claim = claimed[0]
-            return {chunk.seq: await self._look_at(chunk, claim)}
-        found = await asyncio.gather(*(self._look_at(chunk, claim) for chunk, claim in claimed))
+            sights: Sequence[Sight] = [await self._looker.look(claimed[0][0])]
+        else:
+            sights = await self._looker.look_at_all([chunk for chunk, _ in claimed])
+        found = [_judged(chunk, claim, sight) for (chunk, claim), sight in zip(claimed, sights, strict=True)]
         return {looked.chunk.seq: looked for looked in found}
-
-    async def _look_at(self, chunk: Chunk, claim: AckClaim) -> _Looked:
-        sight = await self._looker.look(chunk)
-        if not sight.reached:
-            return _Looked(chunk, Verdict.UNREACHABLE, "")
-        verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=claim.etag, head=sight.head)
-        return _Looked(chunk, verdict, sight.head.etag if sight.head else "", _doubt(chunk, sight.head))
 
     async def _commit(self, looked: Mapping[int, _Looked]) -> Mapping[int, ChunkState]:
         proven = [
@@ -103,6 +96,13 @@ class AckService:
         ]
         if blocked:
             await self._chunks.allow_overwrite(owner, recording_id, blocked)
+
+
+def _judged(chunk: Chunk, claim: AckClaim, sight: Sight) -> _Looked:
+    if not sight.reached:
+        return _Looked(chunk, Verdict.UNREACHABLE, "")
+    verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=claim.etag, head=sight.head)
+    return _Looked(chunk, verdict, sight.head.etag if sight.head else "", _doubt(chunk, sight.head))
 
 
 def _doubt(chunk: Chunk, head: ObjectHead | None) -> Finding | None:
