@@ -63,6 +63,6 @@ export function deletedWords({ title, durationMs, wasRecording }: RecordingDelet
     };
   return {
     heading: `This recording was deleted elsewhere. Recording stopped at ${clock(durationMs)}.`,
-    rest: `${named} is gone from your bucket and from this device. Nothing is being recorded now.`,
+    rest: `${named} is gone from your bucket and from this device.`,
   };
 }
