@@ -23,7 +23,7 @@ PATIENCE_S = 15.0
 
 
 class DatabaseUnreachable(Exception):
-    """The database did not answer, or ended the connection: whether the statement took effect is unknown."""
+    """The database did not answer, takes no writes, or ended the connection: whether the statement took effect is unknown."""
 
 
 class Database:
@@ -60,10 +60,15 @@ class Database:
         """A connection of the pool, autocommit. Raises `DatabaseUnreachable`."""
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                try:
+                    yield connection
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    await connection.close()  # after a failover, the next one may lead to who takes writes now
+                    raise
         except (
             psycopg.OperationalError,
             psycopg.InterfaceError,
+            psycopg.errors.ReadOnlySqlTransaction,
             PoolTimeout,
             PoolClosed,
             TooManyRequests,
