@@ -1,9 +1,9 @@
 """The connection pool, and the one place where driver errors become ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, TypeAlias
+from typing import Any, LiteralString, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -13,6 +13,7 @@ from control_plane.db.queries import queries
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Row: TypeAlias = dict[str, Any]
+Result = TypeVar("Result")
 
 # Long enough for the largest statement we make (an audit's snapshot), short enough to notice a database that hangs.
 STATEMENT_TIMEOUT_MS = 60_000
@@ -20,6 +21,9 @@ STATEMENT_TIMEOUT_MS = 60_000
 LOCK_TIMEOUT_MS = 2_000
 # What a caller waits for a statement of a request, whatever the server does: a server that hangs sends no timeout either.
 PATIENCE_S = 15.0
+
+# "Cached plan must not change result type", among others, and "prepared statement does not exist".
+_OUTDATED = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
 
 
 class DatabaseUnreachable(Exception):
@@ -65,6 +69,10 @@ class Database:
                 except psycopg.errors.ReadOnlySqlTransaction:
                     await connection.close()  # after a failover, the next one may lead to who takes writes now
                     raise
+        except _OUTDATED as exc:
+            if not _is_outdated(exc):
+                raise
+            raise DatabaseUnreachable(str(exc)) from exc  # changed twice within a moment
         except (
             psycopg.OperationalError,
             psycopg.InterfaceError,
@@ -88,11 +96,8 @@ class Database:
     async def rows(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Sequence[Row]:
         """All rows of a named statement, on `on` (a transaction under way) or a connection of its own."""
         if on is None:
-            async with _patience(), self.connection() as connection:
-                return await self.rows(name, params, on=connection)
-        async with on.cursor(binary=True) as cursor:  # binary: times and digests need no parsing
-            await cursor.execute(self._queries[name], params)
-            return await cursor.fetchall()
+            return await self._alone(lambda connection: self._rows(name, params, connection))
+        return await self._rows(name, params, on, prepare=False)
 
     async def together(self, *statements: tuple[str, Mapping[str, object]]) -> Sequence[Sequence[Row]]:
         """The rows of each of these named statements, sent together and run one after the other in one transaction.
@@ -100,13 +105,16 @@ class Database:
         A statement sees what was committed when it began, not when it got a lock that it waited for: what a later one reads
         under the locks of an earlier one is the truth until the commit.
         """
-        async with _patience(), self.connection() as connection:
+
+        async def run(connection: Connection) -> Sequence[Sequence[Row]]:
             async with connection.pipeline(), connection.transaction():
                 cursors = [
                     await connection.cursor(binary=True).execute(self._queries[name], params)
                     for name, params in statements
                 ]
             return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+        return await self._alone(run)
 
     async def row(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> Row | None:
         """The first row of a named statement, or None."""
@@ -116,13 +124,47 @@ class Database:
     async def execute(self, name: str, params: Mapping[str, object], *, on: Connection | None = None) -> int:
         """Runs a named statement that answers no rows; how many it touched."""
         if on is None:
-            async with _patience(), self.connection() as connection:
-                return await self.execute(name, params, on=connection)
-        return (await on.execute(self._queries[name], params)).rowcount
+            return await self._alone(lambda connection: self._execute(name, params, connection))
+        return await self._execute(name, params, on, prepare=False)
 
     async def ping(self) -> None:
         """Returns if the database answers."""
         await self.rows("ping", {})
+
+    async def _alone(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """`run`, which is one statement or one transaction, on a connection of its own.
+
+        Once more where the schema has changed since its statements were prepared: nothing has taken effect then. On a caller's
+        connection that cannot be done, so nothing is prepared there.
+        """
+        async with _patience(), self.connection() as connection:
+            try:
+                return await run(connection)
+            except _OUTDATED as exc:
+                if not _is_outdated(exc):
+                    raise
+                await connection.rollback()
+                await connection.execute("deallocate all")  # which makes psycopg forget its names too
+                return await run(connection)
+
+    async def _rows(
+        self, name: str, params: Mapping[str, object], on: Connection, *, prepare: bool | None = None
+    ) -> Sequence[Row]:
+        async with on.cursor(binary=True) as cursor:  # binary: times and digests need no parsing
+            await cursor.execute(self._queries[name], params, prepare=prepare)
+            return await cursor.fetchall()
+
+    async def _execute(
+        self, name: str, params: Mapping[str, object], on: Connection, *, prepare: bool | None = None
+    ) -> int:
+        return (await on.execute(self._queries[name], params, prepare=prepare)).rowcount
+
+
+def _is_outdated(exc: psycopg.Error) -> bool:
+    """Whether the server refused a prepared statement for its age. Its messages are in any language, its functions are not."""
+    return (
+        isinstance(exc, psycopg.errors.InvalidSqlStatementName) or exc.diag.source_function == "RevalidateCachedQuery"
+    )
 
 
 @asynccontextmanager

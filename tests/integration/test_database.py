@@ -62,3 +62,28 @@ async def test_a_database_that_takes_no_writes_is_told_as_unavailable(running: R
         async with asyncio.timeout(20):
             while not await taken(recorder.complete([chunk])):
                 pass
+
+
+async def test_replicas_serve_on_while_the_schema_changes(running: Running) -> None:
+    async with running.recorder() as recorder:
+        await recorder.start()
+        chunk = recorder.chunk(0)
+        await recorder.send([chunk])
+
+        async def calls() -> None:
+            """Often enough, and at once, that statements are prepared on several connections."""
+            for _ in range(12):
+                reads = [recorder.status() for _ in range(6)]
+                writes = [recorder.grant([chunk]), recorder.ack([(0, None)]), recorder.beat([chunk])]
+                await asyncio.gather(*reads, *writes, recorder.start())
+
+        for change in ("alter table recordings add more int", "alter table chunks add more int"):
+            await calls()
+            await running.sql(change)
+        await calls()
+        for _ in range(8):
+            with pytest.raises(Refused) as refused:
+                await recorder.complete([chunk, recorder.chunk(1)])
+            assert refused.value.problem.code == "chunks_missing"
+        await running.sql("alter table recordings drop more")
+        assert (await recorder.complete([chunk])).complete
