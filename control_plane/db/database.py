@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 STATEMENT_TIMEOUT_MS = 60_000
 # A row lock is held for one statement: waiting longer means that something is stuck, and others wait behind it.
 LOCK_TIMEOUT_MS = 2_000
+# No transaction of ours waits for anything but its next statement: whoever does has hung or lost its host, and holds locks.
+IDLE_IN_TRANSACTION_MS = 60_000
 # What a caller waits for a statement of a request, whatever the server does: a server that hangs sends no timeout either.
 PATIENCE_S = 15.0
 
@@ -50,7 +52,8 @@ class Database:
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}",
             },
         )
         await pool.open(wait=False)
@@ -77,6 +80,7 @@ class Database:
             psycopg.OperationalError,
             psycopg.InterfaceError,
             psycopg.errors.ReadOnlySqlTransaction,
+            psycopg.errors.IdleInTransactionSessionTimeout,
             PoolTimeout,
             PoolClosed,
             TooManyRequests,

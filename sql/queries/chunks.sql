@@ -8,17 +8,19 @@ with claim as (
                          %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
                   with ordinality as c (owner, exempt, recording_id, seq, segment, size, sha256, place)
 ), recording as (
-    -- Against their deletion meanwhile.
-    select id, owner, state, chunk_count, mime_type, described_at is not null as described, expires_at
-      from recordings
-     where id = any (%(recording_ids)b::uuid[]) and state in ('open', 'expired', 'complete')
-     order by id
-       for share
+    -- Against their deletion meanwhile. Only what is the claiming owner's: a call that waited for another owner's recording would
+    -- tell that it is there.
+    select r.id, r.owner, r.state, r.chunk_count, r.mime_type, r.described_at is not null as described, r.expires_at
+      from (select distinct recording_id, owner from claim) asked
+      join recordings r on (r.id, r.owner) = (asked.recording_id, asked.owner)
+     where r.state in ('open', 'expired', 'complete')
+     order by r.id
+       for share of r
 ), revived as (
     -- Whoever asks is not idle. Written now and then only: each write costs as much as a grant.
     update recordings r set state = 'open', expires_at = now() + %(idle)s::interval
       from recording f
-     where r.id = f.id and exists (select from claim where (claim.recording_id, claim.owner) = (f.id, f.owner))
+     where r.id = f.id
        and (f.state = 'expired' or f.state = 'open' and f.expires_at < now() + %(idle)s::interval * 0.95)
 ), wanted as (
     -- Two calls may claim one chunk at once: the first is answered, and the other where it claims the same.

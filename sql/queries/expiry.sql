@@ -25,7 +25,8 @@ with due as (
 select count(*) as grants, coalesce(sum(size), 0)::bigint as bytes from held
 
 -- name: recordings_expire
--- Idle recordings, and with them what is reserved for them. What was acked stays, and a recorder that returns revives them.
+-- Idle recordings, and with them what is reserved for them. What was acked stays, and a recorder that returns revives them. One
+-- that is locked is the next run's: waiting for it would hold up the owners of all the others.
 with due as (
     select id, owner from recordings
      where state = 'open' and expires_at < now()
@@ -39,7 +40,7 @@ with due as (
       join recordings r on r.id = due.id
      where r.state = 'open' and r.expires_at < now()
      order by r.id
-       for no key update of r
+       for no key update of r skip locked
 ), held as (
     select c.recording_id, c.seq, c.size, idle.owner
       from idle join chunks c on c.recording_id = idle.id

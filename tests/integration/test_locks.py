@@ -1,0 +1,67 @@
+"""A row that somebody holds locked: only those wait who have to, and for ever nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from control_plane.db import database
+from control_plane.db.database import Database, DatabaseUnreachable
+from tests.support.plane import Running
+from tests.support.recorder import Recorder, Refused
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def locked(running: Running, recorder: Recorder) -> AsyncIterator[None]:
+    """The recording's row, as its completion and deletion lock it."""
+    url = running.settings.database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        lock = "select from recordings where id = %(id)s for no key update"
+        await connection.execute(lock, {"id": recorder.recording_id})
+        yield
+        await connection.rollback()
+
+
+async def test_no_grant_waits_for_another_owners_recording(running: Running) -> None:
+    async with running.recorder("alice") as alice, running.recorder("bob", recording_id=alice.recording_id) as bob:
+        await alice.start()
+        async with locked(running, alice):
+            with pytest.raises(Refused) as refused:
+                await bob.grant([bob.chunk(0)])
+    assert refused.value.problem.code == "recording_unknown", "503 would tell that the recording is there"
+
+
+async def test_recordings_expire_beside_one_that_is_locked(running: Running) -> None:
+    async with running.recorder("alice") as busy, running.recorder("bob") as idle:
+        await busy.start()
+        await idle.start()
+        await running.sql("update recordings set expires_at = now() - interval '1 second'")
+        async with locked(running, busy):
+            expired = await running.plane.services.expiry.run()
+            assert [str(it) for it in expired.recordings] == [idle.recording_id]
+        expired = await running.plane.services.expiry.run()
+        assert [str(it) for it in expired.recordings] == [busy.recording_id]
+
+
+async def test_a_transaction_that_hangs_lets_its_locks_go(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "IDLE_IN_TRANSACTION_MS", 100)
+    url = running.settings.database_url.get_secret_value()
+    async with running.recorder() as recorder, Database.open(url, max_size=1, timeout_s=5) as hanging:
+        await recorder.start()
+        wanted = {"id": recorder.recording_id, "owner": "alice"}
+
+        async def hang() -> None:
+            async with hanging.transaction() as connection:
+                await hanging.row("recording_lock", wanted, on=connection)
+                async with asyncio.timeout(20):
+                    while not await running.sql("select id from recordings for update skip locked"):
+                        pass
+                await hanging.row("recording_lock", wanted, on=connection)
+
+        with pytest.raises(DatabaseUnreachable):
+            await hang()
+        assert await hanging.row("recording_lock", wanted), "the pool has another connection"
