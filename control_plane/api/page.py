@@ -37,7 +37,7 @@ class _Immutable(StaticFiles):
 
 
 def page_routes(folder: Path, *, bucket_origin: str) -> Sequence[BaseRoute]:
-    """Routes of the page built into `folder`; none where it was not built (an API without a page).
+    """Routes of the page built into `folder`, and of the reference; each is left out where it was not built (an API alone).
 
     `bucket_origin`: where browsers reach the bucket, which is all that the page may connect to beside us.
     """
@@ -50,12 +50,19 @@ def page_routes(folder: Path, *, bucket_origin: str) -> Sequence[BaseRoute]:
     async def page(_: Request[State]) -> Response:
         return FileResponse(document, headers={**headers, "cache-control": "no-cache"})
 
-    async def reference(_: Request[State]) -> Response:
-        headers = {"cache-control": "no-cache", "content-security-policy": REFERENCE_POLICY}
-        return FileResponse(folder / "reference.html", headers=headers)
-
     return [
-        Route(REFERENCE, reference, methods=["GET"]),
+        *_reference_routes(folder / "reference.html"),
         *(Route(address, page, methods=["GET"]) for address in ADDRESSES),
         Mount("/assets", _Immutable(folder / "assets", headers)),
     ]
+
+
+def _reference_routes(document: Path) -> Sequence[BaseRoute]:
+    if not document.is_file():
+        return []
+
+    async def reference(_: Request[State]) -> Response:
+        headers = {"cache-control": "no-cache", "content-security-policy": REFERENCE_POLICY}
+        return FileResponse(document, headers=headers)
+
+    return [Route(REFERENCE, reference, methods=["GET"])]

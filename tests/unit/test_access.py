@@ -12,8 +12,9 @@ from control_plane.app import create_app
 from tests.support.access import ROUTES
 
 
-def routes_of_the_app(page_dir: Path) -> Iterator[str]:
-    (page_dir / "index.html").touch()
+def routes_of_the_app(page_dir: Path, *built: str) -> Iterator[str]:
+    for name in built:
+        (page_dir / name).touch()
     services: Any = None  # no call is made
     app = create_app(services, page_dir=page_dir, page_origins=[])
     for route in app.routes:
@@ -25,9 +26,13 @@ def routes_of_the_app(page_dir: Path) -> Iterator[str]:
 
 
 def test_every_route_says_who_may_call_it(tmp_path: Path) -> None:
-    there_are = set(routes_of_the_app(tmp_path))
+    there_are = set(routes_of_the_app(tmp_path, "index.html", "reference.html"))
     assert there_are - set(ROUTES) == set(), "say in tests/support/access.py who may call them"
     assert set(ROUTES) - there_are == set(), "these are no more"
+
+
+def test_a_page_that_was_not_built_has_no_route(tmp_path: Path) -> None:
+    assert "GET /docs" not in set(routes_of_the_app(tmp_path, "index.html"))
 
 
 def test_calls_declare_the_same_scope() -> None:
