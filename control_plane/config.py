@@ -22,7 +22,7 @@ _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 class Settings(BaseSettings):
     """Everything that can be configured; each name is its environment variable in lower case."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(description="PostgreSQL, as a libpq URL")
     s3_endpoint: str = Field(description="The bucket's server as the control plane reaches it")
