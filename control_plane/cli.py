@@ -18,6 +18,7 @@ from typing import Any
 
 import uvloop
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from control_plane import doctor, wiring
 from control_plane.api.calls import CALLS
@@ -30,6 +31,7 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.migrations import MigrationError, migrate
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.models import SweepOutcome
+from control_plane.domain.wrong_values import wrong_value
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
@@ -477,14 +479,17 @@ def _settings(given: Mapping[str, str]) -> Settings:
     try:
         return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # validated there
     except ValidationError as exc:
-        named = "; ".join(f"{str(error['loc'][0]).upper()}: {_worded(error['msg'])}" for error in exc.errors())
+        named = "; ".join(f"{str(error['loc'][0]).upper()}: {_worded(error)}" for error in exc.errors())
         raise UsageError(f"set these environment variables. {named}") from exc
 
 
-def _worded(message: str) -> str:
-    """pydantic's message as the rest of a sentence; what a validator of ours says stays as it is."""
-    ours = message.removeprefix("Value error, ")
-    return message.lower() if ours == message else ours
+def _worded(error: ErrorDetails) -> str:
+    """What is wrong with a setting, as the rest of a sentence that begins with its name."""
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "value_error":  # a validator of ours, in words of its own
+        return str(error["ctx"]["error"])
+    return wrong_value(error["type"], error.get("ctx", {})) or "cannot be taken: docs/settings.md says what can"
 
 
 def _print_addresses(port: int, data_dir: Path, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr = Field(description="Their secret half; never logged")
     s3_bucket_name: str = Field(description="The bucket")
     s3_region: str = Field(default="us-east-1", description="What most S3-compatible servers take")
-    s3_addressing: str = Field(default="path", pattern="^(path|virtual)$", description="path suits every server")
+    s3_addressing: Literal["path", "virtual"] = Field(default="path", description="path suits every server")
 
     safereel_token_secret: SecretStr = Field(
         default=SecretStr(""), description="Signs bearer tokens (HS256); at least 32 bytes. Empty: such are not taken"

@@ -1,9 +1,8 @@
 """Request bodies: strict models at the edge, and a stable code for each way in which one can be wrong."""
 
 import json
-from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -13,14 +12,13 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
+from control_plane.api.body_refusals import own_fault, range_code, refusal_of
 from control_plane.api.state import State
 from control_plane.domain.errors import (
-    BodyInvalid,
     BodyTooLarge,
     ContentEncodingUnsupported,
     ContentTypeUnsupported,
@@ -41,8 +39,6 @@ from control_plane.domain.limits import (
 
 # Twice what a batch of 1,000 grants or 10,000 ranges takes.
 MAX_BODY_BYTES = 1024 * 1024
-# Errors named in one answer: enough to mend a client, not enough to be used as an amplifier.
-MAX_ERRORS = 20
 
 # PostgreSQL's text cannot hold NUL, and the others (C0, DEL, C1) have no business in a title, a log field or a terminal.
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -52,7 +48,7 @@ def _allowed_mime_type(value: str) -> str:
     container = value.split(";", 1)[0].strip()
     if container not in MIME_TYPES:
         raise PydanticCustomError(
-            "mime_type_not_allowed", "must be one of {allowed}", {"allowed": ", ".join(sorted(MIME_TYPES))}
+            "mime_type_not_allowed", "must be of a type of {allowed}", {"allowed": ", ".join(sorted(MIME_TYPES))}
         )
     return value
 
@@ -118,10 +114,16 @@ class AckBody(Body):
     )
 
 
-def _distinct(items: Sequence[ChunkBody] | Sequence[AckBody]) -> None:
-    seqs = {item.seq for item in items}
-    if len(seqs) < len(items):
-        raise PydanticCustomError("duplicate_seq", "each seq may stand in a batch once")
+ChunkBodies = TypeVar("ChunkBodies", list[ChunkBody], list[AckBody])
+
+
+def _each_seq_once(items: ChunkBodies) -> ChunkBodies:
+    seen: set[int] = set()
+    for place, item in enumerate(items):
+        if item.seq in seen:
+            raise own_fault("duplicate_seq", "stands in this batch already: name each seq once", place, "seq")
+        seen.add(item.seq)
+    return items
 
 
 class GrantsBody(Body):
@@ -130,14 +132,9 @@ class GrantsBody(Body):
     model_config = ConfigDict(title="GrantsRequest")
     own_codes = frozenset({"duplicate_seq"})
 
-    chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH)] = Field(
-        description="The chunks to be sent; answered in this order."
+    chunks: Annotated[list[ChunkBody], Field(min_length=1, max_length=MAX_BATCH), AfterValidator(_each_seq_once)] = (
+        Field(description="The chunks to be sent; answered in this order.")
     )
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        _distinct(self.chunks)
-        return self
 
 
 class AcksBody(Body):
@@ -146,14 +143,9 @@ class AcksBody(Body):
     model_config = ConfigDict(title="AcksRequest")
     own_codes = frozenset({"duplicate_seq"})
 
-    acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH)] = Field(
+    acks: Annotated[list[AckBody], Field(min_length=1, max_length=MAX_BATCH), AfterValidator(_each_seq_once)] = Field(
         description="The chunks that were sent; answered in this order."
     )
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        _distinct(self.acks)
-        return self
 
 
 class CompleteBody(Body):
@@ -188,22 +180,39 @@ class StorageBody(Body):
     quota: Annotated[int, Field(ge=0, le=2**62)] | None = Field(default=None, description="Bytes that it may use.")
 
 
+Range = Annotated[list[Seq], Field(min_length=2, max_length=2)]
+
+
+def _ascending(ranges: list[Range]) -> list[Range]:
+    for place, (first, last) in enumerate(ranges):
+        if first > last:
+            raise own_fault("range_malformed", "must be [first, last], first not above last", place)
+    return ranges
+
+
 class HoldingBody(Body):
     """The sealed chunks of a recording that are still held, as inclusive ranges of `seq`; `open`: more will come."""
 
     model_config = ConfigDict(title="Holding")
 
     recording_id: UUID = Field(description="Which recording; each stands here once.")
-    ranges: list[Annotated[list[Seq], Field(min_length=2, max_length=2)]] = Field(
+    ranges: Annotated[list[Range], AfterValidator(_ascending)] = Field(
         description="Sealed chunks still held, as `[first, last]`, both included; at most 10,000 ranges in a heartbeat."
     )
     open: bool = Field(description="More chunks will come.")
 
-    @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        if any(first > last for first, last in self.ranges):
-            raise PydanticCustomError("range_malformed", "a range is [first, last], first not above last")
-        return self
+
+def _bounded_and_each_once(holding: list[HoldingBody]) -> list[HoldingBody]:
+    if sum(len(held.ranges) for held in holding) > MAX_HELD_RANGES:
+        words = "must have 10,000 ranges or fewer in all: tell the others in the next heartbeat"
+        raise own_fault("batch_size_out_of_range", words)
+    seen: set[UUID] = set()
+    for place, held in enumerate(holding):
+        if held.recording_id in seen:
+            words = "stands in this heartbeat already: name each recording once"
+            raise own_fault("duplicate_recording", words, place, "recording_id")
+        seen.add(held.recording_id)
+    return holding
 
 
 class HeartbeatBody(Body):
@@ -220,20 +229,14 @@ class HeartbeatBody(Body):
         description="Version of the recorder's program, kept for the operator."
     )
     storage: StorageBody = Field(description="What the browser tells of its storage.")
-    holding: Annotated[list[HoldingBody], Field(max_length=MAX_HELD_RECORDINGS)] = Field(
+    holding: Annotated[
+        list[HoldingBody], Field(max_length=MAX_HELD_RECORDINGS), AfterValidator(_bounded_and_each_once)
+    ] = Field(
         description="The recordings that it holds chunks of; where they are more, the others in later heartbeats."
     )
     gone: Annotated[list[UUID], Field(max_length=MAX_GONE)] = Field(
         default_factory=list, description="Ids of tickets whose chunks it does not hold."
     )
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if sum(len(held.ranges) for held in self.holding) > MAX_HELD_RANGES:
-            raise PydanticCustomError("batch_size_out_of_range", "at most 10,000 ranges in all")
-        if len({held.recording_id for held in self.holding}) < len(self.holding):
-            raise PydanticCustomError("duplicate_recording", "each recording may stand in a heartbeat once")
-        return self
 
 
 B = TypeVar("B", bound=Body)
@@ -263,7 +266,7 @@ def _named_once(members: list[tuple[str, object]]) -> None:
     """A name that stands twice is read as the first by some and as the last by others (RFC 8259, 4): it means nothing."""
     names = {name for name, _ in members}
     if len(names) < len(members):
-        raise JsonMalformed("The body names a member twice.")
+        raise JsonMalformed("The body names a member twice: name each once.")
 
 
 async def _bounded(request: Request[State]) -> bytes:
@@ -278,46 +281,6 @@ async def _bounded(request: Request[State]) -> bytes:
     return bytes(raw)
 
 
-_RANGE_CODES = {
-    "seq": "seq_out_of_range",
-    "segment": "segment_out_of_range",
-    "size": "size_out_of_range",
-    "sha256": "digest_malformed",
-    "etag": "etag_malformed",
-    "mime_type": "mime_type_not_allowed",
-    "title": "title_malformed",
-    "chunks": "batch_size_out_of_range",
-    "acks": "batch_size_out_of_range",
-    "holding": "batch_size_out_of_range",
-    "gone": "batch_size_out_of_range",
-    "ranges": "range_malformed",
-}
-_WRONG_TYPE = ("_type", "_parsing")
-_OWN_CODES = frozenset(
-    {
-        "mime_type_not_allowed",
-        "duplicate_seq",
-        "duplicate_recording",
-        "range_malformed",
-        "batch_size_out_of_range",
-    }
-)
-
-CODES = frozenset(
-    {
-        *_RANGE_CODES.values(),
-        *_OWN_CODES,
-        "unknown_member",
-        "member_missing",
-        "wrong_type",
-        "id_malformed",
-        "owner_malformed",
-        "value_out_of_range",
-    }
-)
-"""Every code with which a body can be refused."""
-
-
 @cache
 def codes_of(model: type[Body]) -> frozenset[str]:
     """Every code with which this body can be refused, one that is JSON."""
@@ -325,40 +288,7 @@ def codes_of(model: type[Body]) -> frozenset[str]:
     parts = [schema, *schema.get("$defs", {}).values()]
     members = {name: member for part in parts for name, member in part.get("properties", {}).items()}
     found = {"unknown_member", "member_missing", "wrong_type", *model.own_codes}
-    found |= {_RANGE_CODES.get(name, "value_out_of_range") for name in members}
+    found |= {range_code(name) for name in members}
     if '"uuid"' in json.dumps(members):
         found.add("id_malformed")
     return frozenset(found)
-
-
-def refusal_of(errors: Sequence[ErrorDetails]) -> BodyInvalid | JsonMalformed:
-    """The refusal for what pydantic found wrong with a body."""
-    if errors[0]["type"] == "json_invalid":
-        return JsonMalformed(f"The body cannot be read: {errors[0]['msg']}.")
-    named = [
-        {"pointer": _pointer(error["loc"]), "code": _code(error), "detail": error["msg"]}
-        for error in errors[:MAX_ERRORS]
-    ]
-    first = named[0]
-    return BodyInvalid(first["code"], f"{first['pointer'] or '/'}: {first['detail']}.", named)
-
-
-def _code(error: ErrorDetails) -> str:
-    kind = error["type"]
-    if kind in _OWN_CODES:
-        return kind
-    if kind == "extra_forbidden":
-        return "unknown_member"
-    if kind == "missing":
-        return "member_missing"
-    if kind.endswith(_WRONG_TYPE) and kind != "uuid_parsing":
-        return "wrong_type"
-    if kind == "uuid_parsing":
-        return "id_malformed"
-    name = next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
-    return _RANGE_CODES.get(name, "value_out_of_range")
-
-
-def _pointer(loc: Sequence[int | str]) -> str:
-    """RFC 6901."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)

@@ -145,7 +145,7 @@ class Cursor:
                 raise ValueError("a cursor's time has a zone")
             return before, UUID(found)
         except (ValueError, binascii.Error) as exc:
-            raise _refusal(self, "must be next_cursor of the page before") from exc
+            raise _refusal(self, "must be the next_cursor of the page before, or be left out") from exc
 
     @staticmethod
     def after(at: datetime, row: UUID) -> str:
@@ -154,5 +154,6 @@ class Cursor:
 
 
 def _refusal(parameter: WholeNumber | Cursor | OwnerName, detail: str) -> BodyInvalid:
-    named = {"parameter": parameter.name, "code": parameter.code, "detail": detail}
-    return BodyInvalid(parameter.code, f"The parameter “{parameter.name}” {detail}.", [named])
+    sentence = f"The parameter “{parameter.name}” {detail}."
+    named = {"parameter": parameter.name, "code": parameter.code, "detail": sentence}
+    return BodyInvalid(parameter.code, sentence, [named])

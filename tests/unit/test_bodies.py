@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from control_plane.api.bodies import AcksBody, Body, CompleteBody, GrantsBody, HeartbeatBody, StartBody, refusal_of
+from control_plane.api.bodies import AcksBody, Body, CompleteBody, GrantsBody, HeartbeatBody, StartBody
+from control_plane.api.body_refusals import refusal_of
 from control_plane.domain.limits import MAX_CHUNK_BYTES, MAX_SEQ
 
 CHUNK = {"seq": 0, "segment": 0, "size": 1, "sha256": "a" * 64}
@@ -50,11 +51,11 @@ def code_of(model: type[Body], body: object) -> tuple[str, str]:
         (GrantsBody, {"chunks": [{**CHUNK, "sha256": "a" * 63}]}, "digest_malformed", "/chunks/0/sha256"),
         (GrantsBody, {"chunks": [{**CHUNK, "sha256": "A" * 64}]}, "digest_malformed", "/chunks/0/sha256"),
         (GrantsBody, {"chunks": [{**CHUNK, "sha256": "a" * 64 + "\n"}]}, "digest_malformed", "/chunks/0/sha256"),
-        (GrantsBody, {"chunks": [CHUNK, CHUNK]}, "duplicate_seq", ""),
+        (GrantsBody, {"chunks": [CHUNK, CHUNK]}, "duplicate_seq", "/chunks/1/seq"),
         (GrantsBody, {"chunks": []}, "batch_size_out_of_range", "/chunks"),
         (GrantsBody, {"chunks": [{**CHUNK, "seq": n} for n in range(1_001)]}, "batch_size_out_of_range", "/chunks"),
         (GrantsBody, [], "wrong_type", ""),
-        (AcksBody, {"acks": [{"seq": 1}, {"seq": 1}]}, "duplicate_seq", ""),
+        (AcksBody, {"acks": [{"seq": 1}, {"seq": 1}]}, "duplicate_seq", "/acks/1/seq"),
         (AcksBody, {"acks": [{"seq": 1, "etag": ""}]}, "etag_malformed", "/acks/0/etag"),
         (AcksBody, {"acks": [{"seq": 1, "etag": "a\r\nx: y"}]}, "etag_malformed", "/acks/0/etag"),
         (StartBody, {**START, "mime_type": "text/html"}, "mime_type_not_allowed", "/mime_type"),
@@ -71,10 +72,12 @@ def code_of(model: type[Body], body: object) -> tuple[str, str]:
         (StartBody, {**START, "expected_bytes": -1}, "value_out_of_range", "/expected_bytes"),
         (CompleteBody, {"chunk_count": 1}, "member_missing", "/total_bytes"),
         (CompleteBody, {"chunk_count": -1, "total_bytes": 0}, "value_out_of_range", "/chunk_count"),
-        (HeartbeatBody, held([[3, 1]]), "range_malformed", "/holding/0"),
+        (HeartbeatBody, held([[0, 1], [3, 1]]), "range_malformed", "/holding/0/ranges/1"),
         (HeartbeatBody, held([[1]]), "range_malformed", "/holding/0/ranges/0"),
         (HeartbeatBody, held([[0, MAX_SEQ + 1]]), "range_malformed", "/holding/0/ranges/0/1"),
-        (HeartbeatBody, held([[0, 0]] * 10_001), "batch_size_out_of_range", ""),
+        (HeartbeatBody, held([[0, 0]] * 10_001), "batch_size_out_of_range", "/holding"),
+        (HeartbeatBody, {**BEAT, "holding": held([])["holding"] * 2}, "duplicate_recording", "/holding/1/recording_id"),
+        (HeartbeatBody, {**BEAT, "a/b~c": 1}, "unknown_member", "/a~1b~0c"),
         (HeartbeatBody, {**BEAT, "gone": ["x"]}, "id_malformed", "/gone/0"),
     ],
 )

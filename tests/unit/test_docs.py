@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from control_plane.api.bodies import CODES
+from control_plane.api.body_refusals import CODES
 from control_plane.api.calls import CALLS
 from control_plane.cli import command_names
 from control_plane.config import Settings
