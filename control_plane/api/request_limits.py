@@ -1,4 +1,4 @@
-"""How large a request's head may be, and how long a request may take."""
+"""How large a request's head may be, and how long a request may take and wait for the database."""
 
 import asyncio
 from itertools import chain
@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane.api.draining import Drain, Phase, shutting_down
 from control_plane.api.problems import problem
+from control_plane.db.patience import within_request
 from control_plane.domain.errors import (
     AddressTooLong,
     AnswerTimeout,
@@ -47,7 +48,8 @@ class RequestLimits:
     async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         clock = _Clock(self._timeout_s, receive, send)
         try:
-            await self._app(scope, clock.receive, clock.send)
+            with within_request():
+                await self._app(scope, clock.receive, clock.send)
         except asyncio.CancelledError:
             refusal = self._refusal_of_cut_off(clock)
             if refusal is None:

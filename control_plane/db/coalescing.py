@@ -6,7 +6,10 @@ are under way, what arrives in the meantime is gathered and becomes the next one
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.db.patience import waiting, within_request
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,8 +23,8 @@ MAX_TOGETHER = 2_000
 class Coalescer(Generic[Item, Result]):
     """Runs `run(items)` for the items of many callers at once; each gets the whole statement's result.
 
-    An exception of a run reaches every caller whose items were in it. A caller that is cancelled does not stop the run:
-    its items may have taken effect, as with any lost answer.
+    An exception of a run reaches every caller whose items were in it. A caller that is cancelled or gives up does not stop
+    the run: its items may have taken effect, as with any lost answer; those that wait for a run are left out of it.
     """
 
     def __init__(self, run: Callable[[Sequence[Item]], Awaitable[Result]], *, at_once: int = AT_ONCE) -> None:
@@ -31,28 +34,35 @@ class Coalescer(Generic[Item, Result]):
         self._workers: set[asyncio.Task[None]] = set()
 
     async def submit(self, items: Sequence[Item]) -> Result:
-        """The result of the statement in which `items` took part."""
+        """The result of the statement in which `items` took part. Raises `DatabaseUnreachable` also if that takes too long."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, done))
         if len(self._workers) < self._at_once:
             worker = asyncio.create_task(self._drain())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
-        return await done
+        with waiting() as give_up_at:
+            timer = asyncio.get_running_loop().call_at(give_up_at, _give_up, done)
+            try:
+                return await done
+            finally:
+                timer.cancel()
 
     async def _drain(self) -> None:
-        while self._waiting:
-            batch = self._take()
+        while batch := self._take():
             try:
-                result = await self._run([item for items, _ in batch for item in items])
+                # A patience of its own: what is left of one caller's is not enough for the others.
+                with within_request():
+                    result = await self._run([item for items, _ in batch for item in items])
             except Exception as exc:  # noqa: BLE001  # handed on to each caller, who handles it
                 _settle(batch, exc)
             else:
                 for _, done in batch:
-                    if not done.cancelled():
+                    if not done.done():
                         done.set_result(result)
 
     def _take(self) -> list[tuple[Sequence[Item], asyncio.Future[Result]]]:
+        self._waiting = [(items, done) for items, done in self._waiting if not done.done()]
         taken = 0
         count = 0
         for items, _ in self._waiting:
@@ -66,5 +76,10 @@ class Coalescer(Generic[Item, Result]):
 
 def _settle(batch: Sequence[tuple[object, asyncio.Future[Result]]], exc: Exception) -> None:
     for _, done in batch:
-        if not done.cancelled():
+        if not done.done():
             done.set_exception(exc)
+
+
+def _give_up(done: asyncio.Future[Any]) -> None:
+    if not done.done():
+        done.set_exception(DatabaseUnreachable("no answer in time to the statements of many"))

@@ -1,14 +1,18 @@
 """The connection pool, and the one place where driver errors become ours."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeAlias, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from control_plane.db.patience import waiting
 from control_plane.db.queries import queries
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
@@ -21,8 +25,14 @@ STATEMENT_TIMEOUT_MS = 60_000
 LOCK_TIMEOUT_MS = 2_000
 # No transaction of ours waits for anything but its next statement: whoever does has hung or lost its host, and holds locks.
 IDLE_IN_TRANSACTION_MS = 60_000
-# What a caller waits for a statement of a request, whatever the server does: a server that hangs sends no timeout either.
-PATIENCE_S = 15.0
+# What nobody waits for any more is to end on the server too: it looks so often whether the caller has hung up.
+CONNECTION_CHECK_MS = 1_000
+# What a URL may say otherwise. A server that hangs takes connections and never greets; one whose host is gone is noticed
+# within a minute, also by who waits without a limit.
+CONNECTING = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# After that the pool gives a place up, and the next who wants one tries at once: it would wait for minutes between its
+# tries, with the database long back.
+RECONNECT_S = 5.0
 
 # "Cached plan must not change result type", among others, and "prepared statement does not exist".
 _OUTDATED = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
@@ -48,12 +58,15 @@ class Database:
             min_size=1,
             max_size=max_size,
             timeout=timeout_s,
+            reconnect_timeout=RECONNECT_S,
             open=False,
             kwargs={
+                **{name: value for name, value in CONNECTING.items() if name not in conninfo_to_dict(url)},
                 "autocommit": True,
                 "row_factory": dict_row,
                 "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}",
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+                f" -c client_connection_check_interval={CONNECTION_CHECK_MS}",
             },
         )
         await pool.open(wait=False)
@@ -64,9 +77,43 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection of the pool, autocommit. Raises `DatabaseUnreachable`."""
+        """A connection of the pool, autocommit, for as long as one likes: not for requests. Raises `DatabaseUnreachable`."""
+        async with self._connection(self._pool.timeout) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed at the end, rolled back by an exception. Nothing but statements in it.
+
+        Raises `DatabaseUnreachable`, also if all of it takes longer than the caller's patience.
+        """
+        async with self._patient_connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _patient_connection(self) -> AsyncIterator[Connection]:
+        """A connection that is hung up where whoever uses it has waited long enough: every statement on it then fails.
+
+        It is not cancelled: psycopg would ask the server to cancel, and wait for that as well. The pool drops what is broken.
+        """
+        loop = asyncio.get_running_loop()
+        with waiting() as give_up_at:
+            began = loop.time()
+            async with self._connection(min(self._pool.timeout, give_up_at - began)) as connection:
+                timer = loop.call_at(give_up_at, _hang_up, connection)
+                try:
+                    yield connection
+                except psycopg.Error as exc:
+                    if loop.time() < give_up_at:
+                        raise
+                    raise DatabaseUnreachable(f"no answer within {give_up_at - began:.0f} s") from exc
+                finally:
+                    timer.cancel()
+
+    @asynccontextmanager
+    async def _connection(self, timeout_s: float) -> AsyncIterator[Connection]:
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout_s) as connection:
                 try:
                     yield connection
                 except psycopg.errors.ReadOnlySqlTransaction:
@@ -86,12 +133,6 @@ class Database:
             TooManyRequests,
         ) as exc:
             raise DatabaseUnreachable(str(exc)) from exc
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction: committed at the end, rolled back by an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
 
     def statement(self, name: str) -> LiteralString:
         """The named statement's text."""
@@ -141,7 +182,7 @@ class Database:
         Once more where the schema has changed since its statements were prepared: nothing has taken effect then. On a caller's
         connection that cannot be done, so nothing is prepared there.
         """
-        async with _patience(), self.connection() as connection:
+        async with self._patient_connection() as connection:
             try:
                 return await run(connection)
             except _OUTDATED as exc:
@@ -171,10 +212,7 @@ def _is_outdated(exc: psycopg.Error) -> bool:
     )
 
 
-@asynccontextmanager
-async def _patience() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield
-    except TimeoutError as exc:
-        raise DatabaseUnreachable(f"no answer within {PATIENCE_S:.0f} s") from exc
+def _hang_up(connection: Connection) -> None:
+    """Ends the connection under whoever waits for its answer. Only shut down, not closed: its number is still watched."""
+    with suppress(psycopg.OperationalError, OSError), socket.socket(fileno=os.dup(connection.fileno())) as again:
+        again.shutdown(socket.SHUT_RDWR)
