@@ -115,7 +115,7 @@ async def test_a_store_that_is_down_is_never_an_error(stack: EmbeddedStack, sett
         ("GET", "/v1/me", 200),
         ("GET", "/v1/nothing", 404),
         ("PATCH", "/v1/me", 405),
-        ("PUT", f"/v1/recordings/{uuid4()}", 415),
+        ("PUT", "/v1/recordings/01920000-0000-7000-8000-0000000000aa", 415),
         ("GET", "/v1/me?" + "x" * 9_000, 414),
     ],
 )
