@@ -13,6 +13,7 @@ from control_plane.api import problems
 from control_plane.api.application import Application
 from control_plane.api.calls import CALLS
 from control_plane.api.contract import routes_of
+from control_plane.api.lost_page import on_unknown_address
 from control_plane.api.metrics import metrics_route
 from control_plane.api.openapi import openapi_route
 from control_plane.api.page import page_routes
@@ -55,7 +56,7 @@ def create_app(
             Refusal: problems.on_refusal,
             DatabaseUnreachable: problems.on_database_unreachable,
             BucketUnreachable: problems.on_bucket_unreachable,
-            HTTPException: problems.on_http_exception,
+            HTTPException: on_unknown_address if (page_dir / "index.html").is_file() else problems.on_http_exception,
             ClientDisconnect: problems.on_disconnect,
             Exception: problems.on_fault,
         },

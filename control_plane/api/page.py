@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -65,4 +65,7 @@ def _reference_routes(document: Path) -> Sequence[BaseRoute]:
         headers = {"cache-control": "no-cache", "content-security-policy": REFERENCE_POLICY}
         return FileResponse(document, headers=headers)
 
-    return [Route(REFERENCE, reference, methods=["GET"])]
+    async def without_slash(_: Request[State]) -> Response:
+        return RedirectResponse(REFERENCE, 308)
+
+    return [Route(REFERENCE, reference, methods=["GET"]), Route(f"{REFERENCE}/", without_slash, methods=["GET"])]

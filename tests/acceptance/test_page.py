@@ -1,7 +1,7 @@
 """The shipped page for those who use keys and screen readers: no accessibility rule is broken in any main state."""
 
-from tests.support.browser import Page, Scheme
-from tests.support.live import until
+from tests.support.browser import Browser, Page, Scheme
+from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage
 
 # A desk by day and a hand by night.
@@ -42,6 +42,18 @@ def test_no_rule_is_broken_while_the_line_is_down(console: ConsolePage) -> None:
     console.wait_only_here(">= 1")
     assert_accessible(console.page, "offline")
     console.stop()
+
+
+def test_an_address_without_a_page_leads_back_to_the_recorder(browser: Browser, system: System) -> None:
+    page = browser.new_page()
+    assert page.goto(f"{system.api.url}/foo") == 404
+    assert_accessible(page, "lost")
+    page.viewport(360, 640, scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 21, 22)"
+    assert [entry.status for entry in page.seen().failed_requests] == [404], "nothing else is asked for"
+    page.click("a")
+    page.wait_for("location.pathname === '/' && document.querySelector('#root')?.childElementCount > 0")
 
 
 def test_r_records_and_s_stops_but_not_while_a_title_is_typed(console: ConsolePage) -> None:
