@@ -1,9 +1,10 @@
 """`/docs`: the reference of the API, whole, and from nobody's server but our own."""
 
 from control_plane.api.calls import CALLS
-from tests.support.browser import Browser
+from tests.support.browser import Browser, Scheme
 from tests.support.live import System
 
+SCHEMES: tuple[Scheme, ...] = ("dark", "light", "dark")
 FOREIGN = "performance.getEntriesByType('resource').map(({name}) => name).filter((name) => !name.startsWith(origin))"
 
 
@@ -15,6 +16,17 @@ def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, syste
     seen = page.seen()
     assert (seen.errors, seen.failed_requests) == ((), ())
     assert page.evaluate(FOREIGN) == []
+
+
+def test_reference_follows_the_systems_colours_while_it_is_open(browser: Browser, system: System) -> None:
+    page = browser.new_page()
+    page.viewport(1280, 800, scheme="dark")
+    page.goto(f"{system.api.url}/docs")
+    for scheme in SCHEMES:
+        page.viewport(1280, 800, scheme=scheme)
+        page.wait_for(f"document.body.classList.contains('{scheme}-mode')")
+    page.reload()
+    page.wait_for(f"document.body.classList.contains('{SCHEMES[-1]}-mode')")
 
 
 def test_the_page_leads_to_it_without_ending_a_recording(browser: Browser, system: System) -> None:

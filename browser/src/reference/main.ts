@@ -26,7 +26,6 @@ const CONFIGURATION = {
   agent: { disabled: true },
   mcp: { disabled: true },
   hideDarkModeToggle: true,
-  forceDarkModeState: matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light',
   authentication: { preferredSecurityScheme: 'bearer' },
   persistAuth: false,
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
