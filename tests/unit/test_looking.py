@@ -39,7 +39,8 @@ async def test_one_chunk_does_not_wait_for_a_batch_of_another_call() -> None:
     bucket: Any = SlowBucket()
     looker = Looker(bucket, at_once=4, patience_s=None)
     batches = [asyncio.create_task(looker.look_at_all(chunks(recording, 500))) for recording in range(3)]
-    await asyncio.sleep(0)
+    while not bucket.asked:  # then each batch stands in the queue with as many as it may
+        await asyncio.sleep(0)
     sight = await looker.look(chunks(9, 1)[0])
     assert sight.reached
     assert len(bucket.asked) < 100, "of 1,500 that were asked for before"
