@@ -64,6 +64,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /health/ready": OPEN,
     "GET /": OPEN,
     "GET /docs": OPEN,
+    "GET /docs/": OPEN,
     "GET /recordings": OPEN,
     "GET /recordings/{rest:path}": OPEN,
     "GET /assets/…": OPEN,

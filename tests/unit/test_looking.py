@@ -17,9 +17,11 @@ class SlowBucket:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.in_use = asyncio.Event()
 
     async def head(self, key: str) -> None:
         self.asked.append(key)
+        self.in_use.set()
         await asyncio.sleep(0)
 
 
@@ -39,8 +41,7 @@ async def test_one_chunk_does_not_wait_for_a_batch_of_another_call() -> None:
     bucket: Any = SlowBucket()
     looker = Looker(bucket, at_once=4, patience_s=None)
     batches = [asyncio.create_task(looker.look_at_all(chunks(recording, 500))) for recording in range(3)]
-    while not bucket.asked:  # then each batch stands in the queue with as many as it may
-        await asyncio.sleep(0)
+    await bucket.in_use.wait()  # then each batch stands in the queue with as many as it may
     sight = await looker.look(chunks(9, 1)[0])
     assert sight.reached
     assert len(bucket.asked) < 100, "of 1,500 that were asked for before"
