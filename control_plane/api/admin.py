@@ -11,12 +11,15 @@ from control_plane.api.bodies import QuotaBody, read
 from control_plane.api.contract import Answer, Call
 from control_plane.api.parameters import OwnerName, WholeNumber
 from control_plane.api.state import State, services
-from control_plane.domain.limits import MAX_PAGE
+from control_plane.domain.limits import MAX_PAGE, WORK_OF_A_CALL
 from control_plane.domain.models import OwnerUsage
 
 OWNER = OwnerName(name="owner", description="Whose quota: the subject of its tokens.", example="alice")
 AFTER = OwnerName(
     name="after", description="`next_after` of the page before; left out: the first page.", example="alice"
+)
+RECOUNTED = OwnerName(
+    name="after", description="`next_after` of the answer before; left out: from the first owner on.", example="alice"
 )
 LIMIT = WholeNumber(
     name="limit", description="How many owners a page has at most.", default=MAX_PAGE, low=1, high=MAX_PAGE
@@ -52,9 +55,10 @@ class Drifted(TypedDict):
 
 
 class RecountAnswer(TypedDict):
-    """The owners whose counters were off."""
+    """The owners whose counters were off. `next_after` is null where nobody is left to recount."""
 
     drifted: list[Drifted]
+    next_after: str | None
 
 
 class ExpiryAnswer(TypedDict):
@@ -94,14 +98,19 @@ async def set_quota(request: Request[State]) -> Response:
 
 
 async def recount(request: Request[State]) -> Response:
-    """All counters anew from the ledger; answers those that were off."""
+    """Counters anew from the ledger, owner by owner, for some ten seconds; answers those that were off.
+
+    Where `next_after` is not null there are more owners: go on with `?after=`.
+    """
     await administrator_of(request)
-    drifted = await services(request).quotas.recount_all()
+    after = RECOUNTED.in_query(request)
+    recounted = await services(request).quotas.recount_from(after, within=WORK_OF_A_CALL)
     told: RecountAnswer = {
         "drifted": [
             {"owner": one.owner, "used_off_bytes": one.used_off, "reserved_off_bytes": one.reserved_off}
-            for one in drifted
-        ]
+            for one in recounted.drifted
+        ],
+        "next_after": recounted.next_after,
     }
     return answer(told)
 
@@ -119,9 +128,9 @@ async def expire(request: Request[State]) -> Response:
 
 
 async def write_manifests(request: Request[State]) -> Response:
-    """Writes manifests of complete recordings to the bucket now instead of at the next run."""
+    """Writes manifests of complete recordings to the bucket now instead of at the next run, for some ten seconds at most."""
     await administrator_of(request)
-    done = await services(request).manifests.run()
+    done = await services(request).manifests.run(within=WORK_OF_A_CALL)
     told: ManifestsAnswer = {"written": done.written, "failed": done.failed, "waiting": done.waiting}
     return answer(told)
 
@@ -179,10 +188,14 @@ calls = [
         summary="Count all quotas anew",
         tag="Administration",
         scope=ADMIN,
+        query=[RECOUNTED],
         answers=[
             Answer(
                 RecountAnswer,
-                {"drifted": [{"owner": "alice", "used_off_bytes": 5_242_880, "reserved_off_bytes": 0}]},
+                {
+                    "drifted": [{"owner": "alice", "used_off_bytes": 5_242_880, "reserved_off_bytes": 0}],
+                    "next_after": None,
+                },
                 description="It was done.",
             )
         ],

@@ -13,7 +13,7 @@ from control_plane.api.contract import Answer, Call
 from control_plane.api.parameters import WholeNumber
 from control_plane.api.state import State, services
 from control_plane.domain.errors import RecordingUnknown
-from control_plane.domain.limits import MAX_PAGE
+from control_plane.domain.limits import MAX_PAGE, WORK_OF_A_CALL
 from control_plane.domain.models import DeleteCause, DeletionUnderWay, RecordingState
 
 LIMIT = WholeNumber(
@@ -53,12 +53,15 @@ class DeletionList(TypedDict):
 
 
 class PurgeAnswer(TypedDict):
-    """What one run did: recordings looked at, versions removed, recordings that are `deleted` now, and failures."""
+    """What one run did: recordings looked at, versions removed, recordings that are `deleted` now, and failures. `more`: its time
+    was up, and there may be others that are due.
+    """
 
     looked_at: Count
     removed: Count
     finished: Count
     failed: Count
+    more: bool
 
 
 async def delete(request: Request[State]) -> Response:
@@ -85,14 +88,17 @@ async def deletions(request: Request[State]) -> Response:
 
 
 async def purge(request: Request[State]) -> Response:
-    """Looks now, instead of at the next run, at the bucket for deleted recordings that are due."""
+    """Looks now, instead of at the next run, at the bucket for deleted recordings that are due: for some ten seconds at most.
+    Where the answer says that there is more, repeat the call, or leave it to the next runs.
+    """
     await administrator_of(request)
-    purged = await services(request).purges.run()
+    purged = await services(request).purges.run(within=WORK_OF_A_CALL)
     told: PurgeAnswer = {
         "looked_at": purged.looked_at,
         "removed": purged.removed,
         "finished": purged.finished,
         "failed": purged.failed,
+        "more": purged.more,
     }
     return answer(told)
 
@@ -176,7 +182,7 @@ calls = [
         answers=[
             Answer(
                 PurgeAnswer,
-                {"looked_at": 2, "removed": 84, "finished": 1, "failed": 0},
+                {"looked_at": 2, "removed": 84, "finished": 1, "failed": 0, "more": False},
                 description="It was done.",
             )
         ],

@@ -106,7 +106,7 @@ class Database:
                 except psycopg.Error as exc:
                     if loop.time() < give_up_at:
                         raise
-                    raise DatabaseUnreachable(f"no answer within {give_up_at - began:.0f} s") from exc
+                    raise DatabaseUnreachable(f"no answer within {give_up_at - began:.1f} s") from exc
                 finally:
                     timer.cancel()
 

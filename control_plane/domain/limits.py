@@ -1,5 +1,7 @@
 """Limits of the protocol, as `limits` tells recorders and the bodies enforce."""
 
+from datetime import timedelta
+
 from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ
 
 MAX_BATCH = 1_000  # grants or acks a call: one statement's arrays, some 150 KB of JSON
@@ -12,6 +14,7 @@ MAX_RELEASES = 1_000  # an answer: some 80 KB of JSON
 MAX_TICKETS = 100  # an answer: in mass loss, recorders are asked at a bounded rate
 MAX_GONE = 1_000
 MAX_PAGE = 1_000
+WORK_OF_A_CALL = timedelta(seconds=10)  # what an administrator starts; a step under way then may take as long again
 
 MIME_TYPES = frozenset({"audio/webm", "audio/ogg", "audio/mp4", "video/webm", "video/mp4", "video/x-matroska"})
 """What MediaRecorder records in any browser, and containers that hold the same."""
@@ -30,4 +33,5 @@ __all__ = [
     "MAX_TICKETS",
     "MAX_TITLE_LENGTH",
     "MIME_TYPES",
+    "WORK_OF_A_CALL",
 ]

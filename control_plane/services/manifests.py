@@ -6,8 +6,9 @@ complete. A recording without one is found again at every run.
 
 import json
 import logging
+import time
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from uuid import UUID
 
 from control_plane.db.deployment import DeploymentStore
@@ -18,6 +19,8 @@ from control_plane.services.deployment import DeploymentService, WrongBucket
 
 # Each is a statement and a PUT: some seconds for all of them.
 MANIFESTS_A_RUN = 200
+# Where the bucket is slow, or recordings are long: what is left is the next run's.
+RUN = timedelta(minutes=1)
 # A bucket that refuses so many is down: the rest waits for the next run.
 FAILURES_A_RUN = 3
 # 45 MB, at 90 bytes a chunk. Longer recordings (a month of 5 s chunks) have totals and ranges only: keys tell the rest.
@@ -46,8 +49,9 @@ class ManifestService:
         self._deployment = deployment
         self._bucket = bucket
 
-    async def run(self) -> Manifested:
-        """Writes the manifests of complete recordings that have none yet."""
+    async def run(self, *, within: timedelta = RUN) -> Manifested:
+        """Writes the manifests of complete recordings that have none yet, for about so long."""
+        ends_at = time.monotonic() + within.total_seconds()
         written = failed = 0
         for recording_id in await self._manifests.without(limit=MANIFESTS_A_RUN):
             try:
@@ -56,7 +60,7 @@ class ManifestService:
                 failed += 1
                 fields = {"recording_id": str(recording_id), "cause": str(exc)}
                 _log.error("The manifest of a complete recording could not be written; it is tried again", extra=fields)
-            if failed == FAILURES_A_RUN:
+            if failed == FAILURES_A_RUN or time.monotonic() >= ends_at:
                 break
         return Manifested(written, failed, await self._manifests.waiting())
 

@@ -4,7 +4,10 @@ Bounded, idempotent, safe to run twice at once. Each step is a commit of its own
 next run goes on. Nothing is removed from a bucket that does not bear this deployment's mark.
 """
 
+import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +23,8 @@ from control_plane.services.deployment import DeploymentService, WrongBucket
 
 # One run's share, one after the other: removal is slow, and what an owner waits for is only the first look.
 VISITS_PER_RUN = 100
+# And its time: then the next run looks again which is longest due.
+RUN = timedelta(minutes=1)
 # Pages of one visit, some 25,000 versions: then others have their turn before this one goes on.
 PAGES_PER_VISIT = 50
 # Longer than a visit of that size takes (measured: 165 to 300 removals a second); a process that died is replaced after it.
@@ -44,21 +49,33 @@ class PurgeRefused(Exception):
 
 @dataclass(slots=True)
 class _Visit:
-    """One look at a recording's prefixes: what was removed, whether there is more, and why versions may be hidden from us."""
+    """One look at a recording's prefixes: what was removed, whether there is more, and why versions may be hidden from us.
 
+    `ends_at`: by `time.monotonic`; whoever finds it past stops after the step that is under way.
+    """
+
+    ends_at: float = math.inf
     removed: int = 0
     more: bool = False
     hidden: str | None = None
 
+    def is_over(self) -> bool:
+        """Whether its time is up."""
+        return time.monotonic() >= self.ends_at
+
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one run did: recordings looked at, versions removed, recordings that are now `deleted`, and failures."""
+    """What one run did: recordings looked at, versions removed, recordings that are now `deleted`, and failures.
+
+    `more`: it ended for its limits, and there may be others that are due.
+    """
 
     looked_at: int = 0
     removed: int = 0
     finished: int = 0
     failed: int = 0
+    more: bool = False
 
 
 class PurgeService:
@@ -72,19 +89,27 @@ class PurgeService:
         self._deployment = deployment
         self._bucket = bucket
 
-    async def run(self) -> Purged:
-        """Visits the recordings that are due. A failure is counted and tried again later; it stops nobody else's purge."""
+    async def run(self, *, within: timedelta = RUN) -> Purged:
+        """Visits the recordings that are due, for about so long. A failure is counted and tried again later; it stops nobody
+        else's purge.
+        """
+        ends_at = time.monotonic() + within.total_seconds()
         looked_at = removed = finished = failed = 0
-        while looked_at < VISITS_PER_RUN and (purge := await self._deletions.claim_purge(lease=LEASE)):
+        while may_go_on := looked_at < VISITS_PER_RUN and time.monotonic() < ends_at:
+            if (purge := await self._deletions.claim_purge(lease=LEASE)) is None:
+                break
             looked_at += 1
-            visit = _Visit()
+            visit = _Visit(ends_at)
             try:
                 finished += await self._purge(purge, visit)
             except (BucketUnreachable, WrongBucket, PurgeRefused) as exc:
                 failed += 1
                 await self._note_failure(purge, visit, str(exc)[:CAUSE_CHARACTERS])
+            except asyncio.CancelledError:
+                await self._give_back(purge, visit)
+                raise
             removed += visit.removed
-        return Purged(looked_at, removed, finished, failed)
+        return Purged(looked_at, removed, finished, failed, more=not may_go_on)
 
     async def under_way(self, *, limit: int) -> DeletionsUnderWay:
         """Deletions that are not finished, those that fail first."""
@@ -126,7 +151,9 @@ class PurgeService:
                 again=LOOK_AGAIN,
             )
             return False
-        await self._forget(purge.id)
+        if not await self._forget(purge.id, visit):
+            await self._deletions.seen(purge.id, removed=0, more=True, again=LOOK_AGAIN)
+            return False
         if finished := await self._deletions.finish(purge.id):
             _log.info("A recording is deleted", extra={"recording_id": str(purge.id)})
         return finished
@@ -139,8 +166,8 @@ class PurgeService:
             async for page in self._pages(prefix, visit):
                 await self._remove(page, visit)
                 pages += 1
-                if pages == PAGES_PER_VISIT:
-                    visit.more = True
+                visit.more = visit.more or pages == PAGES_PER_VISIT
+                if visit.more:
                     return
         await self._require_right_bucket()  # a store that is going away shows nothing
         if visit.hidden:
@@ -178,14 +205,23 @@ class PurgeService:
             visit.removed += len(batch) - len(refused)
             if refused:
                 raise PurgeRefused(f"{len(refused)} versions were not removed, the first for {refused[0].code}.")
+            if visit.is_over():
+                visit.more = True
+                return
 
-    async def _forget(self, recording_id: UUID) -> None:
-        """Removes the recording's rows in bounded batches; tickets refer to chunks, so they go first."""
-        while await self._deletions.forget_tickets(recording_id, limit=ROWS_TOGETHER):
-            pass
-        while await self._deletions.forget_chunks(recording_id, limit=ROWS_TOGETHER):
-            pass
+    async def _forget(self, recording_id: UUID, visit: _Visit) -> bool:
+        """Removes the recording's rows in bounded batches; tickets refer to chunks, so they go first. False if time was up."""
+        for forget in (self._deletions.forget_tickets, self._deletions.forget_chunks):
+            while await forget(recording_id, limit=ROWS_TOGETHER):
+                if visit.is_over():
+                    return False
         await self._deletions.forget_holdings(recording_id)
+        return True
+
+    async def _give_back(self, purge: DuePurge, visit: _Visit) -> None:
+        """What was cut off is gone on with at once, not after the lease. One that fails is to wait, and keeps its failures."""
+        if visit.removed or not purge.failures:
+            await self._deletions.seen(purge.id, removed=visit.removed, more=True, again=LOOK_AGAIN)
 
     async def _note_failure(self, purge: DuePurge, visit: _Visit, cause: str) -> None:
         failures = purge.failures + 1

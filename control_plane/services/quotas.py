@@ -5,7 +5,9 @@ and recounted.
 """
 
 import logging
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from control_plane.db.owners import OwnerStore
@@ -15,6 +17,14 @@ from control_plane.domain.models import OwnerUsage, Recount, Usage
 OWNERS_A_RUN = 200
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """The owners whose counters were off, and after whom to go on; None where everybody was recounted."""
+
+    drifted: Sequence[Recount]
+    next_after: str | None
 
 
 class QuotaService:
@@ -42,12 +52,19 @@ class QuotaService:
 
     async def recount_all(self) -> Sequence[Recount]:
         """Recounts everybody, one owner after the other; answers those whose counters were off."""
+        return (await self.recount_from(None, within=timedelta.max)).drifted
+
+    async def recount_from(self, after: str | None, *, within: timedelta) -> Recounted:
+        """Recounts owners by name, those after `after`, for about so long."""
+        ends_at = time.monotonic() + within.total_seconds()
         drifted: list[Recount] = []
-        after: str | None = None
         while page := await self._owners.page(after=after, limit=OWNERS_A_RUN):
-            after = page[-1].owner
-            drifted += [one for one in await self._recount([found.owner for found in page]) if _is_off(one)]
-        return drifted
+            for found in page:
+                after = found.owner
+                drifted += filter(_is_off, await self._recount([found.owner]))
+                if time.monotonic() >= ends_at:
+                    return Recounted(drifted, after)
+        return Recounted(drifted, None)
 
     async def _recount(self, owners: Sequence[str]) -> Sequence[Recount]:
         recounts = [await self._owners.recount(owner) for owner in owners]

@@ -164,9 +164,12 @@ async def test_a_recount_finds_and_mends_what_is_off(running: Running) -> None:
         await recorder.send([recorder.chunk(0, size=10)])
         await running.sql("update owners set used_bytes = 999, reserved_bytes = -5")
         found = await admin(running, "POST", "/v1/admin/quotas/recount")
-        assert found == {"drifted": [{"owner": "alice", "used_off_bytes": -989, "reserved_off_bytes": 5}]}
+        assert found == {
+            "drifted": [{"owner": "alice", "used_off_bytes": -989, "reserved_off_bytes": 5}],
+            "next_after": None,
+        }
         assert (await quota(recorder))["used_bytes"] == 10
-        assert await admin(running, "POST", "/v1/admin/quotas/recount") == {"drifted": []}
+        assert await admin(running, "POST", "/v1/admin/quotas/recount") == {"drifted": [], "next_after": None}
         (owner,) = (await admin(running, "GET", "/v1/admin/owners"))["owners"]
         assert (owner["drift_bytes"], owner["drifted_times"]) == (0, 1)
 
