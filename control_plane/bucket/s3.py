@@ -29,11 +29,13 @@ from control_plane.bucket.presign import Address, Addressing, Credentials, Form,
 from control_plane.bucket.versions import VersionStore
 from control_plane.domain.bucket import (
     BucketUnreachable,
+    KeptVersion,
     ListedObject,
     NotRemoved,
     ObjectExists,
     ObjectHead,
     ObjectVersion,
+    ReadBack,
 )
 
 if TYPE_CHECKING:
@@ -181,6 +183,24 @@ class S3Bucket:
         finally:
             answer.release()  # closes the connection if the body was not read to its end
 
+    async def read_back(self, key: str, *, version_id: str | None = None) -> ReadBack | None:
+        if version_id is not None:
+            return await self._versions.read_back(key, version_id)
+        # No total: how long it is, only the answer tells. A store that sends nothing for a call's time is not there.
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._call_s)
+        answer = await self._send(GET, key, self._host_line, patience=patience)
+        try:
+            if answer.status == 200:
+                return await _read_back(answer, key, self._call_s)
+            code = await _error_code(answer)
+            if (answer.status, code) == (404, "NoSuchKey"):
+                return None
+            raise BucketUnreachable(f"GET {key}: status {answer.status} {code}")
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _unreachable("GET", key, exc) from _told(exc)
+        finally:
+            answer.release()
+
     async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
         checksum = b64encode(hashlib.sha256(body).digest()).decode()
         headers = {"content-type": content_type, "x-amz-checksum-sha256": checksum}
@@ -207,6 +227,12 @@ class S3Bucket:
 
     async def remove(self, versions: Sequence[ObjectVersion]) -> Sequence[NotRemoved]:
         return await self._versions.remove(versions)
+
+    async def history(self, key: str) -> Sequence[KeptVersion]:
+        return await self._versions.history(key)
+
+    async def restore(self, key: str, version_id: str) -> None:
+        await self._versions.restore(key, version_id)
 
     async def keeps_versions(self) -> bool | None:
         return await self._versions.keeps()
@@ -315,6 +341,19 @@ async def _body(answer: aiohttp.ClientResponse, key: str, limit: int) -> bytes:
         else:
             return bytes(body)
     raise BucketUnreachable(f"GET {key}: more than {limit} bytes")
+
+
+async def _read_back(answer: aiohttp.ClientResponse, key: str, call_s: float) -> ReadBack:
+    """All of it, hashed as it passes; `BucketUnreachable` where it is slower than the slowest line we wait for."""
+    size, digest = 0, hashlib.sha256()
+    try:
+        async with asyncio.timeout(call_s + (answer.content_length or 0) / SLOWEST_BYTES_PER_S):
+            async for part in answer.content.iter_chunked(READ_STEP_BYTES):
+                size += len(part)
+                digest.update(part)
+    except TimeoutError as exc:
+        raise BucketUnreachable(f"GET {key}: too slow, {size} bytes came") from exc
+    return ReadBack(size, digest.hexdigest())
 
 
 async def _error_code(answer: aiohttp.ClientResponse) -> str:

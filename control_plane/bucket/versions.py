@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -18,11 +19,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from control_plane.bucket.presign import Addressing, Credentials
-from control_plane.domain.bucket import BucketUnreachable, NotRemoved, ObjectVersion, VersionsHidden
+from control_plane.domain.bucket import (
+    BucketUnreachable,
+    KeptVersion,
+    NotRemoved,
+    ObjectVersion,
+    ReadBack,
+    VersionsHidden,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef, ObjectIdentifierTypeDef
+    from types_boto3_s3.type_defs import CopySourceTypeDef, ListObjectVersionsOutputTypeDef, ObjectIdentifierTypeDef
 
 CONNECT_S = 3.0
 # One more try, for a pooled connection that the store had closed; beyond that the next purge is the retry.
@@ -31,6 +39,9 @@ TRIES = 2
 THREADS = 2
 # Half of what S3 takes: measured, SeaweedFS removes some 300 a second on a busy machine, and a call has its time.
 PAGE_VERSIONS = 500
+# Of one key: a chunk is written once, and a few times more at worst.
+NEWEST = 100
+READ_STEP_BYTES = 256 * 1024
 # Statuses with which a store says that it has no such call (S3's own 501, 405 of simpler ones) or that it is not for us.
 REFUSED = frozenset({403, 405, 501})
 ABSENT = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -105,6 +116,60 @@ class VersionStore:
         except _Refused as exc:
             return None if exc.status == 403 else False
 
+    async def history(self, key: str) -> Sequence[KeptVersion]:
+        """See `Bucket.history`."""
+        page = await self._page(key, {})
+        markers = [entry for entry in page.get("DeleteMarkers", []) if entry["Key"] == key]
+        objects = [entry for entry in page.get("Versions", []) if entry["Key"] == key]
+        found = [
+            (
+                entry.get("IsLatest", False),
+                entry["LastModified"],
+                KeptVersion(entry.get("VersionId", "null"), True, 0, ""),
+            )
+            for entry in markers
+        ] + [
+            (
+                entry.get("IsLatest", False),
+                entry["LastModified"],
+                KeptVersion(entry.get("VersionId", "null"), False, entry.get("Size", 0), entry["ETag"].strip('"')),
+            )
+            for entry in objects
+        ]
+        # Two lists, each newest first, and times of a second: the mark of the latest decides between them.
+        found.sort(key=lambda entry: entry[:2], reverse=True)
+        return [version for _, _, version in found[:NEWEST]]
+
+    async def read_back(self, key: str, version_id: str) -> ReadBack | None:
+        """See `Bucket.read_back`."""
+        return await self._call(f"GET {key}", lambda client: self._read_back(client, key, version_id))
+
+    async def restore(self, key: str, version_id: str) -> None:
+        """See `Bucket.restore`."""
+        source: CopySourceTypeDef = {"Bucket": self._bucket, "Key": key, "VersionId": version_id}
+        answer = await self._call(
+            f"COPY {key}",
+            lambda client: client.copy_object(
+                Bucket=self._bucket, Key=key, CopySource=source, ChecksumAlgorithm="SHA256"
+            ),
+        )
+        _require_ok(f"COPY {key}", answer)
+
+    def _read_back(self, client: "S3Client", key: str, version_id: str) -> ReadBack | None:
+        try:
+            answer = client.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+        except ClientError as exc:
+            if _code(exc) in ABSENT:
+                return None
+            raise
+        _require_ok(f"GET {key}", answer)
+        size, digest = 0, hashlib.sha256()
+        with closing(answer["Body"]) as body:
+            for part in body.iter_chunks(READ_STEP_BYTES):
+                size += len(part)
+                digest.update(part)
+        return ReadBack(size, digest.hexdigest())
+
     async def _page(self, prefix: str, marker: dict[str, str]) -> "ListObjectVersionsOutputTypeDef":
         wanted: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": PAGE_VERSIONS, **marker}
         try:
@@ -167,6 +232,12 @@ class VersionStore:
         if self._made is None:
             self._made = self._make()
         return self._made
+
+
+def _require_ok(what: str, answer: Mapping[str, Any]) -> None:
+    """A 204, or whatever a proxy makes of it, is not what S3 promises."""
+    if (status := answer["ResponseMetadata"]["HTTPStatusCode"]) != 200:
+        raise BucketUnreachable(f"{what}: status {status}")
 
 
 class _Refused(BucketUnreachable):

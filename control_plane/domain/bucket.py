@@ -54,6 +54,24 @@ class ObjectVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """One version of an object, as a listing of versions tells it: or, where `is_marker`, a delete marker (size 0, no ETag)."""
+
+    version_id: str
+    is_marker: bool
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What an object is that was read to its end: its bytes, and their SHA-256 (lower-case hex)."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotRemoved:
     """A version that the store would not remove, and the code it said why with."""
 
@@ -99,6 +117,25 @@ class Bucket(Protocol):
 
         What is absent counts as removed. What is not among the answer was said to be removed: a listing is the proof.
         """
+        ...
+
+    async def read_back(self, key: str, *, version_id: str | None = None) -> ReadBack | None:
+        """Reads the object, or one version of it, to its end and hashes it; None if absent. Memory stays flat.
+
+        The only look that sees damage: HEAD and listings tell what was written once. A store that notices by itself (by its
+        own checksum) answers an error: `BucketUnreachable`, as for any other failure.
+        """
+        ...
+
+    async def history(self, key: str) -> Sequence[KeptVersion]:
+        """The newest versions and delete markers of exactly this key, newest first: the first is what a GET sees.
+
+        At most 100. In a bucket that keeps none: the object, if it is there. Raises `VersionsHidden`.
+        """
+        ...
+
+    async def restore(self, key: str, version_id: str) -> None:
+        """Copies an older version over what is there now, inside the bucket; its bytes, type and digest stay as they are."""
         ...
 
     async def keeps_versions(self) -> bool | None:

@@ -1,13 +1,19 @@
 """A provisioned bucket for the contract suite, and a part of it for each test."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from control_plane.bucket.provision import provision
 from control_plane.bucket.s3 import S3Bucket
 from tests.support.buckets import PAGE_ORIGIN, Place, place_in_environment, place_of
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +41,17 @@ def prefix() -> str:
 async def bucket(place: Place) -> AsyncIterator[S3Bucket]:
     async with place.client() as opened:
         yield opened
+
+
+@pytest.fixture
+def s3(place: Place) -> "Iterator[S3Client]":
+    """boto3, to do to the bucket what no part of ours would."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=place.endpoint,
+        region_name=place.region,
+        aws_access_key_id=place.credentials.access_key,
+        aws_secret_access_key=place.credentials.secret_key,
+    )
+    with closing(client):
+        yield client

@@ -189,6 +189,10 @@ CALLS: dict[str, Call] = {
     "overwrite": lambda bucket: write(bucket, "v1/a", overwrite=True),
     "probe": lambda bucket: bucket.probe(),
     "versions": lambda bucket: versions(bucket, "v1/a/"),
+    "read back": lambda bucket: bucket.read_back("v1/a"),
+    "read a version back": lambda bucket: bucket.read_back("v1/a", version_id="0" * 32),
+    "history": lambda bucket: bucket.history("v1/a"),
+    "restore": lambda bucket: bucket.restore("v1/a", "0" * 32),
     "remove": lambda bucket: bucket.remove([ObjectVersion("v1/a", "null")]),
 }
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
@@ -204,7 +208,7 @@ REFUSALS = [
     b"",
 ]
 # The store will not list versions, which callers must know; and what was removed is proven by a listing, never by an answer.
-TOLD_APART = {("versions", b"403"), ("remove", b"204")}
+TOLD_APART = {("versions", b"403"), ("history", b"403"), ("remove", b"204")}
 
 
 @asynccontextmanager

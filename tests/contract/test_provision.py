@@ -1,10 +1,8 @@
 """Provisioning makes a bucket fit, changes nothing when repeated, and says what to do when it cannot."""
 
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from control_plane.bucket.presign import Credentials
@@ -12,8 +10,6 @@ from control_plane.bucket.provision import ProvisionError, provision
 from tests.support.buckets import PAGE_ORIGIN, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from types_boto3_s3 import S3Client
 
 
@@ -26,19 +22,6 @@ def make_fit(place: Place, *origins: str) -> None:
         origins=origins,
         addressing=place.addressing,
     )
-
-
-@pytest.fixture
-def s3(place: Place) -> "Iterator[S3Client]":
-    client = boto3.client(
-        "s3",
-        endpoint_url=place.endpoint,
-        region_name=place.region,
-        aws_access_key_id=place.credentials.access_key,
-        aws_secret_access_key=place.credentials.secret_key,
-    )
-    with closing(client):
-        yield client
 
 
 def test_versions_are_kept(s3: "S3Client", place: Place) -> None:

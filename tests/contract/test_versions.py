@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from control_plane.bucket.s3 import S3Bucket
@@ -18,19 +16,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def s3(place: Place) -> "Iterator[S3Client]":
-    client = boto3.client(
-        "s3",
-        endpoint_url=place.endpoint,
-        region_name=place.region,
-        aws_access_key_id=place.credentials.access_key,
-        aws_secret_access_key=place.credentials.secret_key,
-    )
-    with closing(client):
-        yield client
 
 
 @pytest.fixture
