@@ -100,8 +100,10 @@ update chunks c set granted_at = now(), expires_at = now() + %(ttl)s::interval
 returning c.*
 
 -- name: beat_gone
+-- In order of id, as everything that locks several rows.
 insert into gone_reports (ticket_id, owner, recorder_id)
 select t.id, %(owner)s, %(recorder_id)s
   from tickets t join recordings r on r.id = t.recording_id
  where t.id = any (%(gone)s) and r.owner = %(owner)s
+ order by t.id
 on conflict do nothing
