@@ -9,17 +9,18 @@ from typing_extensions import TypedDict
 from control_plane.api.answers import answer
 from control_plane.api.contract import Answer, Call
 from control_plane.api.state import State, services
+from control_plane.services.health import Part
 
 
 class Checks(TypedDict):
-    """`ok`, or what is wrong with this part."""
+    """`ok`, or what is wrong with this part; `read_only`: it answers, and takes no writes."""
 
-    storage: str
-    database: str
+    storage: Part
+    database: Part
 
 
 class HealthAnswer(TypedDict):
-    """Whether every part answers, and each part by name."""
+    """Whether every part answers and takes writes, and each part by name."""
 
     status: Literal["healthy", "unhealthy"]
     checks: Checks
@@ -38,7 +39,7 @@ class ReadyAnswer(TypedDict):
 
 
 async def health(request: Request[State]) -> Response:
-    """Each part by name; 503 if one of them does not answer."""
+    """Each part by name; 503 if one of them does not answer, or takes no writes."""
     found = await services(request).health.check()
     told: HealthAnswer = {
         "status": "healthy" if found.healthy else "unhealthy",
@@ -54,7 +55,7 @@ async def live(_: Request[State]) -> Response:
 
 
 async def ready(request: Request[State]) -> Response:
-    """It can take work: bucket and database answer."""
+    """It can take work: bucket and database answer, and the database takes writes."""
     found = await services(request).health.check()
     told: ReadyAnswer = {"status": "ready" if found.healthy else "not_ready"}
     return answer(told, 200 if found.healthy else 503)
@@ -74,7 +75,7 @@ calls = [
         scope=None,
         answers=[
             Answer(HealthAnswer, HEALTHY, description="Every part answers."),
-            Answer(HealthAnswer, UNHEALTHY, 503, "A part does not answer: `checks` says which."),
+            Answer(HealthAnswer, UNHEALTHY, 503, "A part does not answer, or takes no writes: `checks` says which."),
         ],
     ),
     Call(
@@ -97,7 +98,12 @@ calls = [
         scope=None,
         answers=[
             Answer(ReadyAnswer, {"status": "ready"}, description="It can."),
-            Answer(ReadyAnswer, {"status": "not_ready"}, 503, "Bucket or database do not answer."),
+            Answer(
+                ReadyAnswer,
+                {"status": "not_ready"},
+                503,
+                "Bucket or database do not answer, or the database takes no writes.",
+            ),
         ],
     ),
 ]

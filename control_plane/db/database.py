@@ -42,6 +42,10 @@ class DatabaseUnreachable(Exception):
     """The database did not answer, takes no writes, or ended the connection: whether the statement took effect is unknown."""
 
 
+class DatabaseReadOnly(DatabaseUnreachable):
+    """The database answers and takes no writes, as a standby after a failover."""
+
+
 class Database:
     """A pool of autocommit connections to the ledger; use as `async with Database.open(...)`."""
 
@@ -123,10 +127,11 @@ class Database:
             if not _is_outdated(exc):
                 raise
             raise DatabaseUnreachable(str(exc)) from exc  # changed twice within a moment
+        except psycopg.errors.ReadOnlySqlTransaction as exc:
+            raise DatabaseReadOnly(str(exc)) from exc
         except (
             psycopg.OperationalError,
             psycopg.InterfaceError,
-            psycopg.errors.ReadOnlySqlTransaction,
             psycopg.errors.IdleInTransactionSessionTimeout,
             PoolTimeout,
             PoolClosed,
@@ -173,8 +178,11 @@ class Database:
         return await self._execute(name, params, on, prepare=False)
 
     async def ping(self) -> None:
-        """Returns if the database answers."""
-        await self.rows("ping", {})
+        """Returns if the database answers and takes writes. Raises `DatabaseReadOnly`, `DatabaseUnreachable`."""
+        async with self._patient_connection() as connection:
+            (row,) = await self._rows("ping", {}, connection)
+            if row["read_only"]:  # as if a write had been tried: the connection is given up
+                raise psycopg.errors.ReadOnlySqlTransaction("the database takes no writes")
 
     async def _alone(self, run: Callable[[Connection], Awaitable[Result]]) -> Result:
         """`run`, which is one statement or one transaction, on a connection of its own.

@@ -26,5 +26,5 @@ class DeploymentStore:
         return empty
 
     async def ping(self) -> None:
-        """Returns if the database answers."""
+        """Returns if the database answers and takes writes. Raises `DatabaseReadOnly`, `DatabaseUnreachable`."""
         await self._database.ping()

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Literal
 
-from control_plane.db.database import DatabaseUnreachable
+from control_plane.db.database import DatabaseReadOnly, DatabaseUnreachable
 from control_plane.db.deployment import DeploymentStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable
 
@@ -15,12 +16,16 @@ PART_TIMEOUT_S = 3.0
 KEEP_S = 0.5
 
 
+Part = Literal["ok", "unreachable", "read_only"]
+"""How a part is; `read_only`: the database answers, and takes no writes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`ok` or `unreachable` for each part."""
+    """How each part is."""
 
-    storage: str
-    database: str
+    storage: Part
+    database: Part
 
     @property
     def healthy(self) -> bool:
@@ -48,7 +53,7 @@ class HealthService:
         return Health(storage, database)
 
 
-async def _answers(probe: Coroutine[None, None, None]) -> str:
+async def _answers(probe: Coroutine[None, None, None]) -> Part:
     asking = asyncio.create_task(probe)
     # Not wait_for: it would also wait for the cancelled probe, and a driver asks a hanging server to cancel for seconds.
     done, _ = await asyncio.wait({asking}, timeout=PART_TIMEOUT_S)
@@ -57,6 +62,8 @@ async def _answers(probe: Coroutine[None, None, None]) -> str:
         return "unreachable"
     try:
         await asking
+    except DatabaseReadOnly:
+        return "read_only"
     except (BucketUnreachable, DatabaseUnreachable):
         return "unreachable"
     return "ok"

@@ -5,4 +5,5 @@ select id from deployment
 select not exists (select from chunks where state <> 'granted') as empty
 
 -- name: ping
-select 1
+-- A standby after a failover answers, and so does a database that was set so: neither takes writes.
+select current_setting('transaction_read_only')::boolean as read_only

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
 from psycopg import sql
@@ -62,6 +64,25 @@ async def test_a_database_that_takes_no_writes_is_told_as_unavailable(running: R
         async with asyncio.timeout(20):
             while not await taken(recorder.complete([chunk])):
                 pass
+
+
+async def test_health_tells_a_database_that_takes_no_writes(running: Running) -> None:
+    async def health(path: str = "/health") -> tuple[int, dict[str, Any]]:
+        async with aiohttp.ClientSession() as client, client.get(running.endpoint + path) as answer:
+            return answer.status, await answer.json()
+
+    unhealthy = {"status": "unhealthy", "checks": {"storage": "ok", "database": "read_only"}}
+    async with asyncio.timeout(20), read_only(running):
+        while await health() != (
+            503,
+            unhealthy,
+        ):  # the first may be told of before, or meet connections that have just ended
+            pass
+        assert await health("/health/ready") == (503, {"status": "not_ready"})
+        assert await health("/health/live") == (200, {"status": "live"})
+    async with asyncio.timeout(20):
+        while (await health())[0] != 200:
+            pass
 
 
 async def test_replicas_serve_on_while_the_schema_changes(running: Running) -> None:
