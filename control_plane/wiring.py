@@ -19,13 +19,14 @@ from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
 from control_plane.db.recordings import RecordingStore
+from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
 from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
-from control_plane.services.auditing import AuditService
+from control_plane.services.auditing import AuditService, Repairs
 from control_plane.services.confirming import ConfirmService
 from control_plane.services.deleting import DeletionService
 from control_plane.services.deployment import DeploymentService
@@ -34,6 +35,7 @@ from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
 from control_plane.services.granting import GrantService
+from control_plane.services.healing import HealService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
@@ -41,6 +43,7 @@ from control_plane.services.limiting import RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
 from control_plane.services.manifests import ManifestService
 from control_plane.services.provider_trust import KeyRing, ProviderTrust
+from control_plane.services.proving import Prover
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
@@ -199,7 +202,8 @@ def _build(
     sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)
     runner = SweepRunner(sweeps, deployment)
-    discrepancies = DiscrepancyService(sweeps)
+    repairs = Repairs(RepairStore(database), Prover(sweeping, opened))
+    discrepancies = DiscrepancyService(sweeps, HealService(repairs.store, opened, repairs.prover))
     deletions = DeletionStore(database)
     deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
     purges = PurgeService(deletions, deployments, deployment, opened)
@@ -227,5 +231,7 @@ def _build(
         retention=RetentionService(RetentionStore(database), deleting, rules=settings.retention),
         deployment=deployment,
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
-        audit=AuditService(runner, sweeps, discrepancies, opened, sweeping, purges=purges, settle=settings.settle),
+        audit=AuditService(
+            runner, sweeps, discrepancies, opened, sweeping, repairs=repairs, purges=purges, settle=settings.settle
+        ),
     )

@@ -28,9 +28,13 @@ class OpenedTicket:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What became of a sweep's findings: a first sighting is remembered, the second opens a ticket."""
+    """What became of a sweep's findings: a first sighting is remembered, the second is healed or opens a ticket.
+
+    In a dry run `healed` could be, and `would_open` are the tickets.
+    """
 
     first_sightings: int = 0
+    healed: int = 0
     tickets: Sequence[OpenedTicket] = ()
     would_open: int = 0
 
@@ -43,6 +47,7 @@ class Observation:
     confirmed: int = 0
     refreshed: int = 0
     returned: int = 0
+    adopted: int = 0
     remains_removed: int = 0
     unreachable: int = 0
     unlisted: int = 0
@@ -69,6 +74,7 @@ def combined(parts: Sequence[Handled]) -> Handled:
     """What several parts of one sweep handled, together."""
     return Handled(
         first_sightings=sum(part.first_sightings for part in parts),
+        healed=sum(part.healed for part in parts),
         tickets=[ticket for part in parts for ticket in part.tickets],
         would_open=sum(part.would_open for part in parts),
     )
@@ -88,11 +94,13 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "confirmed": seen.confirmed,
         "etags_refreshed": seen.refreshed,
         "returned": seen.returned,
+        "adopted": seen.adopted,
         "remains_removed": seen.remains_removed,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,
         "unlisted": seen.unlisted,
         "first_sightings": handled.first_sightings,
+        "healed": handled.healed,
         "tickets_opened": len(handled.tickets),
         "tickets_that_would_open": handled.would_open,
         "unexpected": dict(seen.unexpected),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import AuditStaging, SweepStore
 from control_plane.domain.bucket import Bucket
 from control_plane.domain.findings import Handled, SweepReport, combined
@@ -16,6 +17,7 @@ from control_plane.domain.models import Chunk, ChunkState, SweepKind
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
 from control_plane.services.looking import Looker
+from control_plane.services.proving import Prover
 from control_plane.services.purging import PurgeService
 from control_plane.services.sweeping import Sweep, SweepRunner
 
@@ -48,6 +50,14 @@ def audit_units(ledger_chunks: int) -> Iterator[AuditUnit]:
         yield AuditUnit(shard_prefix(shard), shard, shard)
 
 
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What an audit repairs with."""
+
+    store: RepairStore
+    prover: Prover
+
+
 class AuditService:
     """Runs audit sweeps."""
 
@@ -59,10 +69,12 @@ class AuditService:
         bucket: Bucket,
         looker: Looker,
         *,
+        repairs: Repairs,
         purges: PurgeService,
         settle: timedelta,
     ) -> None:
         self._runner = runner
+        self._repairs = repairs
         self._purges = purges
         self._sweeps = sweeps
         self._discrepancies = discrepancies
@@ -101,7 +113,7 @@ class AuditService:
         if not sweep.dry_run:
             await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right], sweep.started_at)
             sweep.seen.refreshed += await self._sweeps.refresh_etags(examined.right)
-        return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
+        return await self._discrepancies.handle(examined.findings, sweep)
 
     async def _explain_unexpected(self, sweep: Sweep, staging: AuditStaging) -> None:
         """Counts objects that no acked chunk explains, by kind; what had gone missing and is there again is taken back."""
@@ -123,15 +135,24 @@ class AuditService:
                 sweep.seen.unexpected[kind] = sweep.seen.unexpected.get(kind, 0) + count
         samples = [key for key, kind in kinds.items() if kind is not None]
         sweep.seen.samples += samples[: SAMPLES - len(sweep.seen.samples)]
-        await self._take_back(sweep, [chunk for chunk in chunks.values() if chunk and chunk.state in GONE])
+        listed = [chunk for chunk in chunks.values() if chunk]
+        await self._take_back(sweep, [chunk for chunk in listed if chunk.state in GONE])
+        await self._adopt(sweep, [chunk for chunk in listed if chunk.state is ChunkState.GRANTED])
         if not sweep.dry_run:
             sweep.seen.remains_removed += await self._purges.remove_remains(deleted)
 
     async def _take_back(self, sweep: Sweep, missing: Sequence[Chunk]) -> None:
-        examined = await examine(self._looker, missing)
-        proven = [(chunk, etag) for chunk, etag in examined.right if etag]
-        await sweep.require_right_bucket()
-        sweep.seen.returned += len(proven) if sweep.dry_run else await self._sweeps.take_back(proven)
+        proven = await self._repairs.prover.proven(missing)
+        if proven:
+            await sweep.require_right_bucket()
+            sweep.seen.returned += len(proven) if sweep.dry_run else await self._sweeps.take_back(proven)
+
+    async def _adopt(self, sweep: Sweep, granted: Sequence[Chunk]) -> None:
+        """Its PUT was permitted and has arrived, its ack was lost or never made: taken as if it had been made now."""
+        proven = await self._repairs.prover.proven(granted)
+        if proven:
+            await sweep.require_right_bucket()
+            sweep.seen.adopted += len(proven) if sweep.dry_run else await self._repairs.store.adopted(proven)
 
 
 async def _doubts(staging: AuditStaging) -> AsyncIterator[Sequence[Chunk]]:
@@ -147,7 +168,8 @@ def unexpected_kind(key: ChunkKey | None, state: ChunkState | None) -> str | Non
 
     Beside these there are `remains`: a PUT that a URL allowed before its recording's deletion, and that came very late.
     `foreign` is not the key of a chunk, `unknown` is one that the ledger does not have, `unacked` was granted and PUT
-    without an ack so far, `missing_returned` is one that a ticket is open for or that was given up as lost.
+    without an ack so far (it is adopted if its bytes are right), `missing_returned` is one that a ticket is open for or
+    that was given up as lost.
     """
     if key is None:
         return "foreign"

@@ -83,7 +83,7 @@ class ConfirmService:
                     right[part : part + CONFIRMED_TOGETHER], sweep.started_at
                 )
             await self._sweeps.looked(list({chunk.recording_id for chunk in candidates}))
-        return await self._discrepancies.handle(examined.findings, sweep.started_at, dry_run=sweep.dry_run)
+        return await self._discrepancies.handle(examined.findings, sweep)
 
     async def _listed(self, candidates: Sequence[Chunk]) -> dict[UUID, dict[str, ListedObject]]:
         """What the bucket lists of these recordings, by recording and key.

@@ -15,6 +15,9 @@ from control_plane.domain.findings import Handled, Observation, SweepReport, rep
 from control_plane.domain.models import SweepKind, SweepOutcome
 from control_plane.services.deployment import DeploymentService, WrongBucket
 
+# Reading older versions costs up to some megabytes each: what a sweep may spend on it. More is the next one's.
+HEALS_PER_SWEEP = 200
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +29,7 @@ class Sweep:
     ) -> None:
         self.started_at = started_at
         self.dry_run = dry_run
+        self.heals_left = HEALS_PER_SWEEP
         self.seen = Observation()
         self._deployment_id = deployment_id
         self._deployment = deployment

@@ -284,11 +284,14 @@ class System:
         return [key for key in found if recording_id in key]
 
     def delete(self, key: str) -> None:
-        """What a lifecycle rule, a colleague or a fault does to the bucket."""
-        self.s3.delete_object(Bucket=self.bucket_name, Key=key)
+        """The bucket has lost it, older versions and all."""
+        found = self.s3.list_object_versions(Bucket=self.bucket_name, Prefix=key)
+        for version in [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]:
+            self.s3.delete_object(Bucket=self.bucket_name, Key=key, VersionId=version["VersionId"])
 
     def overwrite(self, key: str, data: bytes) -> None:
-        """Puts other bytes where a chunk was."""
+        """Puts other bytes where a chunk was, of which no version is left."""
+        self.delete(key)
         self.s3.put_object(Bucket=self.bucket_name, Key=key, Body=data)
 
     def heal(self) -> None:

@@ -145,19 +145,35 @@ class Running:
         return key
 
     async def delete_object(self, key: str) -> None:
-        """What a lifecycle rule, a colleague or a fault does to the bucket."""
+        """The bucket has lost it, older versions and all."""
+        await asyncio.to_thread(self._delete_versions, key)
+
+    async def hide_object(self, key: str) -> None:
+        """What a lifecycle rule or a colleague does to a bucket that keeps versions: a delete marker is put over it."""
         await asyncio.to_thread(self.s3.delete_object, Bucket=self.settings.s3_bucket_name, Key=key)
 
     async def put_object(self, key: str, body: bytes) -> None:
-        """Puts other bytes where a chunk was."""
+        """Puts other bytes where a chunk was, of which no version is left."""
+        await self.delete_object(key)
+        await self.put_over(key, body)
+
+    async def put_over(self, key: str, body: bytes) -> None:
+        """Puts other bytes over a chunk, whose own are an older version now."""
         await asyncio.to_thread(self.s3.put_object, Bucket=self.settings.s3_bucket_name, Key=key, Body=body)
 
     async def put_object_with_digest(self, key: str, body: bytes) -> None:
-        """Stores bytes as a recorder's PUT does, with their SHA-256."""
+        """Stores bytes as a recorder's PUT does, with their SHA-256; no other version is left."""
+        await self.delete_object(key)
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         await asyncio.to_thread(
             self.s3.put_object, Bucket=self.settings.s3_bucket_name, Key=key, Body=body, ChecksumSHA256=digest
         )
+
+    def _delete_versions(self, key: str) -> None:
+        bucket = self.settings.s3_bucket_name
+        found = self.s3.list_object_versions(Bucket=bucket, Prefix=key)
+        for version in [*found.get("Versions", []), *found.get("DeleteMarkers", [])]:
+            self.s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
 
 
 @asynccontextmanager

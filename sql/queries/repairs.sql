@@ -1,0 +1,38 @@
+-- name: recordings_alive
+select id from recordings where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete')
+
+-- name: chunks_proven
+-- Run after `chunks_ack_lock` in one transaction. Seen in the bucket as they were granted, without a recorder's claim: acked
+-- (anew), to be confirmed like any other. Conditional on the generation that the sweep had read before it looked.
+with seen as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
+               as s (recording_id, seq, generation, etag)
+), held as (
+    select c.recording_id, c.seq, c.size, c.state, c.reserved, seen.etag, r.owner
+      from chunks c
+      join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
+      join recordings r on r.id = c.recording_id
+     where c.state = any (%(states)s) and r.state in ('open', 'expired', 'complete')
+       -- What was granted beyond the end of a recording completed since is no part of it.
+       and (r.state <> 'complete' or c.seq < r.chunk_count)
+), acked as (
+    update chunks c
+       set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), confirmed_at = null,
+           overwrite = false, reserved = false
+      from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
+    returning c.recording_id, c.seq
+), closed as (
+    update tickets t set state = 'healed', closed_at = now(), cause = %(event)s
+      from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
+), forgotten as (
+    delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+), settled as (
+    -- Always taken, above the limit if need be, as a late ack is.
+    update owners o
+       set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved
+      from (select owner, coalesce(sum(size) filter (where state in ('granted', 'lost')), 0) as used,
+                   coalesce(sum(size) filter (where reserved), 0) as reserved
+              from held group by owner) d
+     where o.id = d.owner and (d.used, d.reserved) <> (0, 0)
+)
+select recording_id, seq from acked
