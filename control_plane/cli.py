@@ -5,20 +5,14 @@ import asyncio
 import json
 import os
 import shlex
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import uvloop
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from control_plane import doctor, wiring
 from control_plane.api.calls import CALLS
@@ -31,22 +25,27 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.migrations import MigrationError, migrate
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.models import SweepOutcome
-from control_plane.domain.wrong_values import wrong_value
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
+from control_plane.environment import (
+    DATA_DIR,
+    UsageError,
+    environment_of,
+    settings_from_environment,
+    settings_of,
+    settings_of_stack_or_environment,
+    unlimited,
+)
 from control_plane.schedule import Job, scheduled
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.limiting import LimitStoreMissing
-from control_plane.serving import CLOSING_S, PortTaken, listen, serve
+from control_plane.serving import PortTaken, listen, serve
+from control_plane.signals import run_until_stopped
 from control_plane.telemetry import set_up_logs
 from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_plane, token_issuer, utc_now
 
-DATA_DIR = Path(".safereel")
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
 
 MAX_PORT = 65_535
-
-# make and a terminal send the same stop twice, within moments; a person who sends another one has waited.
-ONE_STOP_S = 0.5
 
 # A run takes so many owners: several runs within the time in which each is to be looked at.
 RECOUNTS_A_ROUND = 20
@@ -63,10 +62,6 @@ EXPECTED = (
     WrongBucket,
 )
 """Failures with a message for a person: printed without a traceback."""
-
-
-class UsageError(Exception):
-    """The command cannot run as it was called; the message says what to set or pass."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -174,11 +169,11 @@ def _up(arguments: argparse.Namespace) -> int:
                 f"It runs already: http://localhost:{port}, with the data in {arguments.data_dir}."
             ) from exc
         raise
-    return _run(lambda: _run_stack(arguments.data_dir, arguments.port, listener))
+    return run_until_stopped(lambda: _run_stack(arguments.data_dir, arguments.port, listener))
 
 
 def _serve(_: argparse.Namespace) -> int:
-    settings = _settings_from_environment()
+    settings = settings_from_environment()
     if not settings.trusts_somebody:
         raise UsageError(
             "nobody could call: set SAFEREEL_OIDC_ISSUER and SAFEREEL_OIDC_AUDIENCE to those of your identity provider, "
@@ -186,11 +181,13 @@ def _serve(_: argparse.Namespace) -> int:
         )
     migrate(settings.database_url.get_secret_value())
     listener = listen(settings.safereel_host, settings.safereel_port, another="set SAFEREEL_PORT")
-    return _run(lambda: _run_on_real_parts(settings, listener), stop_s=settings.safereel_shutdown_ms / 1000)
+    return run_until_stopped(
+        lambda: _run_on_real_parts(settings, listener), stop_s=settings.safereel_shutdown_ms / 1000
+    )
 
 
 def _migrate(_: argparse.Namespace) -> int:
-    settings = _settings_from_environment()
+    settings = settings_from_environment()
     for migration in migrate(settings.database_url.get_secret_value()):
         print(f"applied {migration.number:04d} {migration.name}")
     print("The schema is up to date.")
@@ -198,7 +195,7 @@ def _migrate(_: argparse.Namespace) -> int:
 
 
 def _provision(_: argparse.Namespace) -> int:
-    settings = _settings_from_environment()
+    settings = settings_from_environment()
     migrate(settings.database_url.get_secret_value())  # the marker carries the id that the database gives
     _make_bucket_fit(settings, settings.safereel_page_origins)
     asyncio.run(_claim(settings))
@@ -207,7 +204,7 @@ def _provision(_: argparse.Namespace) -> int:
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    for name, value in _environment_of(read_running_stack(arguments.data_dir)).items():
+    for name, value in environment_of(read_running_stack(arguments.data_dir)).items():
         print(f"{name}={shlex.quote(value)}")
     return 0
 
@@ -229,14 +226,14 @@ def _token(arguments: argparse.Namespace) -> int:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    settings = settings_of_stack_or_environment(arguments.data_dir)
     report = asyncio.run(_sweep_once(settings, arguments.kind, dry_run=arguments.dry_run))
     print(json.dumps(report, indent=2, default=str))
     return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
 
 
 def _retention(arguments: argparse.Namespace) -> int:
-    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    settings = settings_of_stack_or_environment(arguments.data_dir)
     if not settings.retention.on:
         raise UsageError(
             "retention is off, so nothing goes by age: set SAFEREEL_RETAIN_COMPLETE_DAYS or SAFEREEL_RETAIN_EXPIRED_DAYS"
@@ -246,7 +243,7 @@ def _retention(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    settings = _settings_of_stack_or_environment(arguments.data_dir)
+    settings = settings_of_stack_or_environment(arguments.data_dir)
     try:
         origins = [doctor.origin_of(text) for text in arguments.origin]
     except ValueError as exc:
@@ -294,7 +291,7 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
     """Everything on this machine, until cancelled."""
     async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
         own = {"SAFEREEL_HOST": "127.0.0.1", "SAFEREEL_PORT": str(port)}
-        settings = _settings({**_unlimited(), **_environment_of(stack.public()), **own})
+        settings = settings_of({**unlimited(), **environment_of(stack.public()), **own})
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
         await asyncio.to_thread(_make_bucket_fit, settings, origins)
@@ -370,51 +367,6 @@ async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[Embed
         raise failed.result()
 
 
-def _run(run: Callable[[], Awaitable[None]], *, stop_s: float | None = None) -> int:
-    """Runs until SIGINT or SIGTERM, which unwind everything in order: a clean stop is status 0.
-
-    What is not unwound after `stop_s` ends where it stands, with status 1. A second signal, a while after the first, does the
-    same at once, with the status a shell gives to such an end (130, 143). Neither loses anything: the ledger's statements
-    are whole or not there, and parts of an embedded stack stop with us (`embedded/launch.py`).
-    """
-
-    async def until_signal() -> None:
-        task = asyncio.ensure_future(run())
-        loop = asyncio.get_running_loop()
-        began: float | None = None
-
-        def stop(number: signal.Signals) -> None:
-            nonlocal began
-            if began is None:
-                began = loop.time()
-                if stop_s is not None:
-                    _cut_short_after(max(stop_s, CLOSING_S))
-                task.cancel()
-            elif loop.time() - began > ONE_STOP_S:
-                os._exit(128 + number)
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
-        with suppress(asyncio.CancelledError):
-            await task
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(until_signal())
-    return 0
-
-
-def _cut_short_after(seconds: float) -> None:
-    """In a thread: whatever hangs may be what holds the loop."""
-
-    def end() -> None:
-        _tell("The stop took longer than SAFEREEL_SHUTDOWN_MS: what was not done is left.")
-        os._exit(1)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-
-
 def _make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:
     provision(
         endpoint=settings.s3_endpoint,
@@ -426,70 +378,12 @@ def _make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:
     )
 
 
-def _environment_of(stack: Mapping[str, object]) -> dict[str, str]:
-    """A stack as the variables that `serve` reads."""
-    s3 = stack["s3"]
-    assert isinstance(s3, Mapping), "stack.json names the bucket's server"
-    given = {
-        "DATABASE_URL": str(stack["database_url"]),
-        "S3_ENDPOINT": str(s3["endpoint"]),
-        "S3_ACCESS_KEY_ID": str(s3["access_key"]),
-        "S3_SECRET_ACCESS_KEY": str(s3["secret_key"]),
-        "S3_BUCKET_NAME": str(s3["bucket"]),
-        "S3_REGION": str(s3["region"]),
-        "SAFEREEL_TOKEN_SECRET": str(stack["token_secret"]),
-    }
-    origins = stack.get("page_origins")  # there once the bucket lets them in
-    return given if not isinstance(origins, Sequence) else given | {"SAFEREEL_PAGE_ORIGINS": ",".join(origins)}
-
-
-def _unlimited() -> Mapping[str, str]:
-    """On one's own machine, everything is one owner's: no rate limit, unless one is asked for."""
-    return {} if "SAFEREEL_RATE_LIMIT" in os.environ else {"SAFEREEL_RATE_LIMIT": "0"}
-
-
-def _settings_of_stack_or_environment(data_dir: Path | None) -> Settings:
-    """Those of the stack that was named, else of the environment, else of the stack that runs here."""
-    if data_dir is None and "DATABASE_URL" in os.environ:
-        return _settings_from_environment()
-    try:
-        return _settings(_environment_of(read_running_stack(data_dir or DATA_DIR)))
-    except EmbeddedError as exc:
-        if data_dir is not None:
-            raise
-        raise EmbeddedError(
-            f"{exc} For parts of your own, set DATABASE_URL and the other variables of docs/settings.md."
-        ) from exc
-
-
 def _is_running_there(data_dir: Path, port: int) -> bool:
     try:
         origins = read_running_stack(data_dir).get("page_origins")
     except EmbeddedError:
         return False
     return isinstance(origins, Sequence) and f"http://localhost:{port}" in origins
-
-
-def _settings_from_environment() -> Settings:
-    return _settings({})
-
-
-def _settings(given: Mapping[str, str]) -> Settings:
-    """Settings from the environment, `given` first. Raises `UsageError` that names each variable."""
-    try:
-        return Settings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # validated there
-    except ValidationError as exc:
-        named = "; ".join(f"{str(error['loc'][0]).upper()}: {_worded(error)}" for error in exc.errors())
-        raise UsageError(f"set these environment variables. {named}") from exc
-
-
-def _worded(error: ErrorDetails) -> str:
-    """What is wrong with a setting, as the rest of a sentence that begins with its name."""
-    if error["type"] == "missing":
-        return "is missing"
-    if error["type"] == "value_error":  # a validator of ours, in words of its own
-        return str(error["ctx"]["error"])
-    return wrong_value(error["type"], error.get("ctx", {})) or "cannot be taken: docs/settings.md says what can"
 
 
 def _print_addresses(port: int, data_dir: Path, settings: Settings) -> None:
