@@ -1,4 +1,4 @@
-"""boto3's client, for calls that are not hot: provisioning, and looking at how a bucket is set up. Blocking."""
+"""boto3's client, for calls that are not hot: provisioning, versions, and looking at how a bucket is set up. Blocking."""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,16 @@ READ_S = 10
 
 
 def open_client(
-    endpoint: str, region: str, credentials: Credentials, addressing: Addressing, *, tries: int
+    endpoint: str,
+    region: str,
+    credentials: Credentials,
+    addressing: Addressing,
+    *,
+    tries: int,
+    call_s: float = READ_S,
 ) -> "S3Client":
-    """A client to be closed; each call is bounded and made up to `tries` times. `ValueError` for a bad `endpoint`."""
-    return boto3.client(
+    """A client to be closed; each call may take `call_s` and is made up to `tries` times. `ValueError` for a bad `endpoint`."""
+    return boto3.session.Session().client(  # of its own: the one that boto3 shares is not for several threads
         "s3",
         endpoint_url=endpoint,
         region_name=region,
@@ -28,8 +34,8 @@ def open_client(
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.session_token,
         config=Config(
-            connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
+            connect_timeout=min(CONNECT_S, call_s),
+            read_timeout=call_s,
             retries={"total_max_attempts": tries, "mode": "standard"},
             s3={"addressing_style": addressing.value},
             # R2 and others refuse the checksums that boto3 adds by itself.

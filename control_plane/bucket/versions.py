@@ -14,10 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from control_plane.bucket.client import open_client
 from control_plane.bucket.presign import Addressing, Credentials
 from control_plane.domain.bucket import (
     BucketUnreachable,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CopySourceTypeDef, ListObjectVersionsOutputTypeDef, ObjectIdentifierTypeDef
 
-CONNECT_S = 3.0
 # One more try, for a pooled connection that the store had closed; beyond that the next purge is the retry.
 TRIES = 2
 # A purge lists and removes one after the other; another may run beside it.
@@ -249,22 +247,7 @@ class _Refused(BucketUnreachable):
 
 
 def _client(endpoint: str, region: str, credentials: Credentials, addressing: Addressing, call_s: float) -> "S3Client":
-    client = boto3.session.Session().client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.session_token,
-        config=Config(
-            connect_timeout=min(CONNECT_S, call_s),
-            read_timeout=call_s,
-            retries={"total_max_attempts": TRIES, "mode": "standard"},
-            s3={"addressing_style": addressing.value},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    client = open_client(endpoint, region, credentials, addressing, tries=TRIES, call_s=call_s)
     client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     client.meta.events.register("before-call.s3", _follow_no_redirect)
     return client
