@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     safereel_quota_bytes: int = Field(
         default=0, ge=0, description="What an owner without a limit of its own may have in the bucket; 0: no limit"
     )
+    # Ten full batches: a recorder has some 32 at once. A deletion frees so many with its owner's row locked.
+    safereel_live_grants: int = Field(
+        default=10_000, ge=1, le=100_000, description="How many grants an owner may have at once, on all its devices"
+    )
     safereel_idle_ms: int = Field(
         default=86_400_000, ge=1_000, description="Recordings without any sign of their recorder for a day expire"
     )

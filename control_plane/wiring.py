@@ -194,7 +194,13 @@ def _build(
     issuer: TokenIssuer | None,
 ) -> ControlPlane:
     recordings = RecordingStore(database, idle=settings.idle)
-    chunks = ChunkStore(database, grant_ttl=settings.grant_ttl, idle=settings.idle, quota=settings.quota)
+    chunks = ChunkStore(
+        database,
+        grant_ttl=settings.grant_ttl,
+        idle=settings.idle,
+        quota=settings.quota,
+        live_grants=settings.safereel_live_grants,
+    )
     sweeps, deployments = SweepStore(database), DeploymentStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)

@@ -27,15 +27,17 @@ LIMIT = WholeNumber(
 
 
 class OwnerAnswer(TypedDict):
-    """An owner's quota. `own_limit` is whether its limit is its own; `drift_bytes` by how much the last recount found its
-    counters off, `drifted_times` how often one did.
+    """An owner's quota and its number of live grants. `own_limit` is whether its limit is its own; `drift_bytes` and
+    `drift_grants` by how much the last recount found its counters off, `drifted_times` how often one did.
     """
 
     owner: str
     quota: Quota
+    live_grants: int
     own_limit: bool
     recounted_at: Time | None
     drift_bytes: int
+    drift_grants: int
     drifted_times: Count
 
 
@@ -47,11 +49,12 @@ class OwnerPage(TypedDict):
 
 
 class Drifted(TypedDict):
-    """An owner whose counters were off, and by how many bytes."""
+    """An owner whose counters were off, and by how many bytes and live grants."""
 
     owner: str
     used_off_bytes: int
     reserved_off_bytes: int
+    grants_off: int
 
 
 class RecountAnswer(TypedDict):
@@ -107,7 +110,12 @@ async def recount(request: Request[State]) -> Response:
     recounted = await services(request).quotas.recount_from(after, within=WORK_OF_A_CALL)
     told: RecountAnswer = {
         "drifted": [
-            {"owner": one.owner, "used_off_bytes": one.used_off, "reserved_off_bytes": one.reserved_off}
+            {
+                "owner": one.owner,
+                "used_off_bytes": one.used_off,
+                "reserved_off_bytes": one.reserved_off,
+                "grants_off": one.grants_off,
+            }
             for one in recounted.drifted
         ],
         "next_after": recounted.next_after,
@@ -139,9 +147,11 @@ def _owner_answer(found: OwnerUsage) -> OwnerAnswer:
     return {
         "owner": found.owner,
         "quota": usage_answer(found.usage),
+        "live_grants": found.live_grants,
         "own_limit": found.own_limit,
         "recounted_at": maybe_rfc3339(found.recounted_at),
         "drift_bytes": found.drift,
+        "drift_grants": found.drift_grants,
         "drifted_times": found.drifted_times,
     }
 
@@ -149,9 +159,11 @@ def _owner_answer(found: OwnerUsage) -> OwnerAnswer:
 EXAMPLE: OwnerAnswer = {
     "owner": "alice",
     "quota": examples.QUOTA,
+    "live_grants": 2,
     "own_limit": True,
     "recounted_at": examples.NOW,
     "drift_bytes": 0,
+    "drift_grants": 0,
     "drifted_times": 0,
 }
 
@@ -193,7 +205,9 @@ calls = [
             Answer(
                 RecountAnswer,
                 {
-                    "drifted": [{"owner": "alice", "used_off_bytes": 5_242_880, "reserved_off_bytes": 0}],
+                    "drifted": [
+                        {"owner": "alice", "used_off_bytes": 5_242_880, "reserved_off_bytes": 0, "grants_off": 0}
+                    ],
                     "next_after": None,
                 },
                 description="It was done.",

@@ -86,13 +86,16 @@ class Quota(TypedDict):
 
 
 class ItemProblem(TypedDict):
-    """Why one item of a batch was refused; the others are not affected. `quota_exceeded` tells the quota's numbers."""
+    """Why one item of a batch was refused; the others are not affected. `quota_exceeded` tells the quota's numbers,
+    `too_many_grants` how many live grants the owner has and may have."""
 
     code: str
     detail: str
     limit_bytes: NotRequired[Count | None]
     used_bytes: NotRequired[Count]
     reserved_bytes: NotRequired[Count]
+    live_grants: NotRequired[Count]
+    max_live_grants: NotRequired[Count]
 
 
 class DeletionState(TypedDict):

@@ -19,6 +19,7 @@ from control_plane.domain.errors import (
     RecordingDeleted,
     RecordingUnknown,
     Refusal,
+    TooManyGrants,
 )
 from control_plane.domain.models import ChunkClaim, GrantRequest
 from control_plane.services.granting import AlreadyHeld, GrantAnswer, Granted
@@ -42,7 +43,7 @@ class HeldChunk(TypedDict):
 
 class RefusedChunk(TypedDict):
     """This chunk is refused, and no other of the batch with it: `chunk_conflict`, `recording_complete`,
-    `quota_exceeded`."""
+    `quota_exceeded`, `too_many_grants`."""
 
     seq: int
     state: Literal["refused"]
@@ -85,7 +86,13 @@ def _grant_answer(found: GrantAnswer) -> GrantAnswerItem:
 
 def _problem(refusal: Refusal) -> ItemProblem:
     told: ItemProblem = {"code": refusal.code, "detail": refusal.detail}
-    return {**told, **usage_answer(refusal.usage)} if isinstance(refusal, QuotaExceeded) else told
+    match refusal:
+        case QuotaExceeded():
+            return {**told, **usage_answer(refusal.usage)}
+        case TooManyGrants():
+            return {**told, "live_grants": refusal.live.live, "max_live_grants": refusal.live.limit}
+        case _:
+            return told
 
 
 EXAMPLE: GrantsAnswer = {
@@ -114,6 +121,6 @@ calls = [
         example={"chunks": [{"seq": 0, "segment": 0, "size": 5_242_880, "sha256": examples.DIGEST}]},
         answers=[Answer(GrantsAnswer, EXAMPLE, description="One answer for each chunk, in the order asked.")],
         problems=[RecordingUnknown, RecordingDeleted],
-        item_problems=[ChunkConflict, RecordingComplete, QuotaExceeded],
+        item_problems=[ChunkConflict, RecordingComplete, QuotaExceeded, TooManyGrants],
     ),
 ]

@@ -14,6 +14,7 @@ from control_plane.domain.models import (
     ChunkState,
     GrantedBatch,
     GrantRequest,
+    LiveGrants,
     Permit,
     ProvenAck,
     Usage,
@@ -32,18 +33,23 @@ GRANTS_AT_ONCE = 3
 class ChunkStore:
     """Rows of `chunks`, each reached through its owner's recording."""
 
-    def __init__(self, database: Database, *, grant_ttl: timedelta, idle: timedelta, quota: int | None) -> None:
-        """`idle`: how long a recording stays open from its last grant on; `quota`: of owners without one of their own."""
+    def __init__(
+        self, database: Database, *, grant_ttl: timedelta, idle: timedelta, quota: int | None, live_grants: int
+    ) -> None:
+        """`idle`: how long a recording stays open from its last grant on; `quota`: of owners without one of their own;
+        `live_grants`: how many an owner may have at once.
+        """
         self._database = database
         self._grant_ttl = grant_ttl
         self._idle = idle
         self._quota = quota
+        self._live_grants = live_grants
         self._grants = Coalescer(self._write_grants, at_once=GRANTS_AT_ONCE)
         self._claimed = Coalescer(self._read_claimed)
         self._acks = Coalescer(self._write_acks)
 
     async def grant(self, request: GrantRequest) -> GrantedBatch | None:
-        """The chunks now granted, by seq, and those that the quota has no room for; with what others ask at the moment.
+        """The chunks now granted, by seq, and those there is no room for; together with what others ask at the moment.
 
         None where nothing was granted. A claim is absent from the answer where the chunk is acked or confirmed, bound to
         other content, unknown to a recording that is complete, or where there is no such recording.
@@ -54,12 +60,17 @@ class ChunkStore:
         if not rows:
             return None
         first = next(iter(rows.values()))
+        over_grants = frozenset(seq for seq, row in rows.items() if row["expires_at"] is None and row["in_quota"])
+        # Some are refused only once all others together reach the limit.
+        live = LiveGrants(self._live_grants, max(self._live_grants, first["reserved_chunks"])) if over_grants else None
         return GrantedBatch(
             first["mime_type"],
             first["described"],
             {seq: _permit_of(row) for seq, row in rows.items() if row["expires_at"] is not None},
-            frozenset(seq for seq, row in rows.items() if row["expires_at"] is None),
+            frozenset(seq for seq, row in rows.items() if row["expires_at"] is None and not row["in_quota"]),
+            over_grants,
             Usage(first["limit_bytes"], first["used_bytes"], first["reserved_bytes"]),
+            live,
         )
 
     async def claimed(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> Mapping[int, Chunk]:
@@ -104,6 +115,7 @@ class ChunkStore:
             "ttl": self._grant_ttl,
             "idle": self._idle,
             "default_limit": self._quota,
+            "live_grants": self._live_grants,
         }
         _, rows = await self._database.together(
             ("owners_lock", {"owners": list(set(owners))}), ("chunks_grant", claims)

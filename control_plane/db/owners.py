@@ -42,8 +42,8 @@ class OwnerStore:
             ("owners_lock", {"owners": [owner]}), ("owner_recount", {"owner": owner})
         )
         if not rows:
-            return Recount(owner, 0, 0)
-        return Recount(rows[0]["owner"], rows[0]["used_off"], rows[0]["reserved_off"])
+            return Recount(owner, 0, 0, 0)
+        return Recount(owner, rows[0]["used_off"], rows[0]["reserved_off"], rows[0]["chunks_off"])
 
 
 def _usage_of(row: Row) -> Usage:
@@ -52,5 +52,12 @@ def _usage_of(row: Row) -> Usage:
 
 def _owner_of(row: Row) -> OwnerUsage:
     return OwnerUsage(
-        row["id"], _usage_of(row), row["own_limit"], row["recounted_at"], row["drift_bytes"], row["drifted_times"]
+        owner=row["id"],
+        usage=_usage_of(row),
+        live_grants=row["reserved_chunks"],
+        own_limit=row["own_limit"],
+        recounted_at=row["recounted_at"],
+        drift=row["drift_bytes"],
+        drift_grants=row["drift_chunks"],
+        drifted_times=row["drifted_times"],
     )

@@ -2,7 +2,7 @@
 
     Refusal
     ├── HttpMalformed, AddressTooLong, HeadersTooLarge        400, 414, 431
-    ├── RequestTimeout, RateLimited                           408, 429
+    ├── RequestTimeout, RateLimited, TooManyGrants            408, 429
     ├── Token…, ScopeMissing, Origin…, QuotaExceeded          401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
     ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
@@ -15,7 +15,7 @@ Codes never change their meaning; `docs/protocol.md` lists each with what the re
 
 from collections.abc import Mapping, Sequence
 
-from control_plane.domain.models import Usage
+from control_plane.domain.models import LiveGrants, Usage
 
 
 class Refusal(Exception):
@@ -103,6 +103,16 @@ class QuotaExceeded(Refusal):
     def __init__(self, detail: str, usage: Usage) -> None:
         super().__init__(detail)
         self.usage = usage
+
+
+class TooManyGrants(Refusal):
+    """The owner has as many live grants as it may have at once, `live`. It passes as they are acked, or die."""
+
+    status, code, title = 429, "too_many_grants", "Too many grants are live"
+
+    def __init__(self, detail: str, live: LiveGrants) -> None:
+        super().__init__(detail)
+        self.live = live
 
 
 class ChunkNotGranted(Refusal):

@@ -266,6 +266,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveGrants:
+    """How many live grants an owner has, and may have."""
+
+    limit: int
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for."""
 
@@ -282,23 +290,28 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class OwnerUsage:
-    """An owner's counters as an administrator sees them; `drift` is what the last recount found them to be off by."""
+    """An owner's counters as an administrator sees them; the drifts are what the last recount found them to be off by: bytes,
+    and numbers of live grants.
+    """
 
     owner: str
     usage: Usage
+    live_grants: int
     own_limit: bool
     recounted_at: datetime | None
     drift: int
+    drift_grants: int
     drifted_times: int
 
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """One owner's recount: by how many bytes its counters were below (above: negative) what the ledger holds."""
+    """One owner's recount: by how many bytes and live grants its counters were below (above: negative) what the ledger holds."""
 
     owner: str
     used_off: int
     reserved_off: int
+    grants_off: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,14 +328,17 @@ class GrantRequest:
 class GrantedBatch:
     """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is.
 
-    `over_quota` are the claims that the owner's quota, `usage` at that moment, has no room for.
+    `over_quota` are the claims that the owner's quota, `usage` at that moment, has no room for; `over_grants` those beyond the
+    number of grants that it may have at once (`live`; None where there are none such).
     """
 
     mime_type: str
     described: bool
     permits: Mapping[int, Permit]
-    over_quota: frozenset[int] = frozenset()
-    usage: Usage | None = None
+    over_quota: frozenset[int]
+    over_grants: frozenset[int]
+    usage: Usage
+    live: LiveGrants | None
 
 
 @dataclass(frozen=True, slots=True)

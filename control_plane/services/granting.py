@@ -13,6 +13,7 @@ from control_plane.domain.errors import (
     QuotaExceeded,
     RecordingComplete,
     Refusal,
+    TooManyGrants,
 )
 from control_plane.domain.keys import chunk_key
 from control_plane.domain.models import (
@@ -22,6 +23,7 @@ from control_plane.domain.models import (
     ChunkState,
     GrantedBatch,
     GrantRequest,
+    LiveGrants,
     Permit,
     Recording,
     Usage,
@@ -49,7 +51,7 @@ class AlreadyHeld:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not granted, and asking again will not help; its neighbours are not affected."""
+    """Not granted, and why; its neighbours are not affected."""
 
     seq: int
     refusal: Refusal
@@ -83,7 +85,7 @@ class GrantService:
         if batch is None or not batch.described:
             # Nothing new, or the first grants of this recording: what is usual needs no second look.
             await self._descriptions.ensure(await self._recording(owner, recording_id))
-        answered = {*batch.permits, *batch.over_quota} if batch else set()
+        answered = {*batch.permits, *batch.over_quota, *batch.over_grants} if batch else set()
         others = [claim.seq for claim in claims if claim.seq not in answered]
         known = await self._chunks.claimed(owner, recording_id, others) if others else {}
         return [
@@ -96,6 +98,8 @@ class GrantService:
     def _answer(self, recording_id: UUID, claim: ChunkClaim, batch: GrantedBatch) -> GrantAnswer:
         if claim.seq in batch.over_quota:
             return Refused(claim.seq, over_quota(batch.usage))
+        if claim.seq in batch.over_grants:
+            return Refused(claim.seq, too_many_grants(batch.live))
         return self._granted(recording_id, claim, batch.mime_type, batch.permits[claim.seq])
 
     async def _recording(self, owner: str, recording_id: UUID) -> Recording:
@@ -117,14 +121,23 @@ def _not_granted(claim: ChunkClaim, chunk: Chunk | None) -> AlreadyHeld | Refuse
     return AlreadyHeld(claim.seq, chunk.state)
 
 
-def over_quota(usage: Usage | None) -> QuotaExceeded:
+def over_quota(usage: Usage) -> QuotaExceeded:
     """The refusal, with what the owner has of its quota."""
-    assert usage is not None, "whoever is refused has counters"
     assert usage.limit is not None, "only a limit can be exceeded"
     return QuotaExceeded(
         f"{usage.used} of {usage.limit} bytes are used and {usage.reserved} reserved: delete recordings, or ask the "
         "administrator for more. Chunks on the device are kept, and recording goes on.",
         usage,
+    )
+
+
+def too_many_grants(live: LiveGrants | None) -> TooManyGrants:
+    """The refusal, with how many grants the owner has and may have."""
+    assert live is not None, "told wherever it is the reason"
+    return TooManyGrants(
+        f"{live.live} of at most {live.limit} grants are live: PUT and ack what is granted, or let it expire, then ask again. "
+        "Chunks on the device are kept, and recording goes on.",
+        live,
     )
 
 

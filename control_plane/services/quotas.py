@@ -72,10 +72,15 @@ class QuotaService:
             # A statement forgot to count, or somebody changed the ledger by hand: mended, and worth a look.
             _log.error(
                 "The counters of an owner's quota were off; they are mended",
-                extra={"owner": recount.owner, "used_off": recount.used_off, "reserved_off": recount.reserved_off},
+                extra={
+                    "owner": recount.owner,
+                    "used_off": recount.used_off,
+                    "reserved_off": recount.reserved_off,
+                    "grants_off": recount.grants_off,
+                },
             )
         return recounts
 
 
 def _is_off(recount: Recount) -> bool:
-    return (recount.used_off, recount.reserved_off) != (0, 0)
+    return (recount.used_off, recount.reserved_off, recount.grants_off) != (0, 0, 0)

@@ -2,7 +2,7 @@
 -- One statement for all claims that arrived together, run in the transaction that has locked their owners' rows: what this
 -- reads of quotas, reservations and states of chunks is what holds until it commits. A chunk that is known keeps what it
 -- was first granted for, and only a live one (granted, missing, lost) of the same content gets a new term. Only what is not
--- counted yet needs room in the quota: a chunk that is sent again never does.
+-- counted yet needs room, in the quota and among the owner's live grants: a chunk that is sent again never does.
 with claim as (
     select * from unnest(%(owners)s::text[], %(exempt)s::boolean[], %(recording_ids)b::uuid[], %(seqs)b::int[],
                          %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
@@ -35,11 +35,17 @@ with claim as (
            and (r.state <> 'complete' or claim.seq < r.chunk_count)
      order by claim.recording_id, claim.seq, claim.place
 ), measured as (
-    select w.*, o.used_bytes, o.reserved_bytes, coalesce(o.limit_bytes, %(default_limit)s::bigint) as limit_bytes,
+    select w.*, o.used_bytes, o.reserved_bytes, o.reserved_chunks,
+           coalesce(o.limit_bytes, %(default_limit)s::bigint) as limit_bytes,
            o.used_bytes + o.reserved_bytes + sum(w.needed) over (partition by w.owner order by w.place) as would_be
       from wanted w join owners o on o.id = w.owner
+), weighed as (
+    select *, needed = 0 or exempt or limit_bytes is null or would_be <= limit_bytes as in_quota from measured
 ), decided as (
-    select *, needed = 0 or exempt or limit_bytes is null or would_be <= limit_bytes as has_room from measured
+    -- Nobody is exempt from the number of live grants: it bounds how long the owner's row is locked to free them all.
+    select *, in_quota and (needed = 0 or reserved_chunks + count(*) filter (where in_quota and needed > 0)
+                                              over (partition by owner order by place) <= %(live_grants)s) as has_room
+      from weighed
 ), granted as (
     insert into chunks as c (recording_id, seq, segment, size, sha256, expires_at, reserved)
     select recording_id, seq, segment, size, sha256, now() + %(ttl)s::interval, needed > 0
@@ -53,18 +59,19 @@ with claim as (
     returning c.recording_id, c.seq, c.overwrite, c.granted_at, c.expires_at
 ), settled as (
     -- What needs room and has it is granted: nobody else makes or settles a reservation while the owner's row is locked.
-    update owners o set reserved_bytes = o.reserved_bytes + d.needed
-      from (select owner, sum(needed) as needed from decided where has_room group by owner) d
-     where o.id = d.owner and d.needed > 0
+    update owners o set reserved_bytes = o.reserved_bytes + d.needed, reserved_chunks = o.reserved_chunks + d.chunks
+      from (select owner, sum(needed) as needed, count(*) as chunks from decided where has_room and needed > 0 group by owner) d
+     where o.id = d.owner
 )
 -- Grouped, not joined: of neither side the planner knows how many rows come, and a nested loop over 1,000 chunks took a second.
 select max(place) as place, max(mime_type) as mime_type, bool_or(described) as described, max(used_bytes) as used_bytes,
        max(reserved_bytes) as reserved_bytes, max(limit_bytes) as limit_bytes,
+       max(reserved_chunks) as reserved_chunks, bool_or(in_quota) as in_quota,
        bool_or(overwrite) as overwrite, max(granted_at) as granted_at, max(expires_at) as expires_at
-  from (select recording_id, seq, has_room, place, mime_type, described, used_bytes, reserved_bytes, limit_bytes,
-               null::boolean as overwrite, null::timestamptz as granted_at, null::timestamptz as expires_at from decided
+  from (select recording_id, seq, has_room, in_quota, place, mime_type, described, used_bytes, reserved_bytes, reserved_chunks,
+               limit_bytes, null::boolean as overwrite, null::timestamptz as granted_at, null::timestamptz as expires_at from decided
          union all
-        select recording_id, seq, null, null, null, null, null, null, null, overwrite, granted_at, expires_at from granted) told
+        select recording_id, seq, null, null, null, null, null, null, null, null, null, overwrite, granted_at, expires_at from granted) told
  group by recording_id, seq
 -- What has room and was not granted after all has changed in this moment: it is looked at again, as what was never wanted.
 having max(expires_at) is not null or not bool_or(has_room)
@@ -159,9 +166,12 @@ with claim as (
     delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
 ), settled as (
     -- What was reserved is used now. A late ack counts what nothing was reserved for, above the limit if need be.
-    update owners o set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved
+    update owners o
+       set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved,
+           reserved_chunks = o.reserved_chunks - d.chunks
       from (select owner, coalesce(sum(size) filter (where state in ('granted', 'lost')), 0) as used,
-                   coalesce(sum(size) filter (where reserved), 0) as reserved
+                   coalesce(sum(size) filter (where reserved), 0) as reserved,
+                   count(*) filter (where reserved) as chunks
               from held group by owner) d
      where o.id = d.owner and (d.used, d.reserved) <> (0, 0)
 )

@@ -8,11 +8,14 @@ select * from recordings where id = %(id)s and owner = %(owner)s for no key upda
 with counted as (
     select coalesce(sum(size) filter (where state in ('acked', 'confirmed', 'missing')), 0)::bigint as used,
            coalesce(sum(size) filter (where reserved), 0)::bigint as reserved,
+           count(*) filter (where reserved) as chunks,
            greatest(max(expires_at), max(granted_at) + %(grant_ttl)s::interval) as last_url
       from chunks
      where recording_id = %(id)s
 ), freed as (
-    update owners o set used_bytes = o.used_bytes - counted.used, reserved_bytes = o.reserved_bytes - counted.reserved
+    update owners o
+       set used_bytes = o.used_bytes - counted.used, reserved_bytes = o.reserved_bytes - counted.reserved,
+           reserved_chunks = o.reserved_chunks - counted.chunks
       from counted
      where o.id = %(owner)s
 ), held as (

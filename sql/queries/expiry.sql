@@ -18,8 +18,8 @@ with due as (
 ), dead as (
     update chunks c set reserved = false from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
 ), settled as (
-    update owners o set reserved_bytes = o.reserved_bytes - d.size
-      from (select owner, sum(size) as size from held group by owner) d
+    update owners o set reserved_bytes = o.reserved_bytes - d.size, reserved_chunks = o.reserved_chunks - d.chunks
+      from (select owner, sum(size) as size, count(*) as chunks from held group by owner) d
      where o.id = d.owner
 )
 select count(*) as grants, coalesce(sum(size), 0)::bigint as bytes from held
@@ -50,8 +50,8 @@ with due as (
 ), dead as (
     update chunks c set reserved = false from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
 ), settled as (
-    update owners o set reserved_bytes = o.reserved_bytes - d.size
-      from (select owner, sum(size) as size from held group by owner) d
+    update owners o set reserved_bytes = o.reserved_bytes - d.size, reserved_chunks = o.reserved_chunks - d.chunks
+      from (select owner, sum(size) as size, count(*) as chunks from held group by owner) d
      where o.id = d.owner
 ), expired as (
     update recordings r set state = 'expired' from idle where r.id = idle.id

@@ -13,7 +13,7 @@ import { isRefusedForGood } from './consequences';
 import type { AckAnswer, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
 import type { End, Seal } from './journal';
 import { inRanges, type Ranges } from './ranges';
-import { QUOTA_EXCEEDED } from './room';
+import { waitsForRoom } from './room';
 import type { ChunkState, Problem } from './types';
 
 /** Grants asked ahead of the PUTs: enough to never wait for one, few enough that none expires unused. */
@@ -137,8 +137,8 @@ export class Shipment {
   }
 
   /**
-   * What can begin now with this many free PUT slots; marks it as begun. Without `roomOpen` the quota is used up: nothing that
-   * would count against it is asked for.
+   * What can begin now with this many free PUT slots; marks it as begun. Without `roomOpen` there is no room (in the
+   * quota, or among the live grants): nothing that would need some is asked for.
    */
   next(now: number, freePuts: number, controlOpen: boolean, bucketOpen: boolean, roomOpen = true): Steps {
     const steps: Steps = { start: false, grant: [], puts: [], acks: [], complete: null };
@@ -241,7 +241,7 @@ export class Shipment {
 
   /**
    * Takes the grants in. `grantEndsAt` turns the server's expiry into this device's clock.
-   * Answers the problems of refused chunks, but for the quota's: that is of the owner, and the chunk just waits.
+   * Answers the problems of refused chunks, but for want of room: that is of the owner, and the chunk just waits.
    */
   onGrants(now: number, answers: readonly GrantAnswer[], grantEndsAt: (expiresAt: string) => number): Problem[] {
     this.#busy.grant = false;
@@ -269,7 +269,7 @@ export class Shipment {
   }
 
   #onRefused(now: number, parcel: Parcel, problem: Problem | undefined): Problem | null {
-    if (problem?.code === QUOTA_EXCEEDED) {
+    if (waitsForRoom(problem?.code)) {
       parcel.reserved = false;
       return null;
     }

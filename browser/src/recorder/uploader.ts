@@ -373,7 +373,9 @@ export class Uploader {
       const answers = await this.#plane.acks(shipment.id, acks, this.#signal);
       const problems = shipment.onAcks(this.#now(), answers);
       this.#answered(shipment, 'ack', problems);
-      if (answers.some(({ verdict }) => verdict === 'match')) this.#events.acked(shipment.id);
+      if (!answers.some(({ verdict }) => verdict === 'match')) return;
+      this.#room.grantsUsed(this.#now());
+      this.#events.acked(shipment.id);
     } catch (error) {
       shipment.onAcksFailed();
       this.#onCallFailed(shipment, 'ack', error);

@@ -208,6 +208,41 @@ test('over quota: it is asked with a growing wait, at once when something was de
   }
 });
 
+test('too many grants at once: what is granted goes, the rest follows as it is acked, and nobody is told', async () => {
+  const { plane, uploader, said, quotas, done } = setUp();
+  plane.liveGrants = 2;
+  send(uploader, 9);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(plane.objects.size).toBe(9);
+  expect(said).toEqual([]);
+  expect(quotas).toEqual([]);
+});
+
+test('too many grants of other devices: everything is kept, asked for with a growing wait, and goes at last', async () => {
+  vi.useFakeTimers();
+  try {
+    const plane = new FakeControlPlane();
+    plane.liveGrants = 0;
+    const { uploader, said, quotas } = setUp(plane, () => 0.999);
+    const asked = () => plane.calls.filter(({ call }) => call === 'grants').length;
+    const shipment = uploader.open(FACTS, false);
+    for (let seq = 0; seq < 60; seq += 1) {
+      uploader.add(FACTS.id, sealOf(seq));
+      await vi.advanceTimersByTimeAsync(5_000);
+    }
+    expect(asked()).toBeGreaterThan(8);
+    expect(asked()).toBeLessThan(20);
+    expect([...shipment.held()]).toHaveLength(60);
+    expect(said).toEqual([]);
+    expect(quotas).toEqual([]);
+    plane.liveGrants = null;
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(plane.objects.size).toBe(60);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('the quota does not hold back what has room already, nor another wait', async () => {
   const plane = new FakeControlPlane();
   const { uploader, quotas } = setUp(plane, () => 0.001);

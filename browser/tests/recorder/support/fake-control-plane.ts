@@ -36,6 +36,8 @@ export class FakeControlPlane implements ControlPlane {
   readonly deleted = new Set<string>();
   /** Bytes that may be granted in all; null: no limit. */
   limitBytes: number | null = null;
+  /** How many chunks may be granted and not acked at once; null: no limit. */
+  liveGrants: number | null = null;
   /** Problem codes to refuse chunks with, by seq. */
   readonly refusals = new Map<number, string>();
 
@@ -138,6 +140,8 @@ export class FakeControlPlane implements ControlPlane {
     if (refusal) return { seq: asked.seq, state: 'refused', problem: { code: refusal, detail: refusal } };
     const overQuota = chunks.has(asked.seq) ? null : this.#overQuota(asked.size);
     if (overQuota) return { seq: asked.seq, state: 'refused', problem: overQuota };
+    const tooMany = chunks.has(asked.seq) ? null : this.#tooManyGrants();
+    if (tooMany) return { seq: asked.seq, state: 'refused', problem: tooMany };
     const chunk = chunks.get(asked.seq) ?? { ...asked, state: 'granted' as const, overwrite: false };
     if (chunk.sha256 !== asked.sha256) {
       return { seq: asked.seq, state: 'refused', problem: { code: 'chunk_conflict', detail: 'bound to others' } };
@@ -157,6 +161,14 @@ export class FakeControlPlane implements ControlPlane {
     if (this.limitBytes === null || used + size <= this.limitBytes) return null;
     const figures = { used_bytes: used, reserved_bytes: 0, limit_bytes: this.limitBytes };
     return { code: 'quota_exceeded', detail: 'no room', ...figures };
+  }
+
+  #tooManyGrants() {
+    const all = [...this.recordings.values()].flatMap(({ chunks }) => [...chunks.values()]);
+    const live = all.filter(({ state }) => state === 'granted').length;
+    if (this.liveGrants === null || live < this.liveGrants) return null;
+    const figures = { live_grants: live, max_live_grants: this.liveGrants };
+    return { code: 'too_many_grants', detail: 'too many at once', ...figures };
   }
 
   #ack(id: string, seq: number): AckAnswer {
