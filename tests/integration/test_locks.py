@@ -9,6 +9,7 @@ import pytest
 
 from control_plane.db import database
 from control_plane.db.database import Database, DatabaseUnreachable
+from control_plane.services import expiring
 from tests.support.plane import Running
 from tests.support.recorder import Recorder, Refused
 
@@ -22,6 +23,16 @@ async def locked(running: Running, recorder: Recorder) -> AsyncIterator[None]:
     async with await psycopg.AsyncConnection.connect(url) as connection:
         lock = "select from recordings where id = %(id)s for no key update"
         await connection.execute(lock, {"id": recorder.recording_id})
+        yield
+        await connection.rollback()
+
+
+@asynccontextmanager
+async def locked_owner(running: Running, owner: str) -> AsyncIterator[None]:
+    """The owner's row, as whatever counts locks it."""
+    url = running.settings.database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        await connection.execute("select from owners where id = %(id)s for update", {"id": owner})
         yield
         await connection.rollback()
 
@@ -45,6 +56,62 @@ async def test_recordings_expire_beside_one_that_is_locked(running: Running) -> 
             assert [str(it) for it in expired.recordings] == [idle.recording_id]
         expired = await running.plane.services.expiry.run()
         assert [str(it) for it in expired.recordings] == [busy.recording_id]
+
+
+async def test_dead_grants_are_freed_beside_an_owner_that_is_locked(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiring, "GRANTS_TOGETHER", 2)
+    async with running.recorder("alice") as alice, running.recorder("bob") as bob:
+        for recorder in (alice, bob):
+            await recorder.start()
+            await recorder.grant([recorder.chunk(seq, size=10) for seq in range(5)])
+        # Alice's first: more than a page of them is passed over, and those of one moment are all told apart.
+        await running.sql(
+            "update chunks set expires_at = now() - interval '2 seconds' where recording_id = %(id)s", of(alice)
+        )
+        await running.sql(
+            "update chunks set expires_at = now() - interval '1 second' where recording_id = %(id)s", of(bob)
+        )
+        async with locked_owner(running, "alice"):
+            assert (await running.plane.services.expiry.run()).grants == 5
+            assert await reserved(running) == {"alice": 5, "bob": 0}
+        assert (await running.plane.services.expiry.run()).grants == 5
+        assert await reserved(running) == {"alice": 0, "bob": 0}
+        assert (await running.plane.services.expiry.run()).grants == 0
+
+
+async def test_one_run_drains_a_backlog(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiring, "GRANTS_TOGETHER", 3)
+    monkeypatch.setattr(expiring, "RECORDINGS_TOGETHER", 1)
+    async with running.recorder() as recorder, running.recorder() as second:
+        for each in (recorder, second):
+            await each.start()
+        await recorder.grant([recorder.chunk(seq, size=10) for seq in range(10)])
+        await running.sql("update chunks set expires_at = now() - interval '1 second'")
+        await running.sql("update recordings set expires_at = now() - interval '1 second'")
+        expired = await running.plane.services.expiry.run()
+        assert (expired.grants, expired.freed_bytes, len(expired.recordings)) == (10, 100, 2)
+
+
+async def test_a_run_ends_though_there_is_more(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiring, "GRANTS_TOGETHER", 3)
+    monkeypatch.setattr(expiring, "PAGES_A_RUN", 2)
+    async with running.recorder() as recorder:
+        await recorder.start()
+        await recorder.grant([recorder.chunk(seq, size=10) for seq in range(10)])
+        await running.sql("update chunks set expires_at = now() - interval '1 second'")
+        assert [(await running.plane.services.expiry.run()).grants for _ in range(3)] == [6, 4, 0]
+
+
+async def reserved(running: Running) -> dict[str, int]:
+    """How many live grants each owner has, as kept."""
+    rows = await running.sql("select id, reserved_chunks from owners")
+    return {row["id"]: row["reserved_chunks"] for row in rows}
+
+
+def of(recorder: Recorder) -> dict[str, str]:
+    return {"id": recorder.recording_id}
 
 
 async def test_a_transaction_that_hangs_lets_its_locks_go(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
