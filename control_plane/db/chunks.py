@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from control_plane.db.coalescing import Coalescer
+from control_plane.db.coalescing import Coalescer, LockingCoalescer
 from control_plane.db.database import Database, Row
 from control_plane.db.rows import chunk_of, sighting_columns
 from control_plane.domain.findings import Finding
@@ -44,9 +44,11 @@ class ChunkStore:
         self._idle = idle
         self._quota = quota
         self._live_grants = live_grants
-        self._grants = Coalescer(self._write_grants, at_once=GRANTS_AT_ONCE)
+        self._grants = LockingCoalescer(
+            self._write_grants, party=lambda wanted: wanted[0].owner, at_once=GRANTS_AT_ONCE
+        )
         self._claimed = Coalescer(self._read_claimed)
-        self._acks = Coalescer(self._write_acks)
+        self._acks = LockingCoalescer(self._write_acks, party=lambda proven: proven[0])
 
     async def grant(self, request: GrantRequest) -> GrantedBatch | None:
         """The chunks now granted, by seq, and those there is no room for; together with what others ask at the moment.
@@ -79,13 +81,13 @@ class ChunkStore:
         wanted = {(owner, recording_id, seq): seq for seq in seqs}
         return {wanted[key]: chunk for key, chunk in found.items() if key in wanted}
 
-    async def record_acks(self, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
-        """Commits acks that a HEAD has proven, together with what others commit at the moment.
+    async def record_acks(self, owner: str, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
+        """Commits acks of the owner's chunks that a HEAD has proven, together with what others commit at the moment.
 
         Answers the state of each chunk acked; one is absent where its recording is being deleted. Open tickets of these
         chunks are fulfilled in the same statement.
         """
-        return await self._acks.submit(acks)
+        return await self._acks.submit([(owner, ack) for ack in acks])
 
     async def allow_overwrite(self, owner: str, recording_id: UUID, seqs: Sequence[int]) -> None:
         """Lets the next grants of these chunks replace what lies under their keys."""
@@ -102,7 +104,9 @@ class ChunkStore:
         params = {"owner": owner, "recording_id": recording_id, "after": after, "limit": limit}
         return [chunk_of(row) for row in await self._database.rows("chunks_page", params)]
 
-    async def _write_grants(self, wanted: Sequence[tuple[GrantRequest, ChunkClaim]]) -> Mapping[GrantKey, Row]:
+    async def _write_grants(
+        self, wanted: Sequence[tuple[GrantRequest, ChunkClaim]], lock_wait_ms: int
+    ) -> Mapping[GrantKey, Row]:
         owners = [request.owner for request, _ in wanted]
         claims = {
             "owners": owners,
@@ -118,7 +122,7 @@ class ChunkStore:
             "live_grants": self._live_grants,
         }
         _, rows = await self._database.together(
-            ("owners_lock", {"owners": list(set(owners))}), ("chunks_grant", claims)
+            ("owners_lock", {"owners": list(set(owners))}), ("chunks_grant", claims), lock_wait_ms=lock_wait_ms
         )
         return {_key_of(*wanted[row["place"] - 1]): row for row in rows}
 
@@ -134,8 +138,10 @@ class ChunkStore:
         )
         return {(row["owner"], row["recording_id"], row["seq"]): chunk_of(row) for row in rows}
 
-    async def _write_acks(self, acks: Sequence[ProvenAck]) -> Mapping[ChunkId, ChunkState]:
-        distinct = {(ack.recording_id, ack.seq): ack for ack in acks}
+    async def _write_acks(
+        self, proven_acks: Sequence[tuple[str, ProvenAck]], lock_wait_ms: int
+    ) -> Mapping[ChunkId, ChunkState]:
+        distinct = {(ack.recording_id, ack.seq): ack for _, ack in proven_acks}
         claimed: dict[str, object] = {
             "recording_ids": [recording_id for recording_id, _ in distinct],
             "seqs": [seq for _, seq in distinct],
@@ -144,7 +150,9 @@ class ChunkStore:
             "digests": [bytes.fromhex(ack.sha256) for ack in distinct.values()],
             "etags": [ack.etag for ack in distinct.values()],
         }
-        _, rows = await self._database.together(("chunks_ack_lock", claimed), ("chunks_ack", {**claimed, **proven}))
+        _, rows = await self._database.together(
+            ("chunks_ack_lock", claimed), ("chunks_ack", {**claimed, **proven}), lock_wait_ms=lock_wait_ms
+        )
         return {(row["recording_id"], row["seq"]): ChunkState(row["state"]) for row in rows}
 
 

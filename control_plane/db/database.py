@@ -46,6 +46,10 @@ class DatabaseReadOnly(DatabaseUnreachable):
     """The database answers and takes no writes, as a standby after a failover."""
 
 
+class RowLocked(DatabaseUnreachable):
+    """Somebody has locked a row for longer than was waited: the statement took no effect."""
+
+
 class Database:
     """A pool of autocommit connections to the ledger; use as `async with Database.open(...)`."""
 
@@ -129,6 +133,8 @@ class Database:
             raise DatabaseUnreachable(str(exc)) from exc  # changed twice within a moment
         except psycopg.errors.ReadOnlySqlTransaction as exc:
             raise DatabaseReadOnly(str(exc)) from exc
+        except psycopg.errors.LockNotAvailable as exc:
+            raise RowLocked(str(exc)) from exc
         except (
             psycopg.OperationalError,
             psycopg.InterfaceError,
@@ -149,15 +155,20 @@ class Database:
             return await self._alone(lambda connection: self._rows(name, params, connection))
         return await self._rows(name, params, on, prepare=False)
 
-    async def together(self, *statements: tuple[str, Mapping[str, object]]) -> Sequence[Sequence[Row]]:
+    async def together(
+        self, *statements: tuple[str, Mapping[str, object]], lock_wait_ms: int = LOCK_TIMEOUT_MS
+    ) -> Sequence[Sequence[Row]]:
         """The rows of each of these named statements, sent together and run one after the other in one transaction.
 
+        Each waits for a locked row for `lock_wait_ms` at most, then `RowLocked` is raised and nothing has taken effect.
         A statement sees what was committed when it began, not when it got a lock that it waited for: what a later one reads
         under the locks of an earlier one is the truth until the commit.
         """
 
         async def run(connection: Connection) -> Sequence[Sequence[Row]]:
             async with connection.pipeline(), connection.transaction():
+                if lock_wait_ms != LOCK_TIMEOUT_MS:
+                    await connection.execute(self._queries["lock_wait"], {"lock_timeout": f"{lock_wait_ms}ms"})
                 cursors = [
                     await connection.cursor(binary=True).execute(self._queries[name], params)
                     for name, params in statements

@@ -60,7 +60,7 @@ class AckService:
         if len(chunks) < len(claims):
             await self._require_recording(owner, recording_id)
         looked = await self._look([(chunks[claim.seq], claim) for claim in claims if claim.seq in chunks])
-        states = await self._commit(looked)
+        states = await self._commit(owner, looked)
         if any(found.verdict is Verdict.MATCH and seq not in states for seq, found in looked.items()):
             # A proven ack is refused where the recording's deletion was committed first, or beyond a recording's end.
             await self._require_recording(owner, recording_id)
@@ -79,13 +79,13 @@ class AckService:
         found = [_judged(chunk, claim, sight) for (chunk, claim), sight in zip(claimed, sights, strict=True)]
         return {looked.chunk.seq: looked for looked in found}
 
-    async def _commit(self, looked: Mapping[int, _Looked]) -> Mapping[int, ChunkState]:
+    async def _commit(self, owner: str, looked: Mapping[int, _Looked]) -> Mapping[int, ChunkState]:
         proven = [
             ProvenAck(found.chunk.recording_id, seq, found.chunk.sha256, found.etag)
             for seq, found in looked.items()
             if found.verdict is Verdict.MATCH
         ]
-        by_id = await self._chunks.record_acks(proven) if proven else {}
+        by_id = await self._chunks.record_acks(owner, proven) if proven else {}
         return {ack.seq: by_id[ack.recording_id, ack.seq] for ack in proven if (ack.recording_id, ack.seq) in by_id}
 
     async def _make_way(self, owner: str, recording_id: UUID, looked: Mapping[int, _Looked]) -> None:

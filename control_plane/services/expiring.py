@@ -9,9 +9,9 @@ from uuid import UUID
 from control_plane.db.expiry import ExpiryStore, Place
 
 # Keeps one statement, and the time for which it locks its owners' rows, small.
-GRANTS_TOGETHER = 2_000
+GRANTS_TOGETHER = 1_000
 RECORDINGS_TOGETHER = 500
-# Of each a run ends at most so many together: half a million grants, a backlog of hours.
+# Of each a run ends at most so many together: a quarter of a million grants, a backlog that no run has time for.
 PAGES_A_RUN = 250
 # Shorter than the interval, so that what is newly dead waits for the next run, not for a backlog; each of the two gets it.
 RUN_S = 4.0

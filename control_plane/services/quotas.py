@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from control_plane.db.database import RowLocked
 from control_plane.db.owners import OwnerStore
 from control_plane.domain.models import OwnerUsage, Recount, Usage
 
@@ -67,7 +68,7 @@ class QuotaService:
         return Recounted(drifted, None)
 
     async def _recount(self, owners: Sequence[str]) -> Sequence[Recount]:
-        recounts = [await self._owners.recount(owner) for owner in owners]
+        recounts = [found for owner in owners if (found := await self._recounted(owner)) is not None]
         for recount in filter(_is_off, recounts):
             # A statement forgot to count, or somebody changed the ledger by hand: mended, and worth a look.
             _log.error(
@@ -80,6 +81,14 @@ class QuotaService:
                 },
             )
         return recounts
+
+    async def _recounted(self, owner: str) -> Recount | None:
+        """None where the owner's row is locked: the others do not wait for the next run because of it."""
+        try:
+            return await self._owners.recount(owner)
+        except RowLocked:
+            _log.warning("An owner's row is locked; the next run recounts it", extra={"owner": owner})
+            return None
 
 
 def _is_off(recount: Recount) -> bool:

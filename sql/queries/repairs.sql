@@ -29,9 +29,11 @@ with seen as (
 ), settled as (
     -- Always taken, above the limit if need be, as a late ack is.
     update owners o
-       set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved
+       set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved,
+           reserved_chunks = o.reserved_chunks - d.chunks
       from (select owner, coalesce(sum(size) filter (where state in ('granted', 'lost')), 0) as used,
-                   coalesce(sum(size) filter (where reserved), 0) as reserved
+                   coalesce(sum(size) filter (where reserved), 0) as reserved,
+                   count(*) filter (where reserved) as chunks
               from held group by owner) d
      where o.id = d.owner and (d.used, d.reserved) <> (0, 0)
 )

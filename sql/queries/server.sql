@@ -32,3 +32,7 @@ select c.relname as name
  where not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
             and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
  order by 1
+
+-- name: lock_wait
+-- For the transaction under way.
+select set_config('lock_timeout', %(lock_timeout)s, true)

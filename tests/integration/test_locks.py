@@ -1,14 +1,17 @@
 """A row that somebody holds locked: only those wait who have to, and for ever nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
-from control_plane.db import database
+from control_plane.db import coalescing, database
 from control_plane.db.database import Database, DatabaseUnreachable
+from control_plane.domain.models import ChunkClaim, GrantRequest, ProvenAck
 from control_plane.services import expiring
 from tests.support.plane import Running
 from tests.support.recorder import Recorder, Refused
@@ -56,6 +59,63 @@ async def test_recordings_expire_beside_one_that_is_locked(running: Running) -> 
             assert [str(it) for it in expired.recordings] == [idle.recording_id]
         expired = await running.plane.services.expiry.run()
         assert [str(it) for it in expired.recordings] == [busy.recording_id]
+
+
+@pytest.mark.parametrize("what", ["owner", "recording"])
+async def test_of_one_batch_only_the_locked_owner_waits(
+    running: Running, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Grants, then acks of three owners in one statement, while one of them is locked: the others' are done, its own later."""
+    monkeypatch.setattr(coalescing, "LOCK_TIMEOUT_MS", 14_000)  # what it waits is longer than all that the others do
+    store = running.plane.services.acks._chunks
+    async with AsyncExitStack() as opened:
+        recorders = [await opened.enter_async_context(running.recorder(name)) for name in ("bob", "alice", "carol")]
+        bob, alice, carol = recorders
+        for recorder in recorders:
+            await recorder.start()
+            await recorder.grant([recorder.chunk(1, size=10)])
+
+        def grant(recorder: Recorder, owner: str) -> Coroutine[None, None, Any]:
+            chunk = recorder.chunk(0, size=10)
+            claim = ChunkClaim(0, 0, chunk.size, chunk.sha256)
+            return store.grant(GrantRequest(owner, UUID(recorder.recording_id), [claim]))
+
+        def ack(recorder: Recorder, owner: str) -> Coroutine[None, None, Any]:
+            proven = ProvenAck(UUID(recorder.recording_id), 1, recorder.chunk(1, size=10).sha256, '"etag"')
+            return store.record_acks(owner, [proven])
+
+        for call in (grant, ack):
+            async with locked_owner(running, "alice") if what == "owner" else locked(running, alice):
+                # Begun in one moment, so they are one batch.
+                tasks = [asyncio.create_task(call(*it)) for it in ((bob, "bob"), (alice, "alice"), (carol, "carol"))]
+                assert all(await asyncio.gather(tasks[0], tasks[2]))
+                assert not tasks[1].done()
+            assert await tasks[1], "as soon as its row is free"
+        assert await reserved(running) == {"alice": 1, "bob": 1, "carol": 1}
+
+
+async def test_who_is_locked_for_too_long_is_told_to_ask_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coalescing, "LOCK_TIMEOUT_MS", 500)
+    async with running.recorder("alice") as alice:
+        await alice.start()
+        async with locked_owner(running, "alice"):
+            with pytest.raises(Refused) as refused:
+                await alice.grant([alice.chunk(0, size=10)])
+        assert refused.value.problem.code == "database_unavailable"
+        (granted,) = await alice.grant([alice.chunk(0, size=10)])
+        assert granted.state == "granted"
+
+
+async def test_a_recount_goes_on_beside_an_owner_that_is_locked(running: Running) -> None:
+    async with running.recorder("alice") as alice, running.recorder("bob") as bob:
+        await alice.start()
+        await bob.start()
+        await running.sql("update owners set reserved_bytes = 7")
+        async with locked_owner(running, "alice"):
+            assert [found.owner for found in await running.plane.services.quotas.recount_all()] == ["bob"]
+        assert [found.owner for found in await running.plane.services.quotas.recount_all()] == ["alice"]
 
 
 async def test_dead_grants_are_freed_beside_an_owner_that_is_locked(

@@ -13,7 +13,7 @@ from tests.support.recorder import Chunk, Recorder
 
 pytestmark = pytest.mark.anyio
 
-QUOTA = "select used_bytes, reserved_bytes from owners"
+QUOTA = "select used_bytes, reserved_bytes, reserved_chunks from owners"
 
 
 @asynccontextmanager
@@ -76,7 +76,7 @@ async def test_what_an_older_version_still_has_is_brought_back(running: Running,
         assert (await recorder.status()).confirmed == [[0, 2]], "it may be released again"
         assert (await running.plane.audit.run()).detail["discrepancies"] == {}
         used = 3 * 3_000
-        assert await running.sql(QUOTA) == [{"used_bytes": used, "reserved_bytes": 0}]
+        assert await running.sql(QUOTA) == [{"used_bytes": used, "reserved_bytes": 0, "reserved_chunks": 0}]
 
 
 async def test_a_dry_run_says_what_could_be_healed_and_does_not(running: Running) -> None:
@@ -161,7 +161,7 @@ async def test_an_object_whose_ack_was_lost_is_adopted(running: Running) -> None
 
         assert (report.detail["adopted"], report.detail["unexpected"]) == (2, {"unacked": 2})
         assert await states(running) == ["acked", "acked"]
-        assert await running.sql(QUOTA) == [{"used_bytes": 4_000, "reserved_bytes": 0}]
+        assert await running.sql(QUOTA) == [{"used_bytes": 4_000, "reserved_bytes": 0, "reserved_chunks": 0}]
         assert (await running.plane.audit.run()).detail["adopted"] == 0
         await running.plane.confirm.run()
         assert (await recorder.status()).confirmed == [[0, 1]]
@@ -196,7 +196,7 @@ async def test_an_ack_that_comes_after_the_adoption_changes_nothing(running: Run
         assert (await running.plane.audit.run()).detail["adopted"] == 1
         (ack,) = await recorder.ack([(0, put.etag)])
         assert (ack.verdict, ack.state) == ("match", "acked")
-        assert await running.sql(QUOTA) == [{"used_bytes": 2_000, "reserved_bytes": 0}]
+        assert await running.sql(QUOTA) == [{"used_bytes": 2_000, "reserved_bytes": 0, "reserved_chunks": 0}]
 
 
 async def test_nothing_of_a_deleted_recording_is_adopted(running: Running) -> None:
@@ -207,4 +207,4 @@ async def test_nothing_of_a_deleted_recording_is_adopted(running: Running) -> No
         await recorder.put(grant, chunk)
         await recorder.delete()
         assert (await running.plane.audit.run()).detail["adopted"] == 0
-        assert await running.sql(QUOTA) == [{"used_bytes": 0, "reserved_bytes": 0}]
+        assert await running.sql(QUOTA) == [{"used_bytes": 0, "reserved_bytes": 0, "reserved_chunks": 0}]

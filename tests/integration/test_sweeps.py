@@ -381,10 +381,10 @@ async def test_a_late_ack_does_not_keep_a_doubted_chunk_confirmed(
     async with recorded(running) as (recorder, chunks):
         committing = type(running.plane.services.acks._chunks).record_acks
 
-        async def after_an_audit(self: Any, acks: Any) -> Any:
+        async def after_an_audit(self: Any, owner: str, acks: Any) -> Any:
             await running.delete_object(await running.key_of(recorder, 0))
             await running.plane.audit.run()
-            return await committing(self, acks)
+            return await committing(self, owner, acks)
 
         with monkeypatch.context() as forced:
             forced.setattr(type(running.plane.services.acks._chunks), "record_acks", after_an_audit)
