@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, migrate, provision, env, token, sweep, retention, doctor, openapi."""
+"""`safereel`: up, serve, migrate, provision, env, token, sweep, rebuild, retention, doctor, openapi."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from control_plane import doctor, wiring
+from control_plane import doctor, rebuild, wiring
 from control_plane.api.calls import CALLS
 from control_plane.api.openapi import document
 from control_plane.app import create_app
@@ -123,6 +123,15 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
     )
     sweep.set_defaults(command=_sweep)
+    rebuilding = commands.add_parser("rebuild", help="make the ledger anew, or complete it, from the bucket alone")
+    rebuilding.add_argument("--dry-run", action="store_true", help="say what would be taken up, and change nothing")
+    rebuilding.add_argument("--json", action="store_true", help="print the summary for a machine")
+    rebuilding.add_argument(
+        "--data-dir",
+        type=Path,
+        help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
+    )
+    rebuilding.set_defaults(command=_rebuild)
     retaining = commands.add_parser("retention", help="delete what is older than the retention settings allow, now")
     retaining.add_argument("--dry-run", action="store_true", help="list what would go, and delete nothing")
     retaining.add_argument(
@@ -230,6 +239,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
     report = asyncio.run(_sweep_once(settings, arguments.kind, dry_run=arguments.dry_run))
     print(json.dumps(report, indent=2, default=str))
     return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    settings = settings_of_stack_or_environment(arguments.data_dir)
+    return rebuild.run(settings, dry_run=arguments.dry_run, as_json=arguments.json)
 
 
 def _retention(arguments: argparse.Namespace) -> int:

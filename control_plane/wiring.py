@@ -18,6 +18,7 @@ from control_plane.db.figures import FigureStore
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
+from control_plane.db.rebuilding import RebuildStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
@@ -46,10 +47,12 @@ from control_plane.services.provider_trust import KeyRing, ProviderTrust
 from control_plane.services.proving import Prover
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
+from control_plane.services.rebuilding import RebuildService, RebuildStores
 from control_plane.services.recordings import RecordingService
 from control_plane.services.retaining import RetentionService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
 from control_plane.services.sweeping import SweepRunner
+from control_plane.services.taking_up import TakeUpService
 
 # How long a request waits for a connection before it is told to come again.
 POOL_TIMEOUT_S = 5.0
@@ -70,6 +73,7 @@ class ControlPlane:
     confirm: ConfirmService
     audit: AuditService
     retention: RetentionService
+    rebuild: RebuildService
 
 
 def utc_now() -> datetime:
@@ -208,7 +212,10 @@ def _build(
     sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)
     runner = SweepRunner(sweeps, deployment)
-    repairs = Repairs(RepairStore(database), Prover(sweeping, opened))
+    prover = Prover(sweeping, opened)
+    rebuilding = RebuildStore(database, idle=settings.idle)
+    takeups = TakeUpService(rebuilding, opened, prover)
+    repairs = Repairs(RepairStore(database), prover, takeups)
     discrepancies = DiscrepancyService(sweeps, HealService(repairs.store, opened, repairs.prover))
     deletions = DeletionStore(database)
     deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
@@ -236,6 +243,9 @@ def _build(
         services=services,
         retention=RetentionService(RetentionStore(database), deleting, rules=settings.retention),
         deployment=deployment,
+        rebuild=RebuildService(
+            RebuildStores(rebuilding, sweeps, repairs.store, deployments), deployment, opened, takeups, prover
+        ),
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
         audit=AuditService(
             runner, sweeps, discrepancies, opened, sweeping, repairs=repairs, purges=purges, settle=settings.settle

@@ -22,8 +22,9 @@ class RepairStore:
         return frozenset(row["id"] for row in rows)
 
     async def adopted(self, proven: Proven) -> int:
-        """Acks granted chunks whose ack was lost, each with the ETag seen; how many."""
-        return await self._acked(proven, [ChunkState.GRANTED], event="chunk_adopted")
+        """Acks chunks that are in the bucket without an ack that counts, each with the ETag seen; how many."""
+        states = [ChunkState.GRANTED, ChunkState.MISSING, ChunkState.LOST]
+        return await self._acked(proven, states, event="chunk_adopted")
 
     async def healed(self, proven: Proven) -> int:
         """Acks chunks anew that are in the bucket again; their tickets are healed, what was seen against them is forgotten."""

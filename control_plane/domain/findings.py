@@ -48,6 +48,7 @@ class Observation:
     refreshed: int = 0
     returned: int = 0
     adopted: int = 0
+    taken_up: int = 0
     remains_removed: int = 0
     unreachable: int = 0
     unlisted: int = 0
@@ -95,6 +96,7 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "etags_refreshed": seen.refreshed,
         "returned": seen.returned,
         "adopted": seen.adopted,
+        "taken_up": seen.taken_up,
         "remains_removed": seen.remains_removed,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,

@@ -20,6 +20,7 @@ from control_plane.services.looking import Looker
 from control_plane.services.proving import Prover
 from control_plane.services.purging import PurgeService
 from control_plane.services.sweeping import Sweep, SweepRunner
+from control_plane.services.taking_up import TakenUp, TakeUpService
 
 # Below this, 256 listings cost more than one over all shards, whose staging is then some tens of megabytes.
 SMALL_LEDGER_CHUNKS = 100_000
@@ -56,6 +57,7 @@ class Repairs:
 
     store: RepairStore
     prover: Prover
+    takeups: TakeUpService
 
 
 class AuditService:
@@ -138,6 +140,7 @@ class AuditService:
         listed = [chunk for chunk in chunks.values() if chunk]
         await self._take_back(sweep, [chunk for chunk in listed if chunk.state in GONE])
         await self._adopt(sweep, [chunk for chunk in listed if chunk.state is ChunkState.GRANTED])
+        await self._take_up(sweep, [found for key, found in parsed.items() if found and kinds[key] == "unknown"])
         if not sweep.dry_run:
             sweep.seen.remains_removed += await self._purges.remove_remains(deleted)
 
@@ -153,6 +156,15 @@ class AuditService:
         if proven:
             await sweep.require_right_bucket()
             sweep.seen.adopted += len(proven) if sweep.dry_run else await self._repairs.store.adopted(proven)
+
+    async def _take_up(self, sweep: Sweep, unknown: Sequence[ChunkKey]) -> None:
+        """The ledger was restored from an older backup, or is another's beginning: the bucket knows better."""
+        if not unknown:
+            return
+        await sweep.require_right_bucket()
+        taken = TakenUp()
+        await self._repairs.takeups.take_up(unknown, taken, dry_run=sweep.dry_run)
+        sweep.seen.taken_up += taken.chunks
 
 
 async def _doubts(staging: AuditStaging) -> AsyncIterator[Sequence[Chunk]]:

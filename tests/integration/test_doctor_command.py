@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from control_plane.doctor.findings import Check, Finding, Standing
 from control_plane.doctor.probing import remains
 from control_plane.doctor.probing.visit import DOCTOR_PREFIX
 from control_plane.wiring import credentials
+from tests.support.plane import environment
 from tests.support.proxy import FaultProxy, Hold, Respond
 from tests.support.visits import PAGE, changed, kept, visit
 
@@ -92,19 +92,6 @@ async def test_remains_of_a_killed_visit_go_after_an_hour(settings: Settings, s3
 
     assert (young.old, old.old) == (0, 2)
     assert kept(s3, bucket) == ["meta/recordings/00/x/recording.json"]
-
-
-def environment(settings: Settings, **more: str) -> dict[str, str]:
-    """A process's environment with these settings and no others."""
-    given = {
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "S3_ENDPOINT": settings.s3_endpoint,
-        "S3_ACCESS_KEY_ID": settings.s3_access_key_id,
-        "S3_SECRET_ACCESS_KEY": settings.s3_secret_access_key.get_secret_value(),
-        "S3_BUCKET_NAME": settings.s3_bucket_name,
-        "SAFEREEL_TOKEN_SECRET": settings.safereel_token_secret.get_secret_value(),
-    }
-    return os.environ | given | more
 
 
 def command(*arguments: str) -> list[str]:

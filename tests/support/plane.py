@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -77,6 +78,19 @@ def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object)
         **changed,
     }
     return Settings(**given)
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """A process's environment with these settings and no others."""
+    given = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "S3_ENDPOINT": settings.s3_endpoint,
+        "S3_ACCESS_KEY_ID": settings.s3_access_key_id,
+        "S3_SECRET_ACCESS_KEY": settings.s3_secret_access_key.get_secret_value(),
+        "S3_BUCKET_NAME": settings.s3_bucket_name,
+        "SAFEREEL_TOKEN_SECRET": settings.safereel_token_secret.get_secret_value(),
+    }
+    return os.environ | given | more
 
 
 @contextmanager
@@ -184,13 +198,18 @@ async def running_plane(
     issues_tokens: bool = True,
     clock: Callable[[], datetime] = utc_now,
     page_dir: Path = Path("no-page"),
+    claims: bool = True,
 ) -> AsyncIterator[Running]:
-    """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps."""
+    """Serves a control plane with these settings on a free port; no scheduler: tests run the sweeps.
+
+    `claims`: marks the bucket, or checks its mark, as `serve` does at its start.
+    """
     listener = listen("127.0.0.1", 0)
     listener.listen()  # who connects before the server is up waits instead of being refused
     host, port = listener.getsockname()
     async with open_control_plane(settings, issues_tokens=issues_tokens, clock=clock) as plane:
-        await plane.deployment.claim_bucket()
+        if claims:
+            await plane.deployment.claim_bucket()
         app = create_app(
             plane.services,
             page_dir=page_dir,

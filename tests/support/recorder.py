@@ -176,6 +176,10 @@ class Recorder:
         assert self._client is not None
         await self._client.close()
 
+    def move_to(self, endpoint: str) -> None:
+        """Another control plane answers from now on, as after a restart on another ledger."""
+        self._endpoint = endpoint.rstrip("/")
+
     def chunk(self, seq: int, *, size: int = 100_000, segment: int = 0, seed: int = 0) -> Chunk:
         """Bytes that are the same for the same recording, seq, size and seed."""
         return Chunk(seq, segment, random.Random(f"{self.recording_id}/{seq}/{seed}").randbytes(size))

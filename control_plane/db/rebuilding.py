@@ -1,0 +1,92 @@
+"""The store of what is taken up from the bucket: recordings, chunks and completions that the ledger does not know."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from control_plane.db.database import Database
+from control_plane.domain.keys import ChunkKey, shard_of
+from control_plane.domain.models import Chunk, ChunkState, RecordingState
+from control_plane.domain.rebuilding import Described, Manifested
+
+Taken = frozenset[tuple[UUID, int]]
+
+
+class RebuildStore:
+    """Inserts what is not there; never changes what the ledger knows better."""
+
+    def __init__(self, database: Database, *, idle: timedelta) -> None:
+        """`idle`: how long a recording that was taken up stays open without any sign of its recorder."""
+        self._database = database
+        self._idle = idle
+
+    async def become(self, deployment_id: UUID) -> bool:
+        """Gives an empty ledger this id, the bucket's; False where the ledger is not empty."""
+        return await self._database.row("deployment_become", {"id": deployment_id}) is not None
+
+    async def states(self, recording_ids: Collection[UUID]) -> Mapping[UUID, RecordingState]:
+        """The states of those that the ledger knows."""
+        rows = await self._database.rows("recordings_states", {"recording_ids": list(recording_ids)})
+        return {row["id"]: RecordingState(row["state"]) for row in rows}
+
+    async def take_up_recording(self, found: Described) -> bool:
+        """Whether it was taken up; False where its id, or its share id, is known already."""
+        params = {
+            "id": found.id,
+            "owner": found.owner,
+            "recorder_id": found.recorder_id,
+            "source": found.source.value,
+            "mime_type": found.mime_type,
+            "title": found.title,
+            "expected_bytes": found.expected_bytes,
+            "share_id": found.share_id,
+            "shard": shard_of(found.id),
+            "created_at": found.created_at,
+            "idle": self._idle,
+        }
+        return await self._database.row("recording_take_up", params) is not None
+
+    async def take_up_chunks(self, proven: Sequence[tuple[Chunk, str]]) -> Taken:
+        """Acks these, each with the ETag seen, where number and recording allow; answers which were taken up."""
+        recording_ids = [chunk.recording_id for chunk, _ in proven]
+        _, rows = await self._database.together(
+            ("owners_of_lock", {"recording_ids": recording_ids}),
+            (
+                "chunks_take_up",
+                {
+                    "recording_ids": recording_ids,
+                    **_columns([chunk for chunk, _ in proven]),
+                    "etags": [etag for _, etag in proven],
+                },
+            ),
+        )
+        return frozenset((row["recording_id"], row["seq"]) for row in rows)
+
+    async def complete(self, manifest: Manifested) -> int | None:
+        """Makes the recording complete again. How many of its chunks are missing; None where it was complete, or is deleted."""
+        chunks = manifest.chunks or ()
+        lost = [any(first <= chunk.seq <= last for first, last in manifest.lost) for chunk in chunks]
+        _, rows = await self._database.together(
+            ("owners_of_lock", {"recording_ids": [manifest.id]}),
+            (
+                "recording_completed_once",
+                {
+                    "id": manifest.id,
+                    "chunk_count": manifest.chunk_count,
+                    "total_bytes": manifest.total_bytes,
+                    "completed_at": manifest.completed_at,
+                    **_columns(chunks),
+                    "states": [ChunkState.LOST.value if gone else ChunkState.MISSING.value for gone in lost],
+                },
+            ),
+        )
+        return rows[0]["missing"] if rows else None
+
+
+def _columns(chunks: Sequence[Chunk] | Sequence[ChunkKey]) -> dict[str, object]:
+    return {
+        "seqs": [chunk.seq for chunk in chunks],
+        "segments": [chunk.segment for chunk in chunks],
+        "sizes": [chunk.size for chunk in chunks],
+        "digests": [bytes.fromhex(chunk.sha256) for chunk in chunks],
+    }

@@ -1,0 +1,170 @@
+"""Rebuild: the ledger made anew, or completed, from the bucket alone.
+
+Everything that the bucket has and the ledger does not know is taken up; what the ledger has and nobody acked is adopted;
+recordings with a manifest are complete again, and what their manifest names and the bucket does not have is asked for. It
+may be cut off and run again, and run beside a live ledger: what is known is passed over.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from control_plane.db.deployment import DeploymentStore
+from control_plane.db.rebuilding import RebuildStore
+from control_plane.db.repairs import RepairStore
+from control_plane.db.sweeps import SweepStore
+from control_plane.domain.bucket import Bucket
+from control_plane.domain.keys import DEPLOYMENT_KEY, SHARDS, ChunkKey, manifest_key, parse_chunk_key, shard_prefix
+from control_plane.domain.models import ChunkState, RecordingState
+from control_plane.domain.rebuilding import manifested
+from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, WrongBucket, marked_id
+from control_plane.services.proving import Prover
+from control_plane.services.taking_up import TakenUp, TakeUpService
+
+# 500,000 chunks of 90 bytes, the longest that is ever listed, and as much again.
+MANIFEST_LIMIT = 128 * 1024 * 1024
+OPEN = frozenset({RecordingState.OPEN, RecordingState.EXPIRED})
+UNPROVEN = frozenset({ChunkState.GRANTED, ChunkState.MISSING, ChunkState.LOST})
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What a rebuild saw and did so far. In a dry run: what it would do.
+
+    `became`: the empty ledger took the bucket's deployment id. `adopted`: chunks granted, missing or lost that are there.
+    `completed`: recordings that their manifest made complete, with `missing` chunks that are asked for. `bad_manifests`: not
+    readable, or without a list of chunks. `foreign`: keys that are no chunk's.
+    """
+
+    became: bool = False
+    shards: int = 0
+    objects: int = 0
+    known: int = 0
+    foreign: int = 0
+    adopted: int = 0
+    completed: int = 0
+    missing: int = 0
+    bad_manifests: int = 0
+    taken: TakenUp = field(default_factory=TakenUp)
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything well-formed in the bucket is in the ledger now."""
+        return not (self.taken.undescribed or self.taken.unproven or self.taken.refused or self.bad_manifests)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildStores:
+    """What of the ledger a rebuild reads and writes."""
+
+    rebuild: RebuildStore
+    sweeps: SweepStore
+    repairs: RepairStore
+    deployments: DeploymentStore
+
+
+class RebuildService:
+    """Runs a rebuild."""
+
+    def __init__(
+        self,
+        stores: RebuildStores,
+        deployment: DeploymentService,
+        bucket: Bucket,
+        takeups: TakeUpService,
+        prover: Prover,
+    ) -> None:
+        self._stores = stores
+        self._deployment = deployment
+        self._bucket = bucket
+        self._takeups = takeups
+        self._prover = prover
+
+    async def run(self, told: Callable[[Rebuilt], None], *, dry_run: bool) -> Rebuilt:
+        """One pass over the whole bucket; `told` is called after each page.
+
+        Raises `WrongBucket` where the bucket bears no mark, or another's than the mark of a ledger that is not empty, and
+        `BucketUnreachable`, `DatabaseUnreachable`: then run it again.
+        """
+        done = Rebuilt()
+        marked = await self._become(done, dry_run=dry_run)
+        for shard in range(SHARDS):
+            await self._deployment.require(marked)
+            await self._chunks(shard, done, told, dry_run=dry_run)
+            await self._descriptions(shard, done, told, dry_run=dry_run)
+            done.shards += 1
+            told(done)
+        await self._deployment.require(marked)
+        return done
+
+    async def _become(self, done: Rebuilt, *, dry_run: bool) -> UUID:
+        body = await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT)
+        marked = None if body is None else marked_id(body)
+        if marked is None:
+            raise WrongBucket(
+                f"The bucket has no {DEPLOYMENT_KEY} that can be read, so nothing says whose recordings these are. Check "
+                "S3_ENDPOINT and S3_BUCKET_NAME."
+            )
+        if marked != await self._stores.deployments.id():
+            if not (dry_run or await self._stores.rebuild.become(marked)):
+                raise WrongBucket(
+                    f"{DEPLOYMENT_KEY} names the deployment {marked}, and this database is another's and not empty. Rebuild into "
+                    "an empty database, or one restored from a backup of this deployment."
+                )
+            done.became = True
+        return marked
+
+    async def _chunks(self, shard: int, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool) -> None:
+        async for page in self._bucket.list_pages(shard_prefix(shard)):
+            keys = [parse_chunk_key(listed.key) for listed in page]
+            chunk_keys = [key for key in keys if key is not None]
+            done.objects += len(page)
+            done.foreign += len(page) - len(chunk_keys)
+            await self._take_up(chunk_keys, done, dry_run=dry_run)
+            told(done)
+
+    async def _take_up(self, keys: list[ChunkKey], done: Rebuilt, *, dry_run: bool) -> None:
+        known = await self._stores.sweeps.chunks_of(keys)
+        doubtful = [chunk for chunk in known.values() if chunk.state in UNPROVEN]
+        done.known += len(known) - len(doubtful)
+        await self._takeups.take_up((key for key in keys if key not in known), done.taken, dry_run=dry_run)
+        if proven := await self._prover.proven(doubtful):
+            done.adopted += len(proven) if dry_run else await self._stores.repairs.adopted(proven)
+
+    async def _descriptions(self, shard: int, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool) -> None:
+        """Recordings without any chunk as well, and after their chunks those that are complete."""
+        async for page in self._meta(shard):
+            ids = {recording_id for recording_id, _ in page}
+            await self._takeups.take_up_recordings(ids, done.taken, dry_run=dry_run)
+            states = await self._stores.rebuild.states(ids)
+            for recording_id, name in page:
+                if name == "manifest.json" and (
+                    states.get(recording_id) in OPEN or (dry_run and recording_id not in states)
+                ):
+                    await self._complete(recording_id, done, dry_run=dry_run)
+            told(done)
+
+    async def _meta(self, shard: int) -> AsyncIterator[list[tuple[UUID, str]]]:
+        async for page in self._bucket.list_pages(f"meta/recordings/{shard:02x}/"):
+            named = [listed.key.split("/")[-2:] for listed in page]
+            found = [(_uuid(folder), name) for folder, name in named]
+            yield [(recording_id, name) for recording_id, name in found if recording_id is not None]
+
+    async def _complete(self, recording_id: UUID, done: Rebuilt, *, dry_run: bool) -> None:
+        body = await self._bucket.read(manifest_key(recording_id), limit=MANIFEST_LIMIT)
+        manifest = None if body is None else manifested(body, recording_id)
+        if manifest is None or manifest.chunks is None:
+            done.bad_manifests += 1
+        if manifest is None:
+            return
+        missing = 0 if dry_run else await self._stores.rebuild.complete(manifest)
+        if missing is not None:
+            done.completed += 1
+            done.missing += missing
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

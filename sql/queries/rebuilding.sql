@@ -1,0 +1,94 @@
+-- name: deployment_become
+-- An empty ledger takes the id that the bucket bears: it is that bucket's ledger from now on.
+update deployment set id = %(id)s
+ where not exists (select from chunks where state <> 'granted') and not exists (select from recordings)
+returning id
+
+-- name: recordings_states
+select id, state from recordings where id = any (%(recording_ids)s)
+
+-- name: recording_take_up
+-- As its description in the bucket tells it; open, until its manifest or its recorder says more. Idle as of now.
+with counted as (
+    insert into owners (id) values (%(owner)s) on conflict do nothing
+), taken as (
+    insert into recordings (id, owner, recorder_id, source, mime_type, title, expected_bytes, share_id, shard, created_at,
+                            described_at, expires_at)
+    values (%(id)s, %(owner)s, %(recorder_id)s, %(source)s, %(mime_type)s, %(title)s, %(expected_bytes)s, %(share_id)s,
+            %(shard)s, %(created_at)s, now(), now() + %(idle)s::interval)
+        on conflict do nothing
+    returning id, owner
+)
+select id from taken
+
+-- name: owners_of_lock
+-- Before whatever counts for these recordings' owners: owners, then recordings, then chunks.
+with counted as (
+    select o.id from owners o
+     where o.id in (select owner from recordings where id = any (%(recording_ids)s))
+     order by o.id
+       for update
+)
+select r.id from recordings r join counted on counted.id = r.owner
+ where r.id = any (%(recording_ids)s)
+ order by r.id
+   for no key update of r
+
+-- name: chunks_take_up
+-- Run after `owners_of_lock`. Bytes that the bucket was seen to have and the ledger does not know: acked, to be confirmed like any
+-- other. A number that is bound to other content keeps it.
+with seen as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[],
+                         %(digests)s::bytea[], %(etags)s::text[])
+               as s (recording_id, seq, segment, size, sha256, etag)
+), taken as (
+    insert into chunks (recording_id, seq, segment, size, sha256, state, generation, etag, expires_at, acked_at)
+    select s.recording_id, s.seq, s.segment, s.size, s.sha256, 'acked', 1, s.etag, now(), now()
+      from seen s join recordings r on r.id = s.recording_id
+     where r.state in ('open', 'expired') or r.state = 'complete' and s.seq < r.chunk_count
+     order by s.recording_id, s.seq
+        on conflict do nothing
+    returning recording_id, seq, size
+), settled as (
+    update owners o set used_bytes = o.used_bytes + d.size
+      from (select r.owner, sum(t.size) as size from taken t join recordings r on r.id = t.recording_id group by r.owner) d
+     where o.id = d.owner
+)
+select recording_id, seq from taken
+
+-- name: recording_completed_once
+-- Run after `owners_of_lock`. Complete, as its manifest tells; what the manifest names and the ledger does not have is missing,
+-- and asked for, or lost where that was accepted. A recording that is complete already, or deleted, is left as it is.
+with told as (
+    select * from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[], %(states)s::text[])
+               as m (seq, segment, size, sha256, state)
+), completed as (
+    update recordings
+       set state = 'complete', chunk_count = %(chunk_count)s, total_bytes = %(total_bytes)s, completed_at = %(completed_at)s,
+           expires_at = null, manifest_at = now()
+     where id = %(id)s and state in ('open', 'expired')
+    returning id, owner
+), before as (
+    select c.seq, c.size, c.reserved from chunks c where c.recording_id = %(id)s and c.state = 'granted'
+), absent as (
+    insert into chunks as c (recording_id, seq, segment, size, sha256, state, expires_at)
+    select completed.id, m.seq, m.segment, m.size, m.sha256, m.state, now() from told m cross join completed
+     order by m.seq
+        on conflict (recording_id, seq) do update set state = excluded.state, reserved = false
+     where c.state = 'granted' and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
+    returning c.recording_id, c.seq, c.size, c.state
+), asked as (
+    insert into tickets (recording_id, seq, reason)
+    select recording_id, seq, 'missing' from absent where state = 'missing' order by seq
+), settled as (
+    update owners o
+       set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved,
+           reserved_chunks = o.reserved_chunks - d.chunks
+      from completed,
+           lateral (select coalesce(sum(a.size) filter (where a.state = 'missing'), 0) as used,
+                           coalesce(sum(a.size) filter (where b.reserved), 0) as reserved,
+                           count(*) filter (where b.reserved) as chunks
+                      from absent a left join before b on b.seq = a.seq) d
+     where o.id = completed.owner
+)
+select (select count(*) from absent where state = 'missing') as missing from completed
