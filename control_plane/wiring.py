@@ -13,6 +13,7 @@ from control_plane.db.chunks import ChunkStore
 from control_plane.db.database import Database
 from control_plane.db.deletion import DeletionStore
 from control_plane.db.deployment import DeploymentStore
+from control_plane.db.events import EventStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.figures import FigureStore
 from control_plane.db.heartbeats import HeartbeatStore
@@ -33,6 +34,7 @@ from control_plane.services.deleting import DeletionService
 from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
+from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
 from control_plane.services.granting import GrantService
@@ -232,7 +234,8 @@ def _build(
         quotas=quotas,
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
-        figures=FigureService(FigureStore(database, quota=settings.quota)),
+        figures=FigureService(FigureStore(database, quota=settings.quota), EventStore(database)),
+        events=EventService(EventStore(database)),
         verifier=verifier,
         issuer=issuer,
         clock=clock,

@@ -118,7 +118,7 @@ EXAMPLE: HeartbeatAnswer = {
     "next_heartbeat_ms": 5_000,
     "tickets": [
         {
-            "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+            "id": examples.TICKET,
             "recording_id": examples.RECORDING_ID.example,
             "seq": 3,
             "sha256": examples.DIGEST,

@@ -1,6 +1,6 @@
 """`/metrics`: figures for Prometheus, in its text format. Without a token: they name nobody, and a proxy can keep them inside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,12 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.api.state import State, services
+from control_plane.domain.events import EventKind
 from control_plane.domain.models import Figures
 
 
 class _Collector(Collector):
-    def __init__(self, found: Figures) -> None:
+    def __init__(self, found: Figures, events: Mapping[EventKind, int]) -> None:
         self._found = found
+        self._events = events
 
     def collect(self) -> Iterator[Metric]:
         """Each metric with what it means; units are in the names."""
@@ -47,12 +49,40 @@ class _Collector(Collector):
         yield GaugeMetricFamily("safereel_quota_used_bytes", "What all owners have in the bucket", found.used_bytes)
         yield GaugeMetricFamily("safereel_quota_reserved_bytes", "What they have grants for", found.reserved_bytes)
         yield GaugeMetricFamily("safereel_owners_over_quota", "Owners beyond their limit", found.over_quota)
+        yield from self._at_risk()
+
+    def _at_risk(self) -> Iterator[Metric]:
+        found = self._found
+        yield GaugeMetricFamily(
+            "safereel_chunks_unconfirmed", "Acked, and not seen again by a sweep yet", found.unconfirmed_chunks
+        )
+        yield GaugeMetricFamily(
+            "safereel_chunks_unconfirmed_oldest_seconds",
+            "How long ago the oldest of these was acked: alert if sweeps fall behind",
+            found.oldest_unconfirmed_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_tickets_open", "Chunks that the bucket lost and recorders are asked for", found.open_tickets
+        )
+        yield GaugeMetricFamily(
+            "safereel_tickets_open_oldest_seconds", "How long ago the oldest of these was opened", found.oldest_ticket_s
+        )
+        yield GaugeMetricFamily(
+            "safereel_chunks_lost", "Chunks that nobody is known to have any more: alert on any", found.lost_chunks
+        )
+        yield GaugeMetricFamily(
+            "safereel_releases_frozen", "1 while nothing is released: alert on it", int(found.frozen)
+        )
+        events = CounterMetricFamily("safereel_events", "Events of the log, by kind", labels=["kind"])
+        for kind in EventKind:
+            events.add_metric([kind.value], self._events.get(kind, 0))
+        yield events
 
 
 async def metrics(request: Request[State]) -> Response:
     """The figures of the whole deployment: every replica tells the same."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(await services(request).figures.read()))
+    registry.register(_Collector(*await services(request).figures.read()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
 
 

@@ -5,14 +5,18 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from starlette.requests import Request
 
 from control_plane.api.state import State
 from control_plane.domain.errors import BodyInvalid
+from control_plane.domain.events import EventPlace
 from control_plane.domain.identity import MAX_OWNER_LENGTH, is_owner
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class Parameter(Protocol):
@@ -153,7 +157,76 @@ class Cursor:
         return base64.urlsafe_b64encode(f"{at.isoformat()} {row}".encode()).decode()
 
 
-def _refusal(parameter: WholeNumber | Cursor | OwnerName, detail: str) -> BodyInvalid:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCursor:
+    """Where a page of events begins or goes on. Opaque to callers, but for `0-0`, which is before the first event."""
+
+    name: str
+    description: str
+    example: str
+    code: str = "cursor_malformed"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string"}
+
+    def read(self, request: Request[State]) -> EventPlace | None:
+        """Its value, None where it is left out. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        if text is None:
+            return None
+        try:
+            return EventPlace.parse(text)
+        except ValueError as exc:
+            raise _refusal(self, "must be a cursor that an answer gave, or be left out") from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneId:
+    """A UUID behind the question mark: only what is about it is told."""
+
+    name: str
+    description: str
+    example: str
+    code: str = "id_malformed"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "format": "uuid"}
+
+    def read(self, request: Request[State]) -> UUID | None:
+        """Its value, None where it is left out. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        try:
+            return None if text is None else UUID(text)
+        except ValueError as exc:
+            raise _refusal(self, "must be a UUID, or be left out") from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOf(Generic[Word]):
+    """One of a few words behind the question mark: only what is of it is told."""
+
+    name: str
+    description: str
+    words: type[Word]
+    example: str
+
+    @property
+    def code(self) -> str:
+        return f"{self.name}_unknown"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "enum": [word.value for word in self.words]}
+
+    def read(self, request: Request[State]) -> Word | None:
+        """Its value, None where it is left out. Raises `BodyInvalid` with `code`."""
+        text = request.query_params.get(self.name)
+        try:
+            return None if text is None else self.words(text)
+        except ValueError as exc:
+            raise _refusal(self, f"must be one of {', '.join(self.words)}, or be left out") from exc
+
+
+def _refusal(parameter: Parameter, detail: str) -> BodyInvalid:
     sentence = f"The parameter “{parameter.name}” {detail}."
-    named = {"parameter": parameter.name, "code": parameter.code, "detail": sentence}
-    return BodyInvalid(parameter.code, sentence, [named])
+    code = parameter.code or ""
+    return BodyInvalid(code, sentence, [{"parameter": parameter.name, "code": code, "detail": sentence}])

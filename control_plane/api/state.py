@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from control_plane.services.acking import AckService
 from control_plane.services.deleting import DeletionService
+from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
 from control_plane.services.granting import GrantService
@@ -38,6 +39,7 @@ class Services:
     expiry: ExpiryService
     health: HealthService
     figures: FigureService
+    events: EventService
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]

@@ -275,7 +275,9 @@ class LiveGrants:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for."""
+    """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for, the oldest
+    open ticket was opened, and the oldest ack that no sweep has confirmed was given.
+    """
 
     deletions: int
     deletions_failing: int
@@ -286,6 +288,12 @@ class Figures:
     used_bytes: int
     reserved_bytes: int
     over_quota: int
+    open_tickets: int
+    oldest_ticket_s: float
+    lost_chunks: int
+    unconfirmed_chunks: int
+    oldest_unconfirmed_s: float
+    frozen: bool
 
 
 @dataclass(frozen=True, slots=True)

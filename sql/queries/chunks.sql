@@ -164,6 +164,9 @@ with claim as (
      where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
 ), forgotten as (
     delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+), told as (
+    insert into events (kind, owner, recording_id, seq, cause)
+    select 'chunk_returned', owner, recording_id, seq, 'acked' from held where state = 'lost' order by recording_id, seq
 ), settled as (
     -- What was reserved is used now. A late ack counts what nothing was reserved for, above the limit if need be.
     update owners o

@@ -6,6 +6,14 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
          where state = 'deleting' and purge_failures > 0)::float8 as failing_since_s,
        (select count(*) from recordings
          where state = 'complete' and manifest_at is null) as manifests_missing,
+       (select count(*) from tickets where state = 'open') as open_tickets,
+       (select coalesce(extract(epoch from now() - min(opened_at)), 0) from tickets
+         where state = 'open')::float8 as oldest_ticket_s,
+       (select count(*) from chunks where state = 'lost') as lost_chunks,
+       (select count(*) from chunks where state = 'acked') as unconfirmed_chunks,
+       (select coalesce(extract(epoch from now() - min(acked_at)), 0) from chunks
+         where state = 'acked')::float8 as oldest_unconfirmed_s,
+       exists (select from freezes where thawed_at is null) as frozen,
        coalesce(sum(drift_bytes), 0)::bigint as drift_bytes,
        coalesce(sum(drifted_times), 0)::bigint as drifts,
        coalesce(sum(used_bytes), 0)::bigint as used_bytes,

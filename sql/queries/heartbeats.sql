@@ -101,9 +101,16 @@ returning c.*
 
 -- name: beat_gone
 -- In order of id, as everything that locks several rows.
-insert into gone_reports (ticket_id, owner, recorder_id)
-select t.id, %(owner)s, %(recorder_id)s
-  from tickets t join recordings r on r.id = t.recording_id
- where t.id = any (%(gone)s) and r.owner = %(owner)s
- order by t.id
-on conflict do nothing
+with gone as (
+    insert into gone_reports (ticket_id, owner, recorder_id)
+    select t.id, %(owner)s, %(recorder_id)s
+      from tickets t join recordings r on r.id = t.recording_id
+     where t.id = any (%(gone)s) and r.owner = %(owner)s
+     order by t.id
+    on conflict do nothing
+    returning ticket_id
+)
+insert into events (kind, owner, recording_id, seq, ticket_id, recorder_id)
+select 'ticket_gone', %(owner)s, t.recording_id, t.seq, t.id, %(recorder_id)s
+  from gone join tickets t on t.id = gone.ticket_id
+ order by t.recording_id, t.seq

@@ -153,6 +153,9 @@ with seen as (
 ), healed as (
     update tickets t set state = 'healed', closed_at = now(), cause = 'returned'
       from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
+), told as (
+    insert into events (kind, owner, recording_id, seq, cause)
+    select 'chunk_returned', owner, recording_id, seq, 'seen' from held where state = 'lost' order by recording_id, seq
 ), settled as (
     -- A missing chunk still counts as used, a lost one no longer does.
     update owners o set used_bytes = o.used_bytes + d.used

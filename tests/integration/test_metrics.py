@@ -1,22 +1,11 @@
 """`/metrics`: what a scraper reads says how the deployment is."""
 
-import aiohttp
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.plane import Running
+from tests.support.tickets import scrape
 
 pytestmark = pytest.mark.anyio
-
-
-async def scrape(running: Running) -> dict[str, float]:
-    """The samples by name."""
-    async with aiohttp.ClientSession() as session, session.get(f"{running.endpoint}/metrics") as answer:
-        assert answer.status == 200
-        assert answer.content_type == "text/plain"
-        families = list(text_string_to_metric_families(await answer.text()))
-    assert all(family.documentation for family in families)
-    return {sample.name: sample.value for family in families for sample in family.samples}
 
 
 async def test_an_empty_deployment_has_nothing_to_alert_on(running: Running) -> None:

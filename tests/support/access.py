@@ -57,6 +57,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /v1/admin/deletions": Access(ADMIN),
     "POST /v1/admin/purge": Access(ADMIN),
     "POST /v1/admin/manifests": Access(ADMIN),
+    "GET /v1/admin/events": Access(ADMIN),
     "GET /openapi.json": OPEN,
     "GET /metrics": OPEN,
     "GET /health": OPEN,

@@ -1,0 +1,21 @@
+"""The event log, as administrators and tools read it."""
+
+from collections.abc import Sequence
+
+from control_plane.db.events import EventStore
+from control_plane.domain.events import Event, EventFilter, EventPlace
+
+
+class EventService:
+    """Reads what happened. Written it is where it happens, in the same statement."""
+
+    def __init__(self, events: EventStore) -> None:
+        self._events = events
+
+    async def page(self, wanted: EventFilter, *, before: EventPlace | None, limit: int) -> Sequence[Event]:
+        """Events older than `before`, the newest first."""
+        return await self._events.page(wanted, before=before, limit=limit)
+
+    async def tail(self, wanted: EventFilter, *, after: EventPlace, limit: int) -> Sequence[Event]:
+        """Events behind `after`, in order: whoever goes on from the last one told misses none."""
+        return await self._events.tail(wanted, after=after, limit=limit)
