@@ -359,6 +359,7 @@ def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
     return [
         Job("confirm", plane.confirm.run, timedelta(milliseconds=settings.safereel_confirm_interval_ms)),
         Job("audit", plane.audit.run, timedelta(milliseconds=settings.safereel_audit_interval_ms)),
+        Job("tickets", services.tickets.run, timedelta(milliseconds=settings.safereel_tickets_interval_ms)),
         Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
         Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
         Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from control_plane.domain.addresses import is_confidential
+from control_plane.domain.freezing import FreezeRules
 from control_plane.domain.models import RetentionRules
 
 # What a public key can check (RFC 7518, 3.1; RFC 8037). Never `none`, and no HS*: a public key is no secret.
@@ -117,6 +118,23 @@ class Settings(BaseSettings):
         default=3_000, ge=100, description="Bounds how long OPFS must hold a chunk"
     )
     safereel_audit_interval_ms: int = Field(default=60_000, ge=100, description="Bounds how long a loss goes unseen")
+    safereel_tickets_interval_ms: int = Field(
+        default=60_000,
+        ge=100,
+        description="Whether tickets can still be served: decided in days, so minutes do not matter",
+    )
+    safereel_silent_ms: int = Field(
+        default=604_800_000, ge=1_000, description="A week: who records on workdays is back, holidays apart"
+    )
+    safereel_tickets_per_sweep: int = Field(
+        default=10_000, ge=1, description="Bounds what one sweep writes; recorders need longer to serve so many"
+    )
+    safereel_freeze_percent: float = Field(
+        default=1, ge=0, le=100, description="A store that keeps its promise loses one in billions: this is no chance"
+    )
+    safereel_freeze_chunks: int = Field(
+        default=100, ge=1, description="Somebody's mistake with one recording stops nobody else's releases"
+    )
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
     safereel_shutdown_ms: int = Field(default=10_000, ge=0, description="What is under way may finish, within this")
@@ -252,6 +270,14 @@ class Settings(BaseSettings):
     @property
     def settle(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_settle_ms)
+
+    @property
+    def silent_after(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_silent_ms)
+
+    @property
+    def freeze_rules(self) -> FreezeRules:
+        return FreezeRules(self.safereel_freeze_percent, self.safereel_freeze_chunks)
 
     @property
     def trusts_somebody(self) -> bool:

@@ -16,6 +16,7 @@ from control_plane.db.deployment import DeploymentStore
 from control_plane.db.events import EventStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.figures import FigureStore
+from control_plane.db.freezes import FreezeStore
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
 from control_plane.db.owners import OwnerStore
@@ -24,6 +25,7 @@ from control_plane.db.recordings import RecordingStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
 from control_plane.db.sweeps import SweepStore
+from control_plane.db.tickets import TicketStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
 from control_plane.oidc.provider import Provider
@@ -37,6 +39,7 @@ from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
+from control_plane.services.freezing import FreezeService
 from control_plane.services.granting import GrantService
 from control_plane.services.healing import HealService
 from control_plane.services.health import HealthService
@@ -55,6 +58,7 @@ from control_plane.services.retaining import RetentionService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
 from control_plane.services.sweeping import SweepRunner
 from control_plane.services.taking_up import TakeUpService
+from control_plane.services.tickets import TicketService
 
 # How long a request waits for a connection before it is told to come again.
 POOL_TIMEOUT_S = 5.0
@@ -213,12 +217,15 @@ def _build(
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
     sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)
-    runner = SweepRunner(sweeps, deployment)
+    freezing = FreezeService(FreezeStore(database), settings.freeze_rules)
+    tickets = TicketService(TicketStore(database), silent_after=settings.silent_after)
+    runner = SweepRunner(sweeps, deployment, freezing)
     prover = Prover(sweeping, opened)
     rebuilding = RebuildStore(database, idle=settings.idle)
     takeups = TakeUpService(rebuilding, opened, prover)
     repairs = Repairs(RepairStore(database), prover, takeups)
-    discrepancies = DiscrepancyService(sweeps, HealService(repairs.store, opened, repairs.prover))
+    healing = HealService(repairs.store, opened, repairs.prover)
+    discrepancies = DiscrepancyService(sweeps, healing, freezing, tickets_per_sweep=settings.safereel_tickets_per_sweep)
     deletions = DeletionStore(database)
     deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
     purges = PurgeService(deletions, deployments, deployment, opened)
@@ -230,12 +237,16 @@ def _build(
         manifests=ManifestService(ManifestStore(database), deployments, deployment, opened),
         grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
         acks=AckService(recordings, chunks, looker),
-        heartbeats=HeartbeatService(HeartbeatStore(database, idle=settings.idle), signer, grant_ttl=settings.grant_ttl),
+        heartbeats=HeartbeatService(
+            HeartbeatStore(database, idle=settings.idle), tickets, signer, grant_ttl=settings.grant_ttl
+        ),
         quotas=quotas,
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
         figures=FigureService(FigureStore(database, quota=settings.quota), EventStore(database)),
         events=EventService(EventStore(database)),
+        tickets=tickets,
+        freezing=freezing,
         verifier=verifier,
         issuer=issuer,
         clock=clock,

@@ -1,6 +1,6 @@
 """All calls of the API, in the order in which the OpenAPI document tells them: first a recorder's, as it makes them."""
 
-from control_plane.api import acks, admin, deletions, events, grants, health, heartbeats, identity, recordings
+from control_plane.api import acks, admin, deletions, events, grants, health, heartbeats, identity, losses, recordings
 
 CALLS = (
     *recordings.start_calls,
@@ -12,6 +12,7 @@ CALLS = (
     *deletions.calls,
     *identity.calls,
     *admin.calls,
+    *losses.calls,
     *events.calls,
     *health.calls,
 )

@@ -12,6 +12,7 @@ from control_plane.services.deleting import DeletionService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
+from control_plane.services.freezing import FreezeService
 from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
@@ -22,6 +23,7 @@ from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.shared_secret import TokenIssuer
+from control_plane.services.tickets import TicketService
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Services:
     health: HealthService
     figures: FigureService
     events: EventService
+    tickets: TicketService
+    freezing: FreezeService
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]

@@ -1,6 +1,7 @@
 """The store of recorders, what they hold, and what a heartbeat's answer is computed from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,6 +9,17 @@ from control_plane.db.chunks import ChunkId
 from control_plane.db.database import Database
 from control_plane.db.rows import chunk_of, multirange_text
 from control_plane.domain.models import Beat, Chunk, RecordingState, Release, Ticket, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A beat that was kept: the database's time, the states of recordings held that are this owner's, and whether any chunk that
+    is lost is among what is held.
+    """
+
+    server_time: datetime
+    states: Mapping[UUID, RecordingState]
+    holds_lost: bool
 
 
 class HeartbeatStore:
@@ -18,8 +30,8 @@ class HeartbeatStore:
         self._database = database
         self._idle = idle
 
-    async def record(self, owner: str, beat: Beat) -> tuple[datetime, Mapping[UUID, RecordingState]]:
-        """Keeps what the recorder said; answers the database's time and the states of this owner's."""
+    async def record(self, owner: str, beat: Beat) -> Recorded:
+        """Keeps what the recorder said."""
         recorder = {"owner": owner, "recorder_id": beat.recorder_id}
         said = {
             "counter": beat.counter,
@@ -35,18 +47,25 @@ class HeartbeatStore:
             ("beat_holdings", recorder | opens | _held(beat)),
             ("beat_gone", recorder | {"gone": list(beat.gone)}),
         )
-        return recorded["server_time"], {row["recording_id"]: RecordingState(row["state"]) for row in known}
+        states = {row["recording_id"]: RecordingState(row["state"]) for row in known}
+        return Recorded(recorded["server_time"], states, any(row["lost_held"] for row in known))
 
     async def releases(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Release]:
         """Of what the recorder holds, what is confirmed and not doubted by any sweep since."""
         rows = await self._database.rows("beat_releases", {"owner": owner, "limit": limit, **_held(beat)})
         return [Release(row["recording_id"], row["seq"], row["sha256"]) for row in rows]
 
-    async def tickets(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Ticket]:
-        """Open tickets for chunks that the recorder says it holds, oldest first."""
+    async def tickets(self, owner: str, beat: Beat, *, limit: int, frozen_limit: int) -> Sequence[Ticket]:
+        """Open tickets for chunks that the recorder says it holds, oldest first; `frozen_limit`: while releases are frozen."""
         rows = await self._database.rows(
             "beat_tickets",
-            {"owner": owner, "recorder_id": beat.recorder_id, "limit": limit, **_held(beat)},
+            {
+                "owner": owner,
+                "recorder_id": beat.recorder_id,
+                "limit": limit,
+                "frozen_limit": frozen_limit,
+                **_held(beat),
+            },
         )
         return [Ticket(row["ticket_id"], Verdict(row["reason"]), row["mime_type"], chunk_of(row)) for row in rows]
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from psycopg.types.range import Int4Range
 
 from control_plane.db.chunks import ChunkId
 from control_plane.db.database import Connection, Database
@@ -89,6 +90,7 @@ class SweepStore:
                 "started_at": report.started_at,
                 "looked_at": report.looked_at,
                 "report": Jsonb(report.detail),
+                "shards": None if report.shards is None else Int4Range(*report.shards, bounds="[]"),
             },
         )
         assert row is not None, "an insert without a condition returns its row"

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from control_plane.domain.models import Chunk, SweepKind, SweepOutcome, Verdict
+from control_plane.domain.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +29,23 @@ class OpenedTicket:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What became of a sweep's findings: a first sighting is remembered, the second is healed or opens a ticket.
+    """What became of a sweep's findings: a first sighting is remembered, the second is healed or opens a ticket; tickets beyond
+    what one sweep may open are `left` to the next.
 
-    In a dry run `healed` could be, and `would_open` are the tickets.
+    In a dry run `healed` could be, `would_open` are the tickets, and releases would freeze or not.
     """
 
     first_sightings: int = 0
     healed: int = 0
     tickets: Sequence[OpenedTicket] = ()
     would_open: int = 0
+    left: int = 0
+    would_freeze: bool = False
 
 
 @dataclass(slots=True)
 class Observation:
-    """What a sweep saw, gathered while it runs."""
+    """What a sweep saw, gathered while it runs; `shards`: which of them it has gone through, first and last."""
 
     looked_at: int = 0
     confirmed: int = 0
@@ -53,6 +57,7 @@ class Observation:
     unreachable: int = 0
     unlisted: int = 0
     truncated: bool = False
+    shards: Range | None = None
     findings: list[Finding] = field(default_factory=list)
     unexpected: dict[str, int] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
@@ -60,7 +65,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """The stored result of one sweep. `undecided` with a `cause`: what it saw was not trusted, nothing was written."""
+    """The stored result of one sweep. `undecided` with a `cause`: what it saw was not trusted, nothing was written.
+
+    `shards`: which part of the bucket an audit has gone through, first and last.
+    """
 
     kind: SweepKind
     dry_run: bool
@@ -69,6 +77,7 @@ class SweepReport:
     started_at: datetime
     looked_at: int
     detail: Mapping[str, object]
+    shards: Range | None = None
 
 
 def combined(parts: Sequence[Handled]) -> Handled:
@@ -78,6 +87,8 @@ def combined(parts: Sequence[Handled]) -> Handled:
         healed=sum(part.healed for part in parts),
         tickets=[ticket for part in parts for ticket in part.tickets],
         would_open=sum(part.would_open for part in parts),
+        left=sum(part.left for part in parts),
+        would_freeze=any(part.would_freeze for part in parts),
     )
 
 
@@ -105,6 +116,8 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "healed": handled.healed,
         "tickets_opened": len(handled.tickets),
         "tickets_that_would_open": handled.would_open,
+        "tickets_left": handled.left,
+        "releases_would_freeze": handled.would_freeze,
         "unexpected": dict(seen.unexpected),
         "samples": list(seen.samples),
         "truncated": seen.truncated,

@@ -12,6 +12,7 @@ MAX_HELD_RECORDINGS = 1_000  # a recorder with more tells the rest in later beat
 MAX_HELD_RANGES = 10_000
 MAX_RELEASES = 1_000  # an answer: some 80 KB of JSON
 MAX_TICKETS = 100  # an answer: in mass loss, recorders are asked at a bounded rate
+MAX_FROZEN_TICKETS = 20  # an answer while releases are frozen: a bucket in trouble is not to be stormed by everybody
 MAX_GONE = 1_000
 MAX_PAGE = 1_000
 WORK_OF_A_CALL = timedelta(seconds=10)  # what an administrator starts; a step under way then may take as long again
@@ -22,6 +23,7 @@ MIME_TYPES = frozenset({"audio/webm", "audio/ogg", "audio/mp4", "video/webm", "v
 __all__ = [
     "MAX_BATCH",
     "MAX_CHUNK_BYTES",
+    "MAX_FROZEN_TICKETS",
     "MAX_GONE",
     "MAX_HELD_RANGES",
     "MAX_HELD_RECORDINGS",

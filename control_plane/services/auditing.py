@@ -90,7 +90,9 @@ class AuditService:
 
     async def _body(self, sweep: Sweep) -> Handled:
         units = audit_units(await self._sweeps.ledger_size(SMALL_LEDGER_CHUNKS))
-        return combined([await self._audit_unit(sweep, unit) for unit in units])
+        handled = combined([await self._audit_unit(sweep, unit) for unit in units])
+        sweep.seen.shards = (0, SHARDS - 1)
+        return handled
 
     async def _audit_unit(self, sweep: Sweep, unit: AuditUnit) -> Handled:
         async with self._sweeps.staging() as staging:

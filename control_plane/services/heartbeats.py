@@ -7,9 +7,10 @@ from uuid import UUID
 
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.domain.bucket import PresignedRequest, Presigner
-from control_plane.domain.limits import MAX_RELEASES, MAX_TICKETS
+from control_plane.domain.limits import MAX_FROZEN_TICKETS, MAX_RELEASES, MAX_TICKETS
 from control_plane.domain.models import DELETED, Beat, Chunk, Permit, Release, Ticket, Verdict
 from control_plane.services.granting import put_for
+from control_plane.services.tickets import TicketService
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,23 @@ class BeatAnswer:
 class HeartbeatService:
     """Answers beats. Nothing is remembered as delivered: a lost answer costs nothing."""
 
-    def __init__(self, heartbeats: HeartbeatStore, presigner: Presigner, *, grant_ttl: timedelta) -> None:
+    def __init__(
+        self, heartbeats: HeartbeatStore, tickets: TicketService, presigner: Presigner, *, grant_ttl: timedelta
+    ) -> None:
         self._heartbeats = heartbeats
+        self._lost = tickets
         self._presigner = presigner
         self._grant_ttl = grant_ttl
 
     async def beat(self, owner: str, beat: Beat) -> BeatAnswer:
         """Keeps what the recorder says and computes what it may delete and what it must send again."""
-        server_time, states = await self._heartbeats.record(owner, beat)
+        recorded = await self._heartbeats.record(owner, beat)
+        if recorded.holds_lost:
+            await self._lost.welcome_back(owner, beat)
+        states = recorded.states
         return BeatAnswer(
             counter=beat.counter,
-            server_time=server_time,
+            server_time=recorded.server_time,
             tickets=await self._tickets(owner, beat) if beat.holding else [],
             releases=await self._heartbeats.releases(owner, beat, limit=MAX_RELEASES) if beat.holding else [],
             discard=[held.recording_id for held in beat.holding if states.get(held.recording_id) in DELETED],
@@ -58,7 +65,7 @@ class HeartbeatService:
         )
 
     async def _tickets(self, owner: str, beat: Beat) -> Sequence[ServedTicket]:
-        tickets = await self._heartbeats.tickets(owner, beat, limit=MAX_TICKETS)
+        tickets = await self._heartbeats.tickets(owner, beat, limit=MAX_TICKETS, frozen_limit=MAX_FROZEN_TICKETS)
         if not tickets:
             return []
         granted = await self._heartbeats.deliver([ticket.id for ticket in tickets], self._grant_ttl)

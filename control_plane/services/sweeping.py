@@ -14,6 +14,7 @@ from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.findings import Handled, Observation, SweepReport, report_detail
 from control_plane.domain.models import SweepKind, SweepOutcome
 from control_plane.services.deployment import DeploymentService, WrongBucket
+from control_plane.services.freezing import FreezeService
 
 # Reading older versions costs up to some megabytes each: what a sweep may spend on it. More is the next one's.
 HEALS_PER_SWEEP = 200
@@ -25,12 +26,22 @@ class Sweep:
     """One sweep under way, as its kind's code sees it."""
 
     def __init__(
-        self, started_at: datetime, deployment_id: UUID, deployment: DeploymentService, *, dry_run: bool
+        self,
+        kind: SweepKind,
+        started_at: datetime,
+        deployment_id: UUID,
+        deployment: DeploymentService,
+        *,
+        dry_run: bool,
     ) -> None:
+        self.kind = kind
         self.started_at = started_at
         self.dry_run = dry_run
         self.heals_left = HEALS_PER_SWEEP
         self.seen = Observation()
+        # So far: findings that nobody had made before, and tickets that were opened.
+        self.newly_missing = 0
+        self.tickets_due = 0
         self._deployment_id = deployment_id
         self._deployment = deployment
 
@@ -45,14 +56,15 @@ SweepBody: TypeAlias = Callable[[Sweep], Awaitable[Handled]]
 class SweepRunner:
     """Runs a kind's body inside the frame."""
 
-    def __init__(self, sweeps: SweepStore, deployment: DeploymentService) -> None:
+    def __init__(self, sweeps: SweepStore, deployment: DeploymentService, freezing: FreezeService) -> None:
         self._sweeps = sweeps
         self._deployment = deployment
+        self._freezing = freezing
 
     async def run(self, kind: SweepKind, body: SweepBody, *, dry_run: bool) -> SweepReport:
         """Runs one sweep and stores its report, which it answers. A bucket not to be trusted makes it `undecided`."""
         started_at, deployment_id = await self._sweeps.begin()
-        sweep = Sweep(started_at, deployment_id, self._deployment, dry_run=dry_run)
+        sweep = Sweep(kind, started_at, deployment_id, self._deployment, dry_run=dry_run)
         handled, cause = await _guarded(sweep, body)
         report = SweepReport(
             kind=kind,
@@ -62,9 +74,11 @@ class SweepRunner:
             started_at=started_at,
             looked_at=sweep.seen.looked_at,
             detail=report_detail(sweep.seen, handled),
+            shards=sweep.seen.shards,
         )
         if _worth_keeping(report):
             await self._sweeps.store(report)
+        await self._freezing.judge(report)
         _say(report, handled)
         return report
 

@@ -17,6 +17,14 @@ with said as (
 ), known as (
     select said.*, r.state from said join recordings r on r.id = said.recording_id
      where r.owner = %(owner)s
+), regained as (
+    -- It says of a chunk that it holds it, and did not before: what it said of tickets being gone is over.
+    delete from gone_reports g
+     using tickets t
+      join known on known.recording_id = t.recording_id
+      left join holdings h on (h.owner, h.recorder_id, h.recording_id) = (%(owner)s, %(recorder_id)s, t.recording_id)
+     where g.owner = %(owner)s and g.recorder_id = %(recorder_id)s and t.id = g.ticket_id
+       and known.chunks - coalesce(h.chunks, '{}') @> t.seq
 ), dropped as (
     delete from holdings
      where owner = %(owner)s and recorder_id = %(recorder_id)s
@@ -38,7 +46,11 @@ with said as (
     update recordings r set state = 'open', expires_at = now() + %(idle)s::interval
       from idle where r.id = idle.id
 )
-select recording_id, state from known
+select recording_id, state,
+       state in ('open', 'expired', 'complete')
+       and exists (select from chunks c
+                    where c.recording_id = known.recording_id and c.state = 'lost' and known.chunks @> c.seq) as lost_held
+  from known
 
 -- name: beat_releases
 -- holding ∩ confirmed, computed anew for each beat: nothing is remembered as delivered. Each range is one bounded walk of
@@ -48,7 +60,9 @@ select held.recording_id, c.seq, encode(c.sha256, 'hex') as sha256
           from unnest(%(recording_ids)s::uuid[], %(chunks)s::int4multirange[]) as h (recording_id, chunks)
           join recordings r on r.id = h.recording_id
            and r.owner = %(owner)s and r.state in ('open', 'expired', 'complete')
-         cross join lateral unnest(h.chunks) as span) held
+         cross join lateral unnest(h.chunks) as span
+         -- Too much is missing at once: what devices hold may be all there is.
+         where not exists (select from freezes where thawed_at is null)) held
  cross join lateral (
        select k.seq, k.sha256 from chunks k
         where k.recording_id = held.recording_id and k.seq >= held.first_seq and k.seq < held.end_seq
@@ -61,7 +75,8 @@ select held.recording_id, c.seq, encode(c.sha256, 'hex') as sha256
  limit %(limit)s
 
 -- name: beat_tickets
--- Open tickets for chunks that this recorder says it holds, oldest first.
+-- Open tickets for chunks that this recorder says it holds, oldest first; fewer while releases are frozen, since then everybody
+-- is asked for much at once.
 select t.id as ticket_id, t.reason, r.mime_type, c.*
   from unnest(%(recording_ids)s::uuid[], %(chunks)s::int4multirange[]) as h (recording_id, chunks)
   join recordings r on r.id = h.recording_id and r.owner = %(owner)s and r.state in ('open', 'expired', 'complete')
@@ -71,7 +86,7 @@ select t.id as ticket_id, t.reason, r.mime_type, c.*
  order by exists (select from gone_reports g
                    where g.ticket_id = t.id and g.owner = %(owner)s and g.recorder_id = %(recorder_id)s),
           t.opened_at, t.recording_id, t.seq
- limit %(limit)s
+ limit case when exists (select from freezes where thawed_at is null) then %(frozen_limit)s::int else %(limit)s::int end
 
 -- name: beat_grant_tickets
 -- A ticket is delivered with a fresh grant, never after its recording's deletion: a URL must not outlive the purge. Recordings,

@@ -49,6 +49,13 @@ with seen as (
      order by s.recording_id, s.seq
         on conflict do nothing
     returning recording_id, seq, size
+), told as (
+    -- One for all of a recording's: a rebuild takes up millions.
+    insert into events (kind, owner, recording_id, detail)
+    select 'chunk_taken_up', r.owner, r.id, jsonb_build_object('chunks', t.chunks)
+      from (select recording_id, count(*) as chunks from taken group by recording_id) t
+      join recordings r on r.id = t.recording_id
+     order by r.id
 ), settled as (
     update owners o set used_bytes = o.used_bytes + d.size
       from (select r.owner, sum(t.size) as size from taken t join recordings r on r.id = t.recording_id group by r.owner) d

@@ -26,6 +26,13 @@ with seen as (
       from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
 ), forgotten as (
     delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+), told as (
+    insert into events (kind, owner, recording_id, seq, cause)
+    select kind, owner, recording_id, seq, cause
+      from (select %(event)s as kind, owner, recording_id, seq, null as cause from held
+            union all
+            select 'chunk_returned', owner, recording_id, seq, substr(%(event)s, 7) from held where state = 'lost') as told
+     order by recording_id, seq
 ), settled as (
     -- Always taken, above the limit if need be, as a late ack is.
     update owners o

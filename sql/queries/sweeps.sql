@@ -2,8 +2,8 @@
 select now() as started_at, (select id from deployment) as deployment_id
 
 -- name: sweep_store
-insert into sweeps (kind, dry_run, outcome, cause, started_at, looked_at, report)
-values (%(kind)s, %(dry_run)s, %(outcome)s, %(cause)s, %(started_at)s, %(looked_at)s, %(report)s)
+insert into sweeps (kind, dry_run, outcome, cause, started_at, looked_at, report, shards)
+values (%(kind)s, %(dry_run)s, %(outcome)s, %(cause)s, %(started_at)s, %(looked_at)s, %(report)s, %(shards)s::int4range)
 returning id, finished_at
 
 -- name: sweeps_page

@@ -133,11 +133,12 @@ async def test_pages_go_back_to_the_first(running: Running) -> None:
         await running.sql(TELL, {"owner": f"owner-{number}"})
     async with administrator(running) as admin:
         told: list[str] = []
-        query = ""
-        while query is not None:
-            page = await admin.call("GET", f"/v1/admin/events?limit=2{query}")
+        page = await admin.call("GET", "/v1/admin/events?limit=2")
+        while True:
             told += [event["owner"] for event in page["events"]]
-            query = f"&before={page['next_before']}" if page["next_before"] else None
+            if page["next_before"] is None:
+                break
+            page = await admin.call("GET", f"/v1/admin/events?limit=2&before={page['next_before']}")
     assert told == [f"owner-{number}" for number in (4, 3, 2, 1, 0)]
 
 
