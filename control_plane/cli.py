@@ -103,6 +103,11 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     serving.set_defaults(command=_serve)
     commands.add_parser("migrate", help="bring the database's schema up to date").set_defaults(command=_migrate)
     provisioning = commands.add_parser("provision", help="make the bucket fit: versioning, CORS, deployment marker")
+    provisioning.add_argument(
+        "--emptied",
+        action="store_true",
+        help="the bucket is the right one and was emptied: mark it as this deployment's again",
+    )
     provisioning.set_defaults(command=_provision)
     env = commands.add_parser("env", help="print the addresses and keys of a running stack, for other tools")
     env.add_argument("--data-dir", type=Path, default=DATA_DIR)
@@ -203,10 +208,12 @@ def _migrate(_: argparse.Namespace) -> int:
     return 0
 
 
-def _provision(_: argparse.Namespace) -> int:
+def _provision(arguments: argparse.Namespace) -> int:
     settings = settings_from_environment()
     migrate(settings.database_url.get_secret_value())  # the marker carries the id that the database gives
     _make_bucket_fit(settings, settings.safereel_page_origins)
+    if arguments.emptied and asyncio.run(_mark_again(settings)):
+        print("The bucket is marked again. Audits will ask recorders for all that they still hold.")
     asyncio.run(_claim(settings))
     print(f"Bucket {settings.s3_bucket_name} is ready.")
     return 0
@@ -299,6 +306,11 @@ async def _retain(settings: Settings) -> None:
 async def _claim(settings: Settings) -> None:
     async with open_control_plane(settings) as plane:
         await plane.deployment.claim_bucket()
+
+
+async def _mark_again(settings: Settings) -> bool:
+    async with open_control_plane(settings) as plane:
+        return await plane.deployment.mark_again()
 
 
 async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None:

@@ -45,6 +45,7 @@ from control_plane.services.healing import HealService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
+from control_plane.services.keeping_meta import MetaKeeper
 from control_plane.services.limiting import RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
 from control_plane.services.manifests import ManifestService
@@ -223,7 +224,9 @@ def _build(
     prover = Prover(sweeping, opened)
     rebuilding = RebuildStore(database, idle=settings.idle)
     takeups = TakeUpService(rebuilding, opened, prover)
-    repairs = Repairs(RepairStore(database), prover, takeups)
+    descriptions = DescriptionService(recordings, opened)
+    meta = MetaKeeper(recordings, descriptions, opened, settle=settings.settle)
+    repairs = Repairs(RepairStore(database), prover, takeups, meta)
     healing = HealService(repairs.store, opened, repairs.prover)
     discrepancies = DiscrepancyService(sweeps, healing, freezing, tickets_per_sweep=settings.safereel_tickets_per_sweep)
     deletions = DeletionStore(database)
@@ -235,7 +238,7 @@ def _build(
         deletions=deleting,
         purges=purges,
         manifests=ManifestService(ManifestStore(database), deployments, deployment, opened),
-        grants=GrantService(recordings, chunks, DescriptionService(recordings, opened), signer),
+        grants=GrantService(recordings, chunks, descriptions, signer),
         acks=AckService(recordings, chunks, looker),
         heartbeats=HeartbeatService(
             HeartbeatStore(database, idle=settings.idle), tickets, signer, grant_ttl=settings.grant_ttl

@@ -1,6 +1,6 @@
 """The store of recordings. Every statement is scoped by owner."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +51,21 @@ class RecordingStore:
         """`idle`: how long a recording stays open without any sign of its recorder."""
         self._database = database
         self._idle = idle
+
+    async def described(self, first_shard: int, last_shard: int, *, settle: timedelta) -> Mapping[UUID, bool]:
+        """Recordings of these shards that the bucket describes since longer than `settle`; whether it has their manifest."""
+        params = {"first_shard": first_shard, "last_shard": last_shard, "settle": settle}
+        return {row["id"]: row["manifested"] for row in await self._database.rows("recordings_described", params)}
+
+    async def alive(self, recording_ids: Sequence[UUID]) -> Sequence[Recording]:
+        """Those of these that were not deleted."""
+        rows = await self._database.rows("recordings_of", {"recording_ids": list(recording_ids)})
+        return [recording_of(row) for row in rows]
+
+    async def forget_manifests(self, recording_ids: Sequence[UUID]) -> None:
+        """The bucket has no manifest of these (any more): they are written again."""
+        if recording_ids:
+            await self._database.execute("manifests_forget", {"recording_ids": list(recording_ids)})
 
     async def start(self, new: NewRecording, share_id: str) -> Recording | None:
         """The row made, or None where the id was taken (by whomever)."""

@@ -53,6 +53,7 @@ class Observation:
     returned: int = 0
     adopted: int = 0
     taken_up: int = 0
+    meta_missing: int = 0
     remains_removed: int = 0
     unreachable: int = 0
     unlisted: int = 0
@@ -108,6 +109,7 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "returned": seen.returned,
         "adopted": seen.adopted,
         "taken_up": seen.taken_up,
+        "meta_missing": seen.meta_missing,
         "remains_removed": seen.remains_removed,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,

@@ -15,6 +15,7 @@ MAX_SEQ = 99_999_999  # eight digits in the key keep a listing in order of seq
 MAX_SEGMENT = 9_999  # four digits in the key
 SHARDS = 256  # two hex digits: spreads S3's per-prefix request limits, and is the unit of audit work
 DEPLOYMENT_KEY = "meta/deployment.json"
+META_PREFIX = "meta/recordings/"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK_KEY = re.compile(
@@ -79,9 +80,14 @@ def parse_chunk_key(key: str) -> ChunkKey | None:
     return parsed if int(found["shard"], 16) == shard_of(parsed.recording_id) else None
 
 
+def meta_shard_prefix(shard: int) -> str:
+    """Where everything about one shard's recordings lies that is not a chunk. Ends with `/`."""
+    return f"{META_PREFIX}{shard:02x}/"
+
+
 def meta_prefix(recording_id: UUID) -> str:
     """Where everything about one recording lies that is not a chunk. Ends with `/`."""
-    return f"meta/recordings/{shard_of(recording_id):02x}/{recording_id}/"
+    return f"{meta_shard_prefix(shard_of(recording_id))}{recording_id}/"
 
 
 def derived_prefix(recording_id: UUID) -> str:

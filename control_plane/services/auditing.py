@@ -16,6 +16,7 @@ from control_plane.domain.keys import SHARDS, ChunkKey, parse_chunk_key, shard_p
 from control_plane.domain.models import Chunk, ChunkState, SweepKind
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
+from control_plane.services.keeping_meta import MetaKeeper
 from control_plane.services.looking import Looker
 from control_plane.services.proving import Prover
 from control_plane.services.purging import PurgeService
@@ -58,6 +59,7 @@ class Repairs:
     store: RepairStore
     prover: Prover
     takeups: TakeUpService
+    meta: MetaKeeper
 
 
 class AuditService:
@@ -103,6 +105,7 @@ class AuditService:
             sweep.seen.looked_at += await staging.expected()
             handled = [await self._doubt(sweep, doubted) async for doubted in _doubts(staging)]
             await self._explain_unexpected(sweep, staging)
+            await self._repairs.meta.keep(sweep, unit.first_shard, unit.last_shard)
             await sweep.require_right_bucket()
             if not sweep.dry_run:
                 await staging.forget_cleared(sweep.started_at)

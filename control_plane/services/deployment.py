@@ -40,11 +40,24 @@ class DeploymentService:
             if not await self._deployment.ledger_is_empty():
                 raise WrongBucket(
                     f"The ledger has acknowledged chunks, but the bucket has no {DEPLOYMENT_KEY}: it is not the bucket they are "
-                    "in, or it was emptied. Check S3_ENDPOINT and S3_BUCKET_NAME."
+                    "in, or it was emptied. Check S3_ENDPOINT and S3_BUCKET_NAME; if it was emptied, say so: `safereel provision "
+                    "--emptied`."
                 )
             await self._mark(deployment_id)
         await self.require(deployment_id)
         return deployment_id
+
+    async def mark_again(self) -> bool:
+        """Marks a bucket that was emptied as this deployment's, on somebody's word; whether it bore no mark.
+
+        Raises `WrongBucket` where it bears another's, and `BucketUnreachable`.
+        """
+        deployment_id = await self._deployment.id()
+        unmarked = await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT) is None
+        if unmarked:
+            await self._mark(deployment_id)
+        await self.require(deployment_id)
+        return unmarked
 
     async def require(self, deployment_id: UUID) -> None:
         """Returns if the bucket bears this deployment's mark now. Raises `WrongBucket`, `BucketUnreachable`."""

@@ -21,12 +21,16 @@ class DescriptionService:
         """Returns once the bucket has the description. Raises `StorageUnavailable`: no grant without it."""
         if recording.described_at is not None:
             return
-        body = json.dumps(description(recording), ensure_ascii=False, sort_keys=True).encode()
         try:
-            await self._bucket.write(recording_key(recording.id), body, content_type="application/json", overwrite=True)
+            await self.write(recording)
         except BucketUnreachable as exc:
             raise StorageUnavailable("The bucket does not take writes. Keep the chunks and ask again.") from exc
         await self._recordings.mark_described(recording.id)
+
+    async def write(self, recording: Recording) -> None:
+        """Writes it, over what is there. Raises `BucketUnreachable`."""
+        body = json.dumps(description(recording), ensure_ascii=False, sort_keys=True).encode()
+        await self._bucket.write(recording_key(recording.id), body, content_type="application/json", overwrite=True)
 
 
 def description(recording: Recording) -> dict[str, object]:

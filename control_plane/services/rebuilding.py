@@ -14,7 +14,15 @@ from control_plane.db.rebuilding import RebuildStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import Bucket
-from control_plane.domain.keys import DEPLOYMENT_KEY, SHARDS, ChunkKey, manifest_key, parse_chunk_key, shard_prefix
+from control_plane.domain.keys import (
+    DEPLOYMENT_KEY,
+    SHARDS,
+    ChunkKey,
+    manifest_key,
+    meta_shard_prefix,
+    parse_chunk_key,
+    shard_prefix,
+)
 from control_plane.domain.models import ChunkState, RecordingState
 from control_plane.domain.rebuilding import manifested
 from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, WrongBucket, marked_id
@@ -145,7 +153,7 @@ class RebuildService:
             told(done)
 
     async def _meta(self, shard: int) -> AsyncIterator[list[tuple[UUID, str]]]:
-        async for page in self._bucket.list_pages(f"meta/recordings/{shard:02x}/"):
+        async for page in self._bucket.list_pages(meta_shard_prefix(shard)):
             named = [listed.key.split("/")[-2:] for listed in page]
             found = [(_uuid(folder), name) for folder, name in named]
             yield [(recording_id, name) for recording_id, name in found if recording_id is not None]

@@ -62,3 +62,18 @@ select r.*, t.*
         or (r.created_at, r.id) < (%(before_created_at)s::timestamptz, %(before_id)s::uuid))
  order by r.created_at desc, r.id desc
  limit %(limit)s
+
+-- name: recordings_described
+-- As committed before the bucket is listed. A manifest that was written a moment ago may not be listed yet.
+select id, manifest_at is not null and manifest_at < now() - %(settle)s::interval as manifested from recordings
+ where shard between %(first_shard)s and %(last_shard)s and state in ('open', 'expired', 'complete')
+   and described_at < now() - %(settle)s::interval
+
+-- name: recordings_of
+select * from recordings where id = any (%(recording_ids)s) and state in ('open', 'expired', 'complete') order by id
+
+-- name: manifests_forget
+with held as (
+    select id from recordings where id = any (%(recording_ids)s) and state = 'complete' order by id for no key update
+)
+update recordings r set manifest_at = null from held where r.id = held.id

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from control_plane.config import Settings
 from control_plane.domain.keys import manifest_key, recording_key
+from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.rebuilding import Rebuilt
@@ -203,22 +204,63 @@ async def test_what_a_manifest_names_and_the_bucket_lost_is_asked_for(
             assert await anew.sql("select state from tickets") == [{"state": "fulfilled"}]
 
 
-async def test_the_bucket_emptied_is_refilled_from_recorders(running: Running) -> None:
-    """All that was not released comes back."""
-    async with running.recorder() as recorder:
+async def test_the_bucket_emptied_is_refilled_from_recorders(running: Running, settings: Settings) -> None:
+    """All that was not released comes back, and with it what a rebuild of the ledger would need."""
+    async with running.recorder() as recorder, running.recorder("bob") as bob:
         chunks = await recorded(recorder, 4)
-        for seq in range(4):
-            await running.delete_object(await running.key_of(recorder, seq))
+        done = await recorded(bob, 1, complete=True)
+        await running.plane.services.manifests.run()
+        await asyncio.to_thread(empty, running)
+        undecided = await running.plane.audit.run()
+        assert undecided.outcome is SweepOutcome.UNDECIDED, "an empty bucket is believed by nobody"
+        with pytest.raises(WrongBucket, match="provision --emptied"):
+            await running.plane.deployment.claim_bucket()
+
+        told = await asyncio.to_thread(run_command, settings, "provision", "--emptied")
+        assert (told.returncode, "marked again" in told.stdout) == (0, True), told.stderr
+
         await running.plane.audit.run()
         await running.plane.audit.run()
-        by_seq = {chunk.seq: chunk for chunk in chunks}
-        while tickets := (await recorder.beat(chunks)).tickets:
-            for ticket in tickets:
-                put = await recorder.put(ticket, by_seq[ticket.seq])
-                await recorder.ack([(ticket.seq, put.etag)])
+        for sender, held in ((recorder, chunks), (bob, done)):
+            by_seq = {chunk.seq: chunk for chunk in held}
+            while tickets := (await sender.beat(held)).tickets:
+                for ticket in tickets:
+                    put = await sender.put(ticket, by_seq[ticket.seq])
+                    await sender.ack([(ticket.seq, put.etag)])
         await running.plane.confirm.run()
+        assert (await running.plane.services.manifests.run()).written == 1
         assert (await recorder.status()).confirmed == [[0, 3]]
-        assert (await running.plane.audit.run()).detail["discrepancies"] == {}
+        assert (await bob.status()).confirmed == [[0, 0]]
+        report = await running.plane.audit.run()
+        assert (report.detail["discrepancies"], report.detail["meta_missing"]) == ({}, 0)
+
+
+async def test_a_description_that_vanished_is_written_again(running: Running) -> None:
+    async with running.recorder() as recorder:
+        await recorded(recorder, 1, complete=True)
+        await running.plane.services.manifests.run()
+        for key in (recording_key(UUID(recorder.recording_id)), manifest_key(UUID(recorder.recording_id))):
+            before = await stored(running, key)
+            await running.delete_object(key)
+            assert (await running.plane.audit.run(dry_run=True)).detail["meta_missing"] == 1
+            assert (await running.plane.audit.run()).detail["meta_missing"] == 1
+            await running.plane.services.manifests.run()
+            assert await stored(running, key) == before
+        assert (await running.plane.audit.run()).detail["meta_missing"] == 0
+
+
+async def stored(running: Running, key: str) -> bytes:
+    got = await asyncio.to_thread(running.s3.get_object, Bucket=running.settings.s3_bucket_name, Key=key)
+    body: bytes = got["Body"].read()
+    return body
+
+
+def empty(running: Running) -> None:
+    """Removes everything that is in the bucket, its mark too."""
+    bucket = running.settings.s3_bucket_name
+    for page in running.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            running.s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
 
 
 BAD_DESCRIPTIONS: Mapping[str, bytes | None] = {
@@ -322,9 +364,9 @@ async def test_two_at_once_take_up_each_thing_once(running: Running, stack: Embe
             assert await anew.sql(QUOTAS) == await running.sql(QUOTAS)
 
 
-def command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run_command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "control_plane", "rebuild", *arguments],
+        [sys.executable, "-m", "control_plane", *arguments],
         env=environment(settings),
         capture_output=True,
         text=True,
@@ -340,22 +382,22 @@ async def test_the_command_says_what_it_did_and_what_is_left(
         chunks = await recorded(recorder, 2)
         with fresh_database(stack) as url:
             lost = on(settings, stack, url)
-            would = await asyncio.to_thread(command, lost, "--dry-run")
+            would = await asyncio.to_thread(run_command, lost, "rebuild", "--dry-run")
             assert (would.returncode, would.stderr) == (0, "")
             assert "1 recordings and 2 chunks would be taken up" in would.stdout
 
             await running.put_object(await running.key_of(recorder, 1), b"x" * chunks[1].size)
-            told = await asyncio.to_thread(command, lost, "--json")
+            told = await asyncio.to_thread(run_command, lost, "rebuild", "--json")
             facts = json.loads(told.stdout)
             assert (told.returncode, facts["whole"], facts["chunks_taken_up"], facts["unproven"]) == (1, False, 1, 1)
 
-            again = await asyncio.to_thread(command, lost)
+            again = await asyncio.to_thread(run_command, lost, "rebuild")
             assert again.returncode == 1
             assert "1 objects whose bytes are not those that their key names" in again.stdout
 
 
 async def test_the_command_explains_a_bucket_that_is_not_there(settings: Settings) -> None:
-    told = await asyncio.to_thread(command, settings)
+    told = await asyncio.to_thread(run_command, settings, "rebuild")
     assert told.returncode != 0
     assert "meta/deployment.json" in told.stderr
     assert "Traceback" not in told.stderr
