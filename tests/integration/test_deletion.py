@@ -26,8 +26,8 @@ async def test_the_whole_life_of_a_deletion(running: Running) -> None:
     async with running.recorder() as recorder:
         chunks = await recorded(recorder)
         key = await running.key_of(recorder, 0)
-        await running.put_object(key, b"an older version, or a newer one")
-        await running.delete_object(key)
+        await running.put_over(key, b"an older version, or a newer one")
+        await running.hide_object(key)
         await running.put_object(f"{derived_prefix(UUID(recorder.recording_id))}film.webm", b"assembled")
         await recorder.grant([recorder.chunk(3, size=500)])
         assert await quota(recorder) == (9_000, 500)

@@ -88,6 +88,27 @@ async def test_each_end_of_a_ticket_is_told(running: Running) -> None:
         assert (gone["recorder_id"], gone["ticket_id"]) == (recorder.recorder_id, ticket.id)
 
 
+async def test_what_the_bucket_brings_back_by_itself_is_told(running: Running) -> None:
+    async with recorded(running) as (recorder, _):
+        await running.hide_object(await running.key_of(recorder, 1))
+        await running.plane.audit.run()
+        await running.plane.audit.run()
+        late = recorder.chunk(4, size=3_000)
+        (grant,) = await recorder.grant([late])
+        await recorder.put(grant, late)
+        await running.plane.audit.run()
+        told = [(event["kind"], event["seq"]) for event in await events(running, "?after=0-0")]
+        assert told == [("chunk_healed", 1), ("chunk_adopted", 4)]
+        await running.sql("delete from chunks where seq in (0, 2)")
+        await running.plane.audit.run()
+        (taken_up,) = await events(running, "?kind=chunk_taken_up")
+        assert (taken_up["recording_id"], taken_up["seq"], taken_up["detail"]) == (
+            recorder.recording_id,
+            None,
+            {"chunks": 2},
+        )
+
+
 async def test_no_statement_can_forget_to_tell(running: Running) -> None:
     """Tickets that somebody closes by hand, all at once."""
     async with recorded(running, count=60) as (recorder, _):

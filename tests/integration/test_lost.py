@@ -395,6 +395,9 @@ async def test_run_one_judges_and_run_two_the_rest(running: Running, monkeypatch
         await recorder.beat(chunks)
         await asked_for(running, recorder, list(range(5)))
         assert (await judge(running)).judged == 3
+        await judge(running)
+        judged = await running.sql("select seq from tickets where looked_at > opened_at order by seq")
+        assert [row["seq"] for row in judged] == [0, 1, 2, 3, 4], "no ticket is always behind the others"
         await silent_for(running, recorder, SILENT)
         lost = [*(await judge(running)).lost, *(await judge(running)).lost]
         assert sorted(ticket.seq for ticket in lost) == [0, 1, 2, 3, 4]
