@@ -24,7 +24,7 @@ from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.migrations import MigrationError, migrate
 from control_plane.domain.bucket import BucketUnreachable
-from control_plane.domain.models import SweepOutcome
+from control_plane.domain.models import SweepKind, SweepOutcome
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.environment import (
     DATA_DIR,
@@ -120,7 +120,7 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     token.add_argument("--data-dir", type=Path, default=DATA_DIR)
     token.set_defaults(command=_token)
     sweep = commands.add_parser("sweep", help="run one sweep now and print its report")
-    sweep.add_argument("kind", choices=["confirm", "audit"])
+    sweep.add_argument("kind", choices=[kind.value for kind in SweepKind])
     sweep.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     sweep.add_argument(
         "--data-dir",
@@ -279,8 +279,8 @@ def _openapi(_: argparse.Namespace) -> int:
 
 async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[str, object]:
     async with open_control_plane(settings) as plane:
-        service = plane.confirm if kind == "confirm" else plane.audit
-        return asdict(await service.run(dry_run=dry_run))
+        run = {"confirm": plane.confirm.run, "audit": plane.audit.run, "fixity": plane.fixity.run}[kind]
+        return asdict(await run(dry_run=dry_run))
 
 
 async def _list_due(settings: Settings) -> None:
@@ -372,6 +372,7 @@ def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
         Job("confirm", plane.confirm.run, timedelta(milliseconds=settings.safereel_confirm_interval_ms)),
         Job("audit", plane.audit.run, timedelta(milliseconds=settings.safereel_audit_interval_ms)),
         Job("tickets", services.tickets.run, timedelta(milliseconds=settings.safereel_tickets_interval_ms)),
+        Job("fixity", plane.fixity.run, timedelta(milliseconds=settings.safereel_fixity_interval_ms)),
         Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
         Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
         Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),

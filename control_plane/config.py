@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from control_plane.domain.addresses import is_confidential
+from control_plane.domain.fixity import ReadingPlan
 from control_plane.domain.freezing import FreezeRules
 from control_plane.domain.models import RetentionRules
 
@@ -134,6 +135,15 @@ class Settings(BaseSettings):
     )
     safereel_freeze_chunks: int = Field(
         default=100, ge=1, description="Somebody's mistake with one recording stops nobody else's releases"
+    )
+    safereel_fixity_bytes_per_hour: int = Field(
+        default=1_500_000_000, ge=0, description="Reads a TB back in a month, at 0.4 MB/s; 0: nothing is read back"
+    )
+    safereel_fixity_reread_days: int = Field(
+        default=30, ge=0, le=36_500, description="Disks rot over years: to read a chunk once a month is often enough"
+    )
+    safereel_fixity_interval_ms: int = Field(
+        default=60_000, ge=100, le=600_000, description="Reads in small portions; bounds how long a doubt waits"
     )
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
@@ -278,6 +288,10 @@ class Settings(BaseSettings):
     @property
     def freeze_rules(self) -> FreezeRules:
         return FreezeRules(self.safereel_freeze_percent, self.safereel_freeze_chunks)
+
+    @property
+    def reading_plan(self) -> ReadingPlan:
+        return ReadingPlan(self.safereel_fixity_bytes_per_hour, timedelta(days=self.safereel_fixity_reread_days))
 
     @property
     def trusts_somebody(self) -> bool:

@@ -16,6 +16,7 @@ from control_plane.db.deployment import DeploymentStore
 from control_plane.db.events import EventStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.figures import FigureStore
+from control_plane.db.fixity import FixityStore
 from control_plane.db.freezes import FreezeStore
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.manifests import ManifestStore
@@ -39,6 +40,7 @@ from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
+from control_plane.services.fixity import FixityService
 from control_plane.services.freezing import FreezeService
 from control_plane.services.granting import GrantService
 from control_plane.services.healing import HealService
@@ -79,6 +81,7 @@ class ControlPlane:
     deployment: DeploymentService
     confirm: ConfirmService
     audit: AuditService
+    fixity: FixityService
     retention: RetentionService
     rebuild: RebuildService
 
@@ -218,10 +221,11 @@ def _build(
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
     sweeping = Looker(opened, at_once=max(1, settings.safereel_heads_at_once // SWEEPS_SHARE))
     deployment = DeploymentService(deployments, opened)
+    fixity = FixityStore(database)
     freezing = FreezeService(FreezeStore(database), settings.freeze_rules)
     tickets = TicketService(TicketStore(database), silent_after=settings.silent_after)
     runner = SweepRunner(sweeps, deployment, freezing)
-    prover = Prover(sweeping, opened)
+    prover = Prover(sweeping, opened, fixity)
     rebuilding = RebuildStore(database, idle=settings.idle)
     takeups = TakeUpService(rebuilding, opened, prover)
     descriptions = DescriptionService(recordings, opened)
@@ -264,6 +268,7 @@ def _build(
             RebuildStores(rebuilding, sweeps, repairs.store, deployments), deployment, opened, takeups, prover
         ),
         confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
+        fixity=FixityService(runner, fixity, sweeps, discrepancies, repairs.prover, plan=settings.reading_plan),
         audit=AuditService(
             runner, sweeps, discrepancies, opened, sweeping, repairs=repairs, purges=purges, settle=settings.settle
         ),

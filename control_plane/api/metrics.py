@@ -50,6 +50,7 @@ class _Collector(Collector):
         yield GaugeMetricFamily("safereel_quota_reserved_bytes", "What they have grants for", found.reserved_bytes)
         yield GaugeMetricFamily("safereel_owners_over_quota", "Owners beyond their limit", found.over_quota)
         yield from self._at_risk()
+        yield from self._fixity()
 
     def _at_risk(self) -> Iterator[Metric]:
         found = self._found
@@ -77,6 +78,34 @@ class _Collector(Collector):
         for kind in EventKind:
             events.add_metric([kind.value], self._events.get(kind, 0))
         yield events
+
+    def _fixity(self) -> Iterator[Metric]:
+        found = self._found
+        yield CounterMetricFamily("safereel_fixity_read_chunks", "Chunks read back and hashed", found.read_chunks)
+        yield CounterMetricFamily("safereel_fixity_read_bytes", "Their bytes", found.read_bytes)
+        yield CounterMetricFamily(
+            "safereel_fixity_damaged_chunks", "Chunks read wrong twice: alert on any", found.damaged_chunks
+        )
+        yield GaugeMetricFamily(
+            "safereel_fixity_doubted_chunks", "Chunks read wrong, and not read right since", found.read_wrong
+        )
+        coverage = GaugeMetricFamily(
+            "safereel_fixity_coverage_ratio",
+            "Of the confirmed bytes, the part that was read within so many days, or ever",
+            labels=["within"],
+        )
+        for within, read in (
+            ("30d", found.read_30d_bytes),
+            ("90d", found.read_90d_bytes),
+            ("ever", found.read_ever_bytes),
+        ):
+            coverage.add_metric([within], read / found.confirmed_bytes if found.confirmed_bytes else 0.0)
+        yield coverage
+        yield GaugeMetricFamily(
+            "safereel_fixity_oldest_unread_seconds",
+            "How long ago the least recently read chunk was read, or confirmed if it never was: alert if it keeps growing",
+            found.oldest_unread_s,
+        )
 
 
 async def metrics(request: Request[State]) -> Response:

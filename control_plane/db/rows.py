@@ -77,5 +77,8 @@ def chunk_columns(chunks: Sequence[Chunk]) -> dict[str, object]:
 
 def sighting_columns(findings: Sequence[Finding]) -> dict[str, object]:
     """Findings as parallel arrays."""
-    columns = chunk_columns([finding.chunk for finding in findings])
-    return {**columns, "verdicts": [finding.verdict.value for finding in findings]}
+    return {
+        **chunk_columns([finding.chunk for finding in findings]),
+        "verdicts": [finding.verdict.value for finding in findings],
+        "read_again": [finding.read_again for finding in findings],
+    }

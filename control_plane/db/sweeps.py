@@ -150,7 +150,7 @@ class SweepStore:
 
     async def sighted_before(self, findings: Sequence[Finding], started_at: datetime) -> frozenset[ChunkId]:
         """Which of these another sweep had found already, before this one began."""
-        columns = {**chunk_columns([finding.chunk for finding in findings]), "started_at": started_at}
+        columns = {**sighting_columns(findings), "started_at": started_at}
         rows = await self._database.rows("sightings_earlier", columns)
         return frozenset((row["recording_id"], row["seq"]) for row in rows)
 

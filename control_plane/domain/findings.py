@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.domain.models import Chunk, SweepKind, SweepOutcome, Verdict
@@ -11,10 +11,15 @@ from control_plane.domain.ranges import Range
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An acked or confirmed chunk that a HEAD did not show as it should be; never `match` or `unreachable`."""
+    """An acked or confirmed chunk that a HEAD did not show as it should be; never `match` or `unreachable`.
+
+    `read_again`: its bytes were read and were wrong, or could not be read. HEAD does not show that: only reading ends this doubt,
+    and not before so much time.
+    """
 
     chunk: Chunk
     verdict: Verdict
+    read_again: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Observation:
     meta_missing: int = 0
     remains_removed: int = 0
     unreachable: int = 0
+    read_bytes: int = 0
+    unreadable: int = 0
     unlisted: int = 0
     truncated: bool = False
     shards: Range | None = None
@@ -113,6 +120,8 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "remains_removed": seen.remains_removed,
         "discrepancies": discrepancies(seen.findings),
         "unreachable": seen.unreachable,
+        "read_bytes": seen.read_bytes,
+        "unreadable": seen.unreadable,
         "unlisted": seen.unlisted,
         "first_sightings": handled.first_sightings,
         "healed": handled.healed,

@@ -65,6 +65,7 @@ class Verdict(StrEnum):
 class SweepKind(StrEnum):
     CONFIRM = "confirm"
     AUDIT = "audit"
+    FIXITY = "fixity"
 
 
 class SweepOutcome(StrEnum):
@@ -277,6 +278,9 @@ class LiveGrants:
 class Figures:
     """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for, the oldest
     open ticket was opened, and the oldest ack that no sweep has confirmed was given.
+
+    `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up some minutes ago, within so
+    many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
     """
 
     deletions: int
@@ -294,6 +298,15 @@ class Figures:
     unconfirmed_chunks: int
     oldest_unconfirmed_s: float
     frozen: bool
+    read_chunks: int
+    read_bytes: int
+    damaged_chunks: int
+    read_wrong: int
+    confirmed_bytes: int
+    read_30d_bytes: int
+    read_90d_bytes: int
+    read_ever_bytes: int
+    oldest_unread_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ class AuditService:
             sweep.seen.remains_removed += await self._purges.remove_remains(deleted)
 
     async def _take_back(self, sweep: Sweep, missing: Sequence[Chunk]) -> None:
-        proven = await self._repairs.prover.proven(missing)
+        prover = self._repairs.prover
+        proven = await prover.proven(await prover.undoubted(missing))
         if proven:
             await sweep.require_right_bucket()
             sweep.seen.returned += len(proven) if sweep.dry_run else await self._sweeps.take_back(proven)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from control_plane.db.fixity import FixityStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable, ReadBack
 from control_plane.domain.judging import judge
 from control_plane.domain.keys import chunk_key
@@ -16,33 +17,48 @@ READS_AT_ONCE = 4
 class Prover:
     """By the SHA-256 that a HEAD tells, else by reading the object and hashing it. An ETag proves nothing here."""
 
-    def __init__(self, looker: Looker, bucket: Bucket) -> None:
+    def __init__(self, looker: Looker, bucket: Bucket, fixity: FixityStore) -> None:
         self._looker = looker
         self._bucket = bucket
+        self._fixity = fixity
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
 
     async def proven(self, chunks: Sequence[Chunk]) -> Sequence[tuple[Chunk, str]]:
         """Those whose granted bytes are there now, each with the ETag under which they lie.
 
-        What could not be looked at is left out as well: nothing is concluded from it.
+        What could not be looked at is left out as well: nothing is concluded from it. What was read wrong before is read: a HEAD
+        shows the digest of bytes that are damaged by now.
         """
-        etags = await asyncio.gather(*(self._prove(chunk) for chunk in chunks))
+        doubted = await self._fixity.doubted(chunks) if chunks else frozenset()
+        etags = await asyncio.gather(
+            *(self._prove(chunk, by_reading=(chunk.recording_id, chunk.seq) in doubted) for chunk in chunks)
+        )
         return [(chunk, etag) for chunk, etag in zip(chunks, etags, strict=True) if etag]
+
+    async def undoubted(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Those that were not read wrong before: the others are a fixity sweep's, which reads within its budget."""
+        doubted = await self._fixity.doubted(chunks) if chunks else frozenset()
+        return [chunk for chunk in chunks if (chunk.recording_id, chunk.seq) not in doubted]
+
+    async def read(self, chunk: Chunk, *, version_id: str | None = None) -> ReadBack | None:
+        """Reads the object (or one version of it) to its end; None if absent. Raises `BucketUnreachable`."""
+        async with self._reads:
+            return await self._bucket.read_back(key_of(chunk), version_id=version_id)
 
     async def holds(self, chunk: Chunk, *, version_id: str | None = None) -> bool:
         """Whether the object (or one version of it), read to its end, is the chunk. Raises `BucketUnreachable`."""
-        async with self._reads:
-            found = await self._bucket.read_back(key_of(chunk), version_id=version_id)
-        return found == ReadBack(chunk.size, chunk.sha256)
+        return await self.read(chunk, version_id=version_id) == ReadBack(chunk.size, chunk.sha256)
 
-    async def _prove(self, chunk: Chunk) -> str | None:
+    async def _prove(self, chunk: Chunk, *, by_reading: bool) -> str | None:
         sight = await self._looker.look(chunk)
         if sight.head is None:
             return None
         verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=None, head=sight.head)
-        if verdict is Verdict.UNPROVEN and not await self._reads_right(chunk):
+        if verdict not in {Verdict.MATCH, Verdict.UNPROVEN}:
             return None
-        return sight.head.etag if verdict in {Verdict.MATCH, Verdict.UNPROVEN} else None
+        if (by_reading or verdict is Verdict.UNPROVEN) and not await self._reads_right(chunk):
+            return None
+        return sight.head.etag
 
     async def _reads_right(self, chunk: Chunk) -> bool:
         try:

@@ -92,8 +92,8 @@ async def _guarded(sweep: Sweep, body: SweepBody) -> tuple[Handled, str | None]:
 
 
 def _worth_keeping(report: SweepReport) -> bool:
-    """A confirm sweep that had nothing to look at says nothing; every few seconds, it would only bury the others."""
-    return report.looked_at > 0 or report.cause is not None or report.kind is not SweepKind.CONFIRM
+    """A frequent sweep that had nothing to look at says nothing; it would only bury the others."""
+    return report.looked_at > 0 or report.cause is not None or report.kind is SweepKind.AUDIT
 
 
 def _say(report: SweepReport, handled: Handled) -> None:

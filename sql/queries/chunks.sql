@@ -151,6 +151,8 @@ with claim as (
        set state = case when held.stays then 'confirmed' else 'acked' end,
            acked_at = case when c.state in ('acked', 'confirmed') and c.etag = held.etag then c.acked_at else now() end,
            confirmed_at = case when held.stays then c.confirmed_at end,
+           -- Under another ETag, or after it was missing, lie bytes that nobody has read.
+           read_at = case when c.state in ('acked', 'confirmed') and c.etag = held.etag then c.read_at end,
            etag = held.etag,
            generation = c.generation + 1,
            overwrite = false,
@@ -163,7 +165,12 @@ with claim as (
       from acked a
      where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
 ), forgotten as (
-    delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+    delete from sightings s using acked a
+     where (s.recording_id, s.seq) = (a.recording_id, a.seq) and s.read_again_at is null
+), to_read as (
+    -- Read wrong once: a HEAD shows the same before and after it is put there again. It is not confirmed until it was read.
+    update sightings s set read_again_at = now() from acked a
+     where (s.recording_id, s.seq) = (a.recording_id, a.seq) and s.read_again_at is not null
 ), told as (
     insert into events (kind, owner, recording_id, seq, cause)
     select 'chunk_returned', owner, recording_id, seq, 'acked' from held where state = 'lost' order by recording_id, seq

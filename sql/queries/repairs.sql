@@ -18,14 +18,19 @@ with seen as (
 ), acked as (
     update chunks c
        set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), confirmed_at = null,
-           overwrite = false, reserved = false
+           overwrite = false, reserved = false, read_at = null
       from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
     returning c.recording_id, c.seq
 ), closed as (
     update tickets t set state = 'healed', closed_at = now(), cause = %(event)s
       from acked a where (t.recording_id, t.seq) = (a.recording_id, a.seq) and t.state = 'open'
 ), forgotten as (
-    delete from sightings s using acked a where (s.recording_id, s.seq) = (a.recording_id, a.seq)
+    delete from sightings s using acked a
+     where (s.recording_id, s.seq) = (a.recording_id, a.seq) and s.read_again_at is null
+), to_read as (
+    -- Read wrong once: a HEAD shows the same before and after it is put there again. It is not confirmed until it was read.
+    update sightings s set read_again_at = now() from acked a
+     where (s.recording_id, s.seq) = (a.recording_id, a.seq) and s.read_again_at is not null
 ), told as (
     insert into events (kind, owner, recording_id, seq, cause)
     select kind, owner, recording_id, seq, cause

@@ -52,7 +52,10 @@ with seen as (
      where c.state = 'acked'
        -- Somebody looked after this sweep had begun, and did not find it: this sweep's look may be the older one.
        and not exists (select from sightings s
-                        where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.last_seen_at >= %(started_at)s)
+                        where (s.recording_id, s.seq) = (c.recording_id, c.seq)
+                          and (s.last_seen_at >= %(started_at)s
+                               -- Read wrong: a HEAD shows what it showed then.
+                               or s.read_again_at is not null))
      order by c.recording_id, c.seq
        for update of c
 ), forgotten as (
@@ -147,7 +150,8 @@ with seen as (
        for update of c
 ), acked as (
     update chunks c
-       set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), overwrite = false
+       set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), overwrite = false,
+           read_at = null
       from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
     returning c.recording_id, c.seq
 ), healed as (
@@ -156,6 +160,9 @@ with seen as (
 ), told as (
     insert into events (kind, owner, recording_id, seq, cause)
     select 'chunk_returned', owner, recording_id, seq, 'seen' from held where state = 'lost' order by recording_id, seq
+), to_read as (
+    update sightings s set read_again_at = now() from acked a
+     where (s.recording_id, s.seq) = (a.recording_id, a.seq) and s.read_again_at is not null
 ), settled as (
     -- A missing chunk still counts as used, a lost one no longer does.
     update owners o set used_bytes = o.used_bytes + d.used
@@ -172,7 +179,7 @@ delete from sightings s
  where (s.recording_id, s.seq) = (e.recording_id, e.seq) and s.generation <= e.generation
    and s.last_seen_at < %(started_at)s
    and l.size = e.size and l.etag = e.etag
-   and s.verdict in ('missing', 'size_differs', 'etag_differs')
+   and s.verdict in ('missing', 'size_differs', 'etag_differs') and s.read_again_at is null
 
 -- name: audit_unexpected
 -- Listed, old enough, and not acked at the snapshot: keys for the caller to tell apart.
@@ -189,22 +196,26 @@ select (select count(*) from audit_expected) as expected, (select count(*) from 
 select count(*) as chunks from (select from chunks limit %(limit)s) c
 
 -- name: sightings_earlier
--- Of these findings, those another sweep had already made, before this one began, of the same generation.
+-- Of these findings, those another sweep had already made, before this one began, of the same generation. What was read wrong
+-- takes another read that was wrong.
 select f.recording_id, f.seq
-  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[]) as f (recording_id, seq, generation)
+  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(read_again)s::interval[])
+         as f (recording_id, seq, generation, read_again)
   join sightings s on (s.recording_id, s.seq, s.generation) = (f.recording_id, f.seq, f.generation)
- where s.seen_at < %(started_at)s
+ where s.seen_at < %(started_at)s and (f.read_again is null or s.read_again_at is not null)
 
 -- name: sightings_record
-insert into sightings as s (recording_id, seq, generation, verdict)
-select c.recording_id, c.seq, c.generation, f.verdict
-  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[])
-         as f (recording_id, seq, generation, verdict)
+insert into sightings as s (recording_id, seq, generation, verdict, read_again_at)
+select c.recording_id, c.seq, c.generation, f.verdict, now() + f.read_again
+  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[],
+              %(read_again)s::interval[])
+         as f (recording_id, seq, generation, verdict, read_again)
   join chunks c on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
  where c.state in ('acked', 'confirmed')
  order by c.recording_id, c.seq
 on conflict (recording_id, seq) do update
    set generation = excluded.generation, verdict = excluded.verdict, last_seen_at = now(),
+       read_again_at = coalesce(excluded.read_again_at, s.read_again_at),
        seen_at = case when s.generation = excluded.generation then s.seen_at else now() end
 -- New are those whose first time is this one.
 returning s.seen_at = now() as is_new
@@ -213,7 +224,7 @@ returning s.seen_at = now() as is_new
 delete from sightings s
  using unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[]) as f (recording_id, seq, generation)
  where (s.recording_id, s.seq) = (f.recording_id, f.seq) and s.generation <= f.generation
-   and s.last_seen_at < %(started_at)s
+   and s.last_seen_at < %(started_at)s and s.read_again_at is null
 
 -- name: tickets_open
 -- Marks chunks missing and opens their tickets, where nothing happened since the sweep read them. Two sweeps at once:
@@ -239,7 +250,9 @@ with finding as (
       from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
     returning c.recording_id, c.seq, held.verdict
 ), forgotten as (
-    delete from sightings s using held where (s.recording_id, s.seq) = (held.recording_id, held.seq)
+    -- Not what was read wrong: only reading tells that it was mended.
+    delete from sightings s using held
+     where (s.recording_id, s.seq) = (held.recording_id, held.seq) and s.read_again_at is null
 )
 insert into tickets (recording_id, seq, reason)
 select recording_id, seq, verdict from missing

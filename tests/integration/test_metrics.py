@@ -31,3 +31,23 @@ async def test_a_deletion_that_fails_shows_with_its_age(running: Running) -> Non
     found = await scrape(running)
     assert (found["safereel_deletions"], found["safereel_deletions_failing"]) == (1, 1)
     assert 3_600 <= found["safereel_deletions_failing_oldest_seconds"] < 4_000
+
+
+async def test_what_was_read_back_shows_as_coverage(running: Running) -> None:
+    async with running.recorder("alice") as recorder:
+        await recorder.start()
+        await recorder.send([recorder.chunk(seq, size=1_000) for seq in range(4)])
+        await running.plane.confirm.run()
+        await running.sql("update chunks set confirmed_at = now() - interval '3 days'")
+        assert 259_200 <= (await scrape(running))["safereel_fixity_oldest_unread_seconds"] < 259_300
+        await running.sql("update fixity set credited_at = now() - interval '1 hour'")
+        await running.plane.fixity.run()
+        await running.sql("update chunks set read_at = now() - interval '40 days' where seq = 0")
+        await running.sql("update fixity set covered_at = null")
+        await running.plane.fixity.run()
+    running.plane.services.figures._found = None
+    found = await scrape(running)
+    covered = {within: found[f"safereel_fixity_coverage_ratio {within}"] for within in ("30d", "90d", "ever")}
+    assert covered == {"30d": 1.0, "90d": 1.0, "ever": 1.0}, "the old one was due again"
+    assert (found["safereel_fixity_read_chunks_total"], found["safereel_fixity_read_bytes_total"]) == (5, 5_000)
+    assert found["safereel_fixity_oldest_unread_seconds"] < 60

@@ -89,7 +89,14 @@ class Slow:
     name = "slow"
 
 
-Fault = Drop | ForwardThenDrop | Respond | CutBody | Delay | Hold | Slow
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """A bit of the answer's body is flipped on its way; its headers stay as they were: a store that lies."""
+
+    name = "alter"
+
+
+Fault = Drop | ForwardThenDrop | Respond | CutBody | Delay | Hold | Slow | Alter
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +316,8 @@ class FaultProxy:
         sending = asyncio.create_task(self._send(fault, number, head, reader, behind))
         try:
             lost = isinstance(fault, ForwardThenDrop)
-            await self._answer(number, head.first[0], answers, None if lost else writer)
+            altered = isinstance(fault, Alter)
+            await self._answer(number, head.first[0], answers, None if lost else writer, altered=altered)
             if lost:
                 _reset(writer)
         finally:
@@ -346,7 +354,13 @@ class FaultProxy:
             raise
 
     async def _answer(
-        self, number: int, method: str, answers: asyncio.StreamReader, writer: asyncio.StreamWriter | None
+        self,
+        number: int,
+        method: str,
+        answers: asyncio.StreamReader,
+        writer: asyncio.StreamWriter | None,
+        *,
+        altered: bool = False,
     ) -> None:
         """Passes the answer on to `writer`, or reads it to its end for nobody."""
         head = await http_framing.read_head(answers)
@@ -358,6 +372,8 @@ class FaultProxy:
         if writer is not None:
             writer.write(head.closing())
         async for piece in http_framing.answer_body(answers, head, method):
+            if altered and piece:
+                piece, altered = bytes([piece[0] ^ 0x40]) + piece[1:], False  # noqa: PLW2901  # the piece, as it goes on
             self._keep(number, answer=piece)
             if writer is not None:
                 writer.write(piece)
