@@ -205,20 +205,33 @@ select f.recording_id, f.seq
  where s.seen_at < %(started_at)s and (f.read_again is null or s.read_again_at is not null)
 
 -- name: sightings_record
-insert into sightings as s (recording_id, seq, generation, verdict, read_again_at)
-select c.recording_id, c.seq, c.generation, f.verdict, now() + f.read_again
-  from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[],
-              %(read_again)s::interval[])
-         as f (recording_id, seq, generation, verdict, read_again)
-  join chunks c on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
- where c.state in ('acked', 'confirmed')
- order by c.recording_id, c.seq
-on conflict (recording_id, seq) do update
-   set generation = excluded.generation, verdict = excluded.verdict, last_seen_at = now(),
-       read_again_at = coalesce(excluded.read_again_at, s.read_again_at),
-       seen_at = case when s.generation = excluded.generation then s.seen_at else now() end
--- New are those whose first time is this one.
-returning s.seen_at = now() as is_new
+with finding as (
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[],
+                         %(read_again)s::interval[])
+               as f (recording_id, seq, generation, verdict, read_again)
+), recorded as (
+    insert into sightings as s (recording_id, seq, generation, verdict, read_again_at)
+    select c.recording_id, c.seq, c.generation, f.verdict, now() + f.read_again
+      from finding f
+      join chunks c on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
+     where c.state in ('acked', 'confirmed')
+     order by c.recording_id, c.seq
+    on conflict (recording_id, seq) do update
+       set generation = excluded.generation, verdict = excluded.verdict, last_seen_at = now(),
+           read_again_at = coalesce(excluded.read_again_at, s.read_again_at),
+           seen_at = case when s.generation = excluded.generation then s.seen_at else now() end
+    -- New are those whose first time is this one.
+    returning s.recording_id, s.seq, s.seen_at = now() as is_new
+), told as (
+    insert into events (kind, owner, recording_id, seq, cause)
+    select 'chunk_damaged', r.owner, f.recording_id, f.seq, f.verdict
+      from finding f
+      join recorded d on (d.recording_id, d.seq) = (f.recording_id, f.seq) and d.is_new
+      join recordings r on r.id = f.recording_id
+     where f.read_again is not null
+     order by f.recording_id, f.seq
+)
+select is_new from recorded
 
 -- name: sightings_forget
 delete from sightings s

@@ -113,6 +113,8 @@ async def test_bit_rot_is_found_and_asked_for(stack: EmbeddedStack, running: Run
         first = await read(running)
         assert (first.detail["discrepancies"], first.detail["unreadable"]) == ({"digest_differs": 1}, 1)
         assert (first.detail["first_sightings"], first.detail["read_bytes"]) == (1, 2 * SIZE)
+        damaged = await running.sql("select owner, seq, cause from events where kind = 'chunk_damaged'")
+        assert damaged == [{"owner": "alice", "seq": 1, "cause": "digest_differs"}]
         assert await released(recorder, chunks) == [0, 2], "its bytes may be on the device alone"
         assert (await read(running)).detail["discrepancies"] == {}, "a part of the store may be away for a while"
         await an_hour_later(running)

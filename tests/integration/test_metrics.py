@@ -47,7 +47,9 @@ async def test_what_was_read_back_shows_as_coverage(running: Running) -> None:
         await running.plane.fixity.run()
     running.plane.services.figures._found = None
     found = await scrape(running)
-    covered = {within: found[f"safereel_fixity_coverage_ratio {within}"] for within in ("30d", "90d", "ever")}
+    covered = {
+        within: found[f'safereel_fixity_coverage_ratio{{within="{within}"}}'] for within in ("30d", "90d", "ever")
+    }
     assert covered == {"30d": 1.0, "90d": 1.0, "ever": 1.0}, "the old one was due again"
     assert (found["safereel_fixity_read_chunks_total"], found["safereel_fixity_read_bytes_total"]) == (5, 5_000)
     assert found["safereel_fixity_oldest_unread_seconds"] < 60
