@@ -170,6 +170,31 @@ async def test_what_comes_back_by_itself_thaws(running: Running) -> None:
         assert await released(recorder, chunks) == set(range(10))
 
 
+async def test_audits_by_parts_thaw_when_all_parts_are_through(running: Running) -> None:
+    """By whichever workers, in any order; what one of them finds new makes all begin again."""
+    async with administrator(running) as admin:
+        await admin.call("POST", "/v1/admin/releases/freeze")
+    all_covered = running.plane.services.freezing._freezes.all_covered
+
+    async def part(first: int, last: int, *, new: int = 0, outcome: str = "decided", dry_run: bool = False) -> bool:
+        await running.sql(
+            "insert into sweeps (kind, dry_run, outcome, started_at, looked_at, report, shards)"
+            " values ('audit', %(dry_run)s, %(outcome)s, now(), 10,"
+            " jsonb_build_object('first_sightings', %(new)s::int, 'tickets_opened', 0, 'tickets_left', 0),"
+            " int4range(%(first)s, %(last)s, '[]'))",
+            {"dry_run": dry_run, "outcome": outcome, "new": new, "first": first, "last": last},
+        )
+        return await all_covered()
+
+    assert not await part(128, 255)
+    assert not await part(0, 100)
+    assert not await part(0, 127, outcome="undecided")
+    assert not await part(0, 127, dry_run=True)
+    assert not await part(101, 127, new=1), "something new in the last part"
+    assert not await part(0, 127)
+    assert await part(100, 255), "the same part twice does no harm"
+
+
 async def test_no_ticket_of_a_sweep_is_more_than_it_may_open(stack: EmbeddedStack, settings: Settings) -> None:
     few = settings.model_copy(update={"safereel_tickets_per_sweep": 2})
     async with running_plane(stack, few) as running, recorded(running, count=5) as (recorder, chunks):

@@ -416,6 +416,42 @@ async def test_two_at_once_end_a_ticket_once(running: Running) -> None:
         assert await used(running) == 3_000
 
 
+async def test_all_at_once_they_do_no_harm(running: Running) -> None:
+    """Acks, judges, beats of two devices and sweeps, each of which locks some of the same rows: nobody waits in a circle."""
+    async with recorded(running, count=40) as (recorder, chunks):
+        await recorder.beat(chunks)
+        await asked_for(running, recorder, list(range(40)))
+        await silent_for(running, recorder, SILENT)
+        assert len((await judge(running)).lost) == 40
+        async with running.recorder(recording_id=recorder.recording_id) as other:
+            tickets = (await recorder.beat(chunks)).tickets
+            assert len(tickets) == 40
+            claims = [(ticket.seq, (await recorder.put(ticket, chunks[ticket.seq])).etag) for ticket in tickets]
+            await running.sql("update recorders set last_beat_at = now() - interval '8 days'")
+            await asyncio.gather(
+                *(recorder.ack(claims[first::4][::-1]) for first in range(4)),
+                *(judge(running) for _ in range(4)),
+                *(other.beat(chunks, gone=[ticket.id for ticket in tickets[:9]]) for _ in range(4)),
+                *(recorder.beat(chunks) for _ in range(4)),
+                running.plane.audit.run(),
+                running.plane.confirm.run(),
+            )
+        await running.plane.confirm.run()
+        assert (await recorder.status()).confirmed == [[0, 39]]
+        assert {row["state"] for row in await ends(running)} <= {"lost", "fulfilled", "healed"}
+        assert await used(running) == 40 * 3_000
+
+
+async def test_what_was_accepted_as_lost_is_repaired_when_its_holder_returns(running: Running) -> None:
+    async with recorded(running) as (recorder, chunks):
+        await lose(running, recorder, chunks, 2)
+        assert (await recorder.complete(chunks, accept_lost=True)).lost == [[2, 2]]
+        async with running.recorder(recording_id=recorder.recording_id) as other:
+            await send_again(other, await other.beat(chunks, more_to_come=False), chunks)
+        status = await recorder.status()
+        assert (status.complete, status.lost, status.received) == (True, [], [[0, 3]])
+
+
 async def test_administrators_see_who_could_send_what_is_missing(running: Running) -> None:
     async with recorded(running) as (recorder, chunks), administrator(running) as admin:
         assert (await admin.call("GET", "/v1/admin/at-risk"))["recordings"] == []

@@ -8,6 +8,7 @@ from control_plane.api.calls import CALLS
 from control_plane.cli import command_names
 from control_plane.config import Settings
 from control_plane.domain import errors
+from control_plane.domain.events import EventKind
 
 # Of an address that takes other methods, and of a browser's preflight.
 OF_NO_CALL = {(kind.code, kind.status) for kind in (errors.MethodNotAllowed, errors.OriginNotListed)}
@@ -46,6 +47,11 @@ def test_protocol_names_every_route() -> None:
 def test_protocol_names_no_other_call() -> None:
     named = set(re.findall(r"`((?:GET|PUT|POST|DELETE|PATCH) /[^` ?]*)", read("docs/protocol.md")))
     assert named - {f"{call.method} {call.template()}" for call in CALLS} == {"GET /openapi.json", "GET /metrics"}
+
+
+def test_protocol_lists_every_kind_of_event() -> None:
+    table = read("docs/protocol.md").partition("#### Events")[2].partition("### Without")[0]
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)) == set(EventKind)
 
 
 def test_protocol_openapi_and_catalogue_have_the_same_problems() -> None:
