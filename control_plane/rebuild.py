@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TextIO
 
 from control_plane.config import Settings
-from control_plane.domain.keys import SHARDS
 from control_plane.services.rebuilding import Rebuilt
 from control_plane.wiring import open_control_plane
 
@@ -59,9 +58,9 @@ class _Progress:
         if time.monotonic() - self._told_at < self._every:
             return
         self._told_at = time.monotonic()
-        full = BAR_WIDTH * done.shards // SHARDS
+        full = int(BAR_WIDTH * done.progress)
         line = (
-            f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {100 * done.shards // SHARDS:3} %  {done.objects:,} objects, "
+            f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {100 * done.progress:3.0f} %  {done.objects:,} objects, "
             f"{done.taken.recordings:,} recordings and {done.taken.chunks:,} chunks taken up"
         )
         self._out.write(f"\r\x1b[2K{line}" if self._terminal else f"{line}\n")
@@ -107,7 +106,7 @@ def _left(done: Rebuilt) -> dict[str, int]:
 
 
 def _facts(done: Rebuilt) -> dict[str, object]:
-    facts = {name: value for name, value in asdict(done).items() if name not in {"taken", "shards"}}
+    facts = {name: value for name, value in asdict(done).items() if name not in {"taken", "progress"}}
     return {
         "whole": done.whole,
         **facts,

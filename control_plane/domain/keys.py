@@ -15,6 +15,7 @@ MAX_SEQ = 99_999_999  # eight digits in the key keep a listing in order of seq
 MAX_SEGMENT = 9_999  # four digits in the key
 SHARDS = 256  # two hex digits: spreads S3's per-prefix request limits, and is the unit of audit work
 DEPLOYMENT_KEY = "meta/deployment.json"
+CHUNKS_PREFIX = "v1/"
 META_PREFIX = "meta/recordings/"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -78,7 +78,7 @@ async def test_an_empty_ledger_is_made_anew_from_the_bucket(
         async with beside_an_empty_ledger(stack, settings) as anew:
             rebuilt = await rebuild(anew)
 
-            assert (rebuilt.became, rebuilt.whole, rebuilt.shards) == (True, True, 256)
+            assert (rebuilt.became, rebuilt.whole, rebuilt.progress) == (True, True, 1.0)
             assert (rebuilt.taken.recordings, rebuilt.taken.chunks, rebuilt.completed) == (2, 5, 1)
             assert await anew.sql(LEDGER) == before
             assert await anew.sql(QUOTAS) == quotas
