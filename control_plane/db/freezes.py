@@ -37,9 +37,9 @@ class FreezeStore:
         assert row is not None, "sums have a row"
         return Evidence(**row)
 
-    async def in_bucket(self) -> int:
+    async def acked(self) -> int:
         """How many chunks the bucket should hold: all of them are counted, so only where it matters."""
-        row = await self._database.row("ledger_in_bucket", {})
+        row = await self._database.row("ledger_acked", {})
         assert row is not None, "a count answers one row"
         chunks: int = row["chunks"]
         return chunks

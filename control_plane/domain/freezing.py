@@ -61,11 +61,11 @@ class Freeze:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
-def missing_of(seen: Evidence, *, in_bucket: int) -> Evidence:
-    """How much is missing of how much. What several audits looked at is counted once: there is no more than the bucket should
-    hold by the ledger, and what was found.
+def missing_of(seen: Evidence, *, known: int) -> Evidence:
+    """How much is missing of how much. What several audits looked at is counted once: there are no more chunks than the ledger
+    has `known` to be in the bucket, and no fewer than were found.
     """
-    return Evidence(min(seen.looked_at, in_bucket + seen.found), seen.found)
+    return Evidence(max(seen.found, min(seen.looked_at, known)), seen.found)
 
 
 def unknown_of(unknown: Unknown) -> Evidence:

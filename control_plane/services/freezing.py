@@ -43,9 +43,9 @@ class FreezeService:
         the first ticket of a mass loss is opened. A dry run only answers.
         """
         seen = (await self._freezes.seen(WINDOW)).plus(under_way)
-        if missing_of(seen, in_bucket=seen.looked_at).found < self._rules.chunks:
+        if seen.found < self._rules.chunks:
             return False
-        evidence = missing_of(seen, in_bucket=await self._freezes.in_bucket())
+        evidence = missing_of(seen, known=await self._freezes.acked())
         if not is_mass(evidence, self._rules):
             return False
         if not dry_run:

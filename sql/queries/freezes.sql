@@ -64,5 +64,6 @@ with frozen as (
 select range_agg(shards) as shards from looks
  where started_at > all (select l.finished_at from looks l where l.new > 0)
 
--- name: ledger_in_bucket
-select count(*) as chunks from chunks where state in ('acked', 'confirmed')
+-- name: ledger_acked
+-- Every chunk that the bucket was once seen to have, and should have.
+select count(*) as chunks from chunks where state in ('acked', 'confirmed', 'missing')

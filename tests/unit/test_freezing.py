@@ -45,11 +45,15 @@ def test_what_is_audited_every_minute_is_counted_once() -> None:
     seen = Evidence(0, 0)
     for found in (0, 60, 60):
         seen = seen.plus(Evidence(1_000, found))
-    assert missing_of(seen, in_bucket=880) == Evidence(1_000, 120)
+    assert missing_of(seen, known=1_000) == Evidence(1_000, 120)
 
 
 def test_a_shard_is_judged_by_what_was_looked_at() -> None:
-    assert missing_of(Evidence(4_000, 200), in_bucket=1_000_000) == Evidence(4_000, 200)
+    assert missing_of(Evidence(4_000, 200), known=1_000_000) == Evidence(4_000, 200)
+
+
+def test_all_that_was_found_was_looked_at() -> None:
+    assert missing_of(Evidence(400, 200), known=0) == Evidence(200, 200), "all of it is lost by now"
 
 
 def test_unknown_keys_that_were_thawed_do_not_count_again() -> None:
