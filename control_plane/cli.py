@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, migrate, provision, env, token, sweep, rebuild, retention, doctor, openapi."""
+"""`safereel`: up, serve, worker, migrate, provision, env, token, sweep, rebuild, retention, doctor, openapi."""
 
 import argparse
 import asyncio
@@ -8,9 +8,8 @@ import shlex
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from control_plane.bucket.presign import Addressing
 from control_plane.bucket.provision import ProvisionError, provision
 from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
-from control_plane.db.migrations import MigrationError, migrate
+from control_plane.db.migrations import MigrationError
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.models import SweepKind, SweepOutcome
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
@@ -35,20 +34,21 @@ from control_plane.environment import (
     settings_of_stack_or_environment,
     unlimited,
 )
-from control_plane.schedule import Job, scheduled
+from control_plane.jobs.schema import QueueSchemaError
+from control_plane.migrating import migrate
+from control_plane.schedule import scheduled
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.limiting import LimitStoreMissing
 from control_plane.serving import PortTaken, listen, serve
 from control_plane.signals import run_until_stopped
 from control_plane.telemetry import set_up_logs
 from control_plane.wiring import ControlPlane, IssuerForbidden, open_control_plane, token_issuer, utc_now
+from control_plane.working import clock_jobs, work_until_cancelled, working
 
 PAGE_DIR = Path(__file__).parent.parent / "browser" / "dist"
 
 MAX_PORT = 65_535
 
-# A run takes so many owners: several runs within the time in which each is to be looked at.
-RECOUNTS_A_ROUND = 20
 
 EXPECTED = (
     BucketUnreachable,
@@ -59,6 +59,7 @@ EXPECTED = (
     MigrationError,
     PortTaken,
     ProvisionError,
+    QueueSchemaError,
     WrongBucket,
 )
 """Failures with a message for a person: printed without a traceback."""
@@ -100,7 +101,12 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     up.add_argument("--data-dir", type=Path, default=DATA_DIR, help="where everything is kept (.safereel)")
     up.set_defaults(command=_up)
     serving = commands.add_parser("serve", help="run the control plane on the parts that the environment names")
+    serving.add_argument(
+        "--with-worker", action="store_true", help="run a worker inside, as SAFEREEL_WORKER_INSIDE=true does"
+    )
     serving.set_defaults(command=_serve)
+    working_off = commands.add_parser("worker", help="run sweeps that are due: as many of these as you like, anywhere")
+    working_off.set_defaults(command=_worker)
     commands.add_parser("migrate", help="bring the database's schema up to date").set_defaults(command=_migrate)
     provisioning = commands.add_parser("provision", help="make the bucket fit: versioning, CORS, deployment marker")
     provisioning.add_argument(
@@ -186,8 +192,8 @@ def _up(arguments: argparse.Namespace) -> int:
     return run_until_stopped(lambda: _run_stack(arguments.data_dir, arguments.port, listener))
 
 
-def _serve(_: argparse.Namespace) -> int:
-    settings = settings_from_environment()
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = settings_of({"SAFEREEL_WORKER_INSIDE": "true"} if arguments.with_worker else {})
     if not settings.trusts_somebody:
         raise UsageError(
             "nobody could call: set SAFEREEL_OIDC_ISSUER and SAFEREEL_OIDC_AUDIENCE to those of your identity provider, "
@@ -200,10 +206,16 @@ def _serve(_: argparse.Namespace) -> int:
     )
 
 
+def _worker(_: argparse.Namespace) -> int:
+    settings = settings_from_environment()
+    migrate(settings.database_url.get_secret_value())
+    return run_until_stopped(lambda: _work(settings), stop_s=settings.safereel_shutdown_ms / 1000)
+
+
 def _migrate(_: argparse.Namespace) -> int:
     settings = settings_from_environment()
     for migration in migrate(settings.database_url.get_secret_value()):
-        print(f"applied {migration.number:04d} {migration.name}")
+        print(f"applied {migration}")
     print("The schema is up to date.")
     return 0
 
@@ -317,6 +329,7 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
     """Everything on this machine, until cancelled."""
     async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
         own = {"SAFEREEL_HOST": "127.0.0.1", "SAFEREEL_PORT": str(port)}
+        own |= {"SAFEREEL_WORKER_INSIDE": "true"}
         settings = settings_of({**unlimited(), **environment_of(stack.public()), **own})
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
@@ -345,6 +358,11 @@ async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> Non
         await _serve_plane(plane, settings, listener)
 
 
+async def _work(settings: Settings) -> None:
+    async with open_control_plane(settings) as plane:
+        await work_until_cancelled(plane, settings)
+
+
 async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
     plane.services.verifier.begin(utc_now())
     await plane.deployment.claim_bucket()
@@ -356,29 +374,14 @@ async def _serve_plane(plane: ControlPlane, settings: Settings, listener: socket
         hsts_max_age_s=settings.safereel_hsts_max_age_s,
         request_timeout_s=settings.safereel_request_timeout_ms / 1000,
     )
-    async with scheduled(_jobs(plane, settings)):
+    inside = working(plane, settings) if settings.safereel_worker_inside else nullcontext()
+    async with inside, scheduled(clock_jobs(plane, settings)):
         await serve(
             app,
             listener,
             shutdown_s=settings.safereel_shutdown_ms / 1000,
             drain_s=settings.safereel_drain_ms / 1000,
         )
-
-
-def _jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
-    """The work of the clock."""
-    services = plane.services
-    return [
-        Job("confirm", plane.confirm.run, timedelta(milliseconds=settings.safereel_confirm_interval_ms)),
-        Job("audit", plane.audit.run, timedelta(milliseconds=settings.safereel_audit_interval_ms)),
-        Job("tickets", services.tickets.run, timedelta(milliseconds=settings.safereel_tickets_interval_ms)),
-        Job("fixity", plane.fixity.run, timedelta(milliseconds=settings.safereel_fixity_interval_ms)),
-        Job("expire", services.expiry.run, timedelta(milliseconds=settings.safereel_expire_interval_ms)),
-        Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
-        Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),
-        Job("retention", plane.retention.run, timedelta(milliseconds=settings.safereel_retention_interval_ms)),
-        Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
-    ]
 
 
 async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[EmbeddedError]) -> None:

@@ -145,6 +145,26 @@ class Settings(BaseSettings):
     safereel_fixity_interval_ms: int = Field(
         default=60_000, ge=100, le=600_000, description="Reads in small portions; bounds how long a doubt waits"
     )
+    safereel_audit_stale_ms: int = Field(
+        default=900_000, ge=1_000, description="No part of an audit takes so long: a round without progress is given up"
+    )
+    safereel_sweep_reports_days: int = Field(
+        default=30, ge=1, le=36_500, description="Long enough to look back at an incident; events stay for ever"
+    )
+    safereel_worker_inside: bool = Field(
+        default=False, description="Whether `serve` runs a worker too: for a deployment of one process"
+    )
+    safereel_worker_sweeps: int = Field(
+        default=2, ge=1, le=64, description="Sweeps of each kind at once: one works while another waits for the bucket"
+    )
+    safereel_worker_heartbeat_ms: int = Field(
+        default=2_000, ge=100, description="How often a worker says that it lives: one small statement"
+    )
+    safereel_worker_silent_ms: int = Field(
+        default=10_000,
+        ge=200,
+        description="Five heartbeats: a worker that is only slow is not taken for dead, and nothing waits long for one",
+    )
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
     safereel_shutdown_ms: int = Field(default=10_000, ge=0, description="What is under way may finish, within this")
@@ -229,6 +249,13 @@ class Settings(BaseSettings):
             raise ValueError("at least SAFEREEL_OIDC_KEYS_TTL_MS: keys are not even asked for again before that")
         return max_age_ms
 
+    @field_validator("safereel_worker_silent_ms")
+    @classmethod
+    def _outlasts_heartbeats(cls, silent_ms: int, info: ValidationInfo) -> int:
+        if silent_ms < 2 * info.data.get("safereel_worker_heartbeat_ms", 0):
+            raise ValueError("at least twice SAFEREEL_WORKER_HEARTBEAT_MS: else workers that live are taken for dead")
+        return silent_ms
+
     @field_validator("safereel_page_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -276,6 +303,18 @@ class Settings(BaseSettings):
     @property
     def recount_every(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_recount_interval_ms)
+
+    @property
+    def worker_silent(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_worker_silent_ms)
+
+    @property
+    def audit_stale(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_audit_stale_ms)
+
+    @property
+    def sweep_reports(self) -> timedelta:
+        return timedelta(days=self.safereel_sweep_reports_days)
 
     @property
     def settle(self) -> timedelta:

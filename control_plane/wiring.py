@@ -1,5 +1,7 @@
 """The only place that builds things: used by production, commands and tests alike."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,16 +29,20 @@ from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.db.tickets import TicketStore
+from control_plane.db.work import WorkStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
+from control_plane.jobs.queue import JobQueue
 from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
 from control_plane.services.auditing import AuditService, Repairs
+from control_plane.services.carrying import CarryService
 from control_plane.services.confirming import ConfirmService
 from control_plane.services.deleting import DeletionService
 from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
+from control_plane.services.dispatching import DispatchService, Staleness
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
@@ -59,9 +65,11 @@ from control_plane.services.rebuilding import RebuildService, RebuildStores
 from control_plane.services.recordings import RecordingService
 from control_plane.services.retaining import RetentionService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
+from control_plane.services.sweep_reports import SweepReportService
 from control_plane.services.sweeping import SweepRunner
 from control_plane.services.taking_up import TakeUpService
 from control_plane.services.tickets import TicketService
+from control_plane.services.ticking import TickService
 
 # How long a request waits for a connection before it is told to come again.
 POOL_TIMEOUT_S = 5.0
@@ -84,11 +92,19 @@ class ControlPlane:
     fixity: FixityService
     retention: RetentionService
     rebuild: RebuildService
+    ticks: TickService
+    queue: JobQueue
+    carry: CarryService
 
 
 def utc_now() -> datetime:
     """This process's clock: for signatures and tokens; whatever the ledger decides rests on the database's."""
     return datetime.now(UTC)
+
+
+def worker_name() -> str:
+    """Under which reports of sweeps say who ran them: the machine and the process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def token_issuer(secret: str) -> TokenIssuer:
@@ -189,12 +205,13 @@ async def open_control_plane(
     url = settings.database_url.get_secret_value()
     async with (
         Database.open(url, max_size=settings.safereel_database_pool, timeout_s=POOL_TIMEOUT_S) as database,
+        JobQueue.open(url) as queue,
         bucket(settings) as opened,
         rate_limits(settings) as limits,
         AsyncExitStack() as providers,
     ):
         verifier = TokenVerifier(await open_trusts(settings, providers))
-        yield _build(settings, database, opened, limits, clock, verifier=verifier, issuer=issuer)
+        yield _build(settings, database, opened, limits, clock, queue=queue, verifier=verifier, issuer=issuer)
 
 
 def _build(
@@ -204,6 +221,7 @@ def _build(
     limits: RateLimits,
     clock: Callable[[], datetime],
     *,
+    queue: JobQueue,
     verifier: TokenVerifier,
     issuer: TokenIssuer | None,
 ) -> ControlPlane:
@@ -215,7 +233,7 @@ def _build(
         quota=settings.quota,
         live_grants=settings.safereel_live_grants,
     )
-    sweeps, deployments = SweepStore(database), DeploymentStore(database)
+    sweeps, deployments, work = SweepStore(database), DeploymentStore(database), WorkStore(database)
     signer = presigner(settings)
     looker = Looker(opened, at_once=settings.safereel_heads_at_once, patience_s=ACK_PATIENCE_S)
     # Of its own: thousands of HEADs of a sweep must not stand before the one that a recorder waits for.
@@ -224,7 +242,7 @@ def _build(
     fixity = FixityStore(database)
     freezing = FreezeService(FreezeStore(database), settings.freeze_rules)
     tickets = TicketService(TicketStore(database), silent_after=settings.silent_after)
-    runner = SweepRunner(sweeps, deployment, freezing)
+    runner = SweepRunner(sweeps, deployment, freezing, worker=worker_name())
     prover = Prover(sweeping, opened, fixity)
     rebuilding = RebuildStore(database, idle=settings.idle)
     takeups = TakeUpService(rebuilding, opened, prover)
@@ -237,6 +255,20 @@ def _build(
     deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
     purges = PurgeService(deletions, deployments, deployment, opened)
     quotas = QuotaService(OwnerStore(database, quota=settings.quota), recount_every=settings.recount_every)
+    confirm = ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle)
+    audit = AuditService(
+        runner,
+        sweeps,
+        discrepancies,
+        opened,
+        sweeping,
+        work=work,
+        repairs=repairs,
+        purges=purges,
+        settle=settings.settle,
+    )
+    reading = FixityService(runner, fixity, sweeps, discrepancies, repairs.prover, plan=settings.reading_plan)
+    stale = Staleness(worker=settings.worker_silent, audit_round=settings.audit_stale)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
         deletions=deleting,
@@ -250,6 +282,8 @@ def _build(
         quotas=quotas,
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
+        dispatch=DispatchService(sweeps, work, queue, settle=settings.settle, stale=stale),
+        sweep_reports=SweepReportService(work, keep=settings.sweep_reports),
         figures=FigureService(FigureStore(database, quota=settings.quota), EventStore(database)),
         events=EventService(EventStore(database)),
         tickets=tickets,
@@ -267,9 +301,10 @@ def _build(
         rebuild=RebuildService(
             RebuildStores(rebuilding, sweeps, repairs.store, deployments), deployment, opened, takeups, prover
         ),
-        confirm=ConfirmService(runner, sweeps, discrepancies, opened, sweeping, settle=settings.settle),
-        fixity=FixityService(runner, fixity, sweeps, discrepancies, repairs.prover, plan=settings.reading_plan),
-        audit=AuditService(
-            runner, sweeps, discrepancies, opened, sweeping, repairs=repairs, purges=purges, settle=settings.settle
-        ),
+        confirm=confirm,
+        audit=audit,
+        fixity=reading,
+        ticks=TickService(work),
+        queue=queue,
+        carry=CarryService(confirm, audit, reading),
     )

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from control_plane.services.acking import AckService
 from control_plane.services.deleting import DeletionService
+from control_plane.services.dispatching import DispatchService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
@@ -23,6 +24,7 @@ from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.shared_secret import TokenIssuer
+from control_plane.services.sweep_reports import SweepReportService
 from control_plane.services.tickets import TicketService
 
 
@@ -44,6 +46,8 @@ class Services:
     events: EventService
     tickets: TicketService
     freezing: FreezeService
+    dispatch: DispatchService
+    sweep_reports: SweepReportService
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]

@@ -16,6 +16,7 @@ from control_plane.domain.bucket import ListedObject
 from control_plane.domain.findings import Finding, OpenedTicket, SweepReport
 from control_plane.domain.keys import ChunkKey
 from control_plane.domain.models import Chunk, Verdict
+from control_plane.domain.work import Shards
 
 
 class AuditStaging:
@@ -83,23 +84,29 @@ class SweepStore:
         row = await self._database.row(
             "sweep_store",
             {
+                "id": report.id,
                 "kind": report.kind,
+                "first_shard": report.shards.first,
+                "last_shard": report.shards.last,
+                "round": report.round,
+                "worker": report.worker,
                 "dry_run": report.dry_run,
                 "outcome": report.outcome,
                 "cause": report.cause,
                 "started_at": report.started_at,
                 "looked_at": report.looked_at,
                 "report": Jsonb(report.detail),
-                "shards": None if report.shards is None else Int4Range(*report.shards, bounds="[]"),
+                "shards": None if report.covered is None else Int4Range(*report.covered, bounds="[]"),
             },
         )
         assert row is not None, "an insert without a condition returns its row"
         sweep_id: UUID = row["id"]
         return sweep_id
 
-    async def unconfirmed(self, *, settle: timedelta, recordings: int, chunks: int) -> Sequence[Chunk]:
-        """Acked chunks to confirm, as committed now: of the recordings not looked at for the longest."""
-        params = {"settle": settle, "recordings": recordings, "chunks": chunks}
+    async def unconfirmed(self, shards: Shards, *, settle: timedelta, recordings: int, chunks: int) -> Sequence[Chunk]:
+        """Acked chunks of these shards to confirm, as committed now: of the recordings not looked at for the longest."""
+        within = {"first_shard": shards.first, "last_shard": shards.last}
+        params = {"settle": settle, "recordings": recordings, "chunks": chunks, **within}
         return [chunk_of(row) for row in await self._database.rows("confirm_candidates", params)]
 
     async def confirm(self, seen: Sequence[tuple[Chunk, str]], started_at: datetime) -> int:
@@ -108,6 +115,13 @@ class SweepStore:
         Not those that somebody else saw missing or damaged after this sweep had started: whose look is older is not known.
         """
         return len(await self._database.rows("confirm_apply", {**_seen_columns(seen), "started_at": started_at}))
+
+    async def confirm_waiting(self, *, settle: timedelta, limit: int) -> int:
+        """How many acked chunks there are to confirm; counting stops at `limit`."""
+        row = await self._database.row("confirm_waiting", {"settle": settle, "limit": limit})
+        assert row is not None, "a count answers one row"
+        waiting: int = row["chunks"]
+        return waiting
 
     async def looked(self, recording_ids: Sequence[UUID]) -> None:
         """Puts these recordings at the end of the confirm queue."""

@@ -67,6 +67,10 @@ class RecordingUnknown(Refusal):
     status, code, title = 404, "recording_unknown", "No such recording"
 
 
+class SweepUnknown(Refusal):
+    status, code, title = 404, "sweep_unknown", "No such sweep"
+
+
 class RecordingConflict(Refusal):
     status, code, title = 409, "recording_conflict", "The recording id is taken"
 

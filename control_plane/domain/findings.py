@@ -7,6 +7,7 @@ from uuid import UUID
 
 from control_plane.domain.models import Chunk, SweepKind, SweepOutcome, Verdict
 from control_plane.domain.ranges import Range
+from control_plane.domain.work import Shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,23 @@ class Observation:
 class SweepReport:
     """The stored result of one sweep. `undecided` with a `cause`: what it saw was not trusted, nothing was written.
 
-    `shards`: which part of the bucket an audit has gone through, first and last.
+    `shards`: the part of the bucket that it was for; `covered`: which part of it an audit has gone through, first and last.
+
+    `id` is None where nobody asked for it; `round` that of the audit which it is a part of; `worker` the process that ran it.
     """
 
+    id: UUID | None
     kind: SweepKind
+    shards: Shards
+    round: int | None
+    worker: str
     dry_run: bool
     outcome: SweepOutcome
     cause: str | None
     started_at: datetime
     looked_at: int
     detail: Mapping[str, object]
-    shards: Range | None = None
+    covered: Range | None = None
 
 
 def combined(parts: Sequence[Handled]) -> Handled:

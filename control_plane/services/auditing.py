@@ -4,16 +4,19 @@ Listing pages are copied into a staging table and SQL finds the differences, so 
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import AuditStaging, SweepStore
+from control_plane.db.work import WorkStore
 from control_plane.domain.bucket import Bucket
 from control_plane.domain.findings import Handled, SweepReport, combined
-from control_plane.domain.keys import SHARDS, ChunkKey, parse_chunk_key, shard_prefix
-from control_plane.domain.models import Chunk, ChunkState, SweepKind
+from control_plane.domain.keys import SHARDS, ChunkKey, parse_chunk_key
+from control_plane.domain.models import Chunk, ChunkState, SweepKind, SweepOutcome
+from control_plane.domain.work import ALL_SHARDS, COUNTED_CHUNKS, Shards, audit_parts, cut
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
 from control_plane.services.keeping_meta import MetaKeeper
@@ -23,8 +26,6 @@ from control_plane.services.purging import PurgeService
 from control_plane.services.sweeping import Sweep, SweepRunner
 from control_plane.services.taking_up import TakenUp, TakeUpService
 
-# Below this, 256 listings cost more than one over all shards, whose staging is then some tens of megabytes.
-SMALL_LEDGER_CHUNKS = 100_000
 # Looked at and handled together: some megabytes, and statements of some milliseconds.
 DOUBTS_AT_ONCE = 2_000
 # More than that is a bucket that somebody else fills: counting the rest would say nothing more.
@@ -32,24 +33,6 @@ UNEXPECTED_PER_UNIT = 10_000
 GONE = frozenset({ChunkState.MISSING, ChunkState.LOST})
 # Enough keys for a person to see what kind of thing they are.
 SAMPLES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class AuditUnit:
-    """Shards that are listed together under one prefix."""
-
-    prefix: str
-    first_shard: int
-    last_shard: int
-
-
-def audit_units(ledger_chunks: int) -> Iterator[AuditUnit]:
-    """The whole bucket in one piece while the ledger is small, else shard by shard: memory stays flat."""
-    if ledger_chunks < SMALL_LEDGER_CHUNKS:
-        yield AuditUnit("v1/", 0, SHARDS - 1)
-        return
-    for shard in range(SHARDS):
-        yield AuditUnit(shard_prefix(shard), shard, shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +57,13 @@ class AuditService:
         looker: Looker,
         *,
         repairs: Repairs,
+        work: WorkStore,
         purges: PurgeService,
         settle: timedelta,
     ) -> None:
         self._runner = runner
         self._repairs = repairs
+        self._work = work
         self._purges = purges
         self._sweeps = sweeps
         self._discrepancies = discrepancies
@@ -86,21 +71,37 @@ class AuditService:
         self._looker = looker
         self._settle = settle
 
-    async def run(self, *, dry_run: bool = False) -> SweepReport:
-        """One sweep over the whole bucket; only what is older than the settle time counts."""
-        return await self._runner.run(SweepKind.AUDIT, self._body, dry_run=dry_run)
+    async def run(
+        self, *, dry_run: bool = False, shards: Shards = ALL_SHARDS, sweep_id: UUID | None = None
+    ) -> SweepReport:
+        """One sweep over these shards; only what is older than the settle time counts.
+
+        Shards that were gone through count for the round that ran when the sweep began, whoever has it run.
+        """
+        audit_round = None if dry_run else await self._work.running_round()
+        report = await self._runner.run(
+            SweepKind.AUDIT, self._body, dry_run=dry_run, shards=shards, audit_round=audit_round, sweep_id=sweep_id
+        )
+        if not dry_run:
+            decided = report.outcome is SweepOutcome.DECIDED
+            await self._work.covered(shards, audit_round, report.started_at, decided=decided)
+        return report
 
     async def _body(self, sweep: Sweep) -> Handled:
-        units = audit_units(await self._sweeps.ledger_size(SMALL_LEDGER_CHUNKS))
+        # A part was cut by who put it into the queue; everything is cut here, so that memory stays flat.
+        units: Sequence[Shards] = [sweep.shards]
+        if sweep.shards == ALL_SHARDS:
+            units = cut(range(SHARDS), audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS)))
         handled = combined([await self._audit_unit(sweep, unit) for unit in units])
-        sweep.seen.shards = (0, SHARDS - 1)
+        sweep.seen.shards = (sweep.shards.first, sweep.shards.last)
         return handled
 
-    async def _audit_unit(self, sweep: Sweep, unit: AuditUnit) -> Handled:
+    async def _audit_unit(self, sweep: Sweep, unit: Shards) -> Handled:
         async with self._sweeps.staging() as staging:
-            await staging.snapshot(unit.first_shard, unit.last_shard, self._settle)
-            async for page in self._bucket.list_pages(unit.prefix):
-                await staging.stage(page)
+            await staging.snapshot(unit.first, unit.last, self._settle)
+            for prefix in unit.prefixes:
+                async for page in self._bucket.list_pages(prefix):
+                    await staging.stage(page)
             await staging.analyze()
             sweep.seen.looked_at += await staging.expected()
             handled = [await self._doubt(sweep, doubted) async for doubted in _doubts(staging)]

@@ -17,6 +17,7 @@ from control_plane.domain.findings import Handled, SweepReport
 from control_plane.domain.judging import looks_right
 from control_plane.domain.keys import before_seq, chunk_key, recording_prefix
 from control_plane.domain.models import Chunk, SweepKind
+from control_plane.domain.work import ALL_SHARDS, Shards
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
 from control_plane.services.looking import Looker
@@ -53,13 +54,15 @@ class ConfirmService:
         self._looker = looker
         self._settle = settle
 
-    async def run(self, *, dry_run: bool = False) -> SweepReport:
-        """One sweep over acked chunks older than the settle time."""
-        return await self._runner.run(SweepKind.CONFIRM, self._body, dry_run=dry_run)
+    async def run(
+        self, *, dry_run: bool = False, shards: Shards = ALL_SHARDS, sweep_id: UUID | None = None
+    ) -> SweepReport:
+        """One sweep over acked chunks of these shards, older than the settle time."""
+        return await self._runner.run(SweepKind.CONFIRM, self._body, dry_run=dry_run, shards=shards, sweep_id=sweep_id)
 
     async def _body(self, sweep: Sweep) -> Handled:
         candidates = await self._sweeps.unconfirmed(
-            settle=self._settle, recordings=RECORDINGS_PER_SWEEP, chunks=CHUNKS_PER_SWEEP
+            sweep.shards, settle=self._settle, recordings=RECORDINGS_PER_SWEEP, chunks=CHUNKS_PER_SWEEP
         )
         sweep.seen.looked_at = len(candidates)
         sweep.seen.truncated = len(candidates) == CHUNKS_PER_SWEEP

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from control_plane.db.fixity import FixityStore
 from control_plane.db.sweeps import SweepStore
@@ -75,9 +76,9 @@ class FixityService:
         self._prover = prover
         self._plan = plan
 
-    async def run(self, *, dry_run: bool = False) -> SweepReport:
+    async def run(self, *, dry_run: bool = False, sweep_id: UUID | None = None) -> SweepReport:
         """One sweep over what may be read now: what the time since the last one allows, whoever ran that."""
-        report = await self._runner.run(SweepKind.FIXITY, self._body, dry_run=dry_run)
+        report = await self._runner.run(SweepKind.FIXITY, self._body, dry_run=dry_run, sweep_id=sweep_id)
         if not dry_run:
             await self._fixity.cover(COVER_EVERY)
         return report

@@ -13,6 +13,7 @@ from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.findings import Handled, Observation, SweepReport, report_detail
 from control_plane.domain.models import SweepKind, SweepOutcome
+from control_plane.domain.work import ALL_SHARDS, Shards
 from control_plane.services.deployment import DeploymentService, WrongBucket
 from control_plane.services.freezing import FreezeService
 
@@ -32,10 +33,12 @@ class Sweep:
         deployment_id: UUID,
         deployment: DeploymentService,
         *,
+        shards: Shards,
         dry_run: bool,
     ) -> None:
         self.kind = kind
         self.started_at = started_at
+        self.shards = shards
         self.dry_run = dry_run
         self.heals_left = HEALS_PER_SWEEP
         self.seen = Observation()
@@ -56,25 +59,45 @@ SweepBody: TypeAlias = Callable[[Sweep], Awaitable[Handled]]
 class SweepRunner:
     """Runs a kind's body inside the frame."""
 
-    def __init__(self, sweeps: SweepStore, deployment: DeploymentService, freezing: FreezeService) -> None:
+    def __init__(
+        self, sweeps: SweepStore, deployment: DeploymentService, freezing: FreezeService, *, worker: str
+    ) -> None:
+        """`worker`: the name under which reports say who ran them."""
         self._sweeps = sweeps
+        self._worker = worker
         self._deployment = deployment
         self._freezing = freezing
 
-    async def run(self, kind: SweepKind, body: SweepBody, *, dry_run: bool) -> SweepReport:
-        """Runs one sweep and stores its report, which it answers. A bucket not to be trusted makes it `undecided`."""
+    async def run(
+        self,
+        kind: SweepKind,
+        body: SweepBody,
+        *,
+        dry_run: bool,
+        shards: Shards = ALL_SHARDS,
+        audit_round: int | None = None,
+        sweep_id: UUID | None = None,
+    ) -> SweepReport:
+        """Runs one sweep and stores its report, which it answers. A bucket not to be trusted makes it `undecided`.
+
+        `sweep_id`: under which somebody waits for the report.
+        """
         started_at, deployment_id = await self._sweeps.begin()
-        sweep = Sweep(kind, started_at, deployment_id, self._deployment, dry_run=dry_run)
+        sweep = Sweep(kind, started_at, deployment_id, self._deployment, shards=shards, dry_run=dry_run)
         handled, cause = await _guarded(sweep, body)
         report = SweepReport(
+            id=sweep_id,
             kind=kind,
+            shards=shards,
+            round=audit_round,
+            worker=self._worker,
             dry_run=dry_run,
             outcome=SweepOutcome.DECIDED if cause is None else SweepOutcome.UNDECIDED,
             cause=cause,
             started_at=started_at,
             looked_at=sweep.seen.looked_at,
             detail=report_detail(sweep.seen, handled),
-            shards=sweep.seen.shards,
+            covered=sweep.seen.shards,
         )
         if _worth_keeping(report):
             await self._sweeps.store(report)
@@ -92,8 +115,9 @@ async def _guarded(sweep: Sweep, body: SweepBody) -> tuple[Handled, str | None]:
 
 
 def _worth_keeping(report: SweepReport) -> bool:
-    """A frequent sweep that had nothing to look at says nothing; it would only bury the others."""
-    return report.looked_at > 0 or report.cause is not None or report.kind is SweepKind.AUDIT
+    """A frequent sweep that had nothing to look at says nothing, unless somebody asked: it would only bury the others."""
+    asked = report.id is not None
+    return asked or report.looked_at > 0 or report.cause is not None or report.kind is SweepKind.AUDIT
 
 
 def _say(report: SweepReport, handled: Handled) -> None:

@@ -2,13 +2,21 @@
 select now() as started_at, (select id from deployment) as deployment_id
 
 -- name: sweep_store
-insert into sweeps (kind, dry_run, outcome, cause, started_at, looked_at, report, shards)
-values (%(kind)s, %(dry_run)s, %(outcome)s, %(cause)s, %(started_at)s, %(looked_at)s, %(report)s, %(shards)s::int4range)
+-- Again under the same id where a sweep that was asked for has run, or was taken over by another worker.
+insert into sweeps (id, kind, dry_run, outcome, cause, started_at, looked_at, report, shards, first_shard, last_shard, round,
+                    worker)
+values (coalesce(%(id)s::uuid, gen_random_uuid()), %(kind)s, %(dry_run)s, %(outcome)s, %(cause)s, %(started_at)s,
+        %(looked_at)s, %(report)s, %(shards)s::int4range, %(first_shard)s, %(last_shard)s, %(round)s, %(worker)s)
+on conflict (id) do update
+   set outcome = excluded.outcome, cause = excluded.cause, started_at = excluded.started_at,
+       finished_at = excluded.finished_at, looked_at = excluded.looked_at, report = excluded.report,
+       shards = excluded.shards, round = excluded.round, worker = excluded.worker
 returning id, finished_at
 
--- name: sweeps_page
-select id, kind, dry_run, outcome, cause, started_at, finished_at, looked_at, report from sweeps
- order by started_at desc limit %(limit)s
+-- name: confirm_waiting
+-- How many there are to confirm; counting stops at the limit.
+select count(*) as chunks
+  from (select from chunks where state = 'acked' and acked_at < now() - %(settle)s::interval limit %(limit)s) c
 
 -- name: confirm_candidates
 -- Acked before the settle time, of the recordings that were not looked at for the longest.
@@ -18,7 +26,7 @@ with unconfirmed as (
 ), due as (
     select r.id, r.confirm_looked_at
       from recordings r join unconfirmed u on u.recording_id = r.id
-     where r.state in ('open', 'expired', 'complete')
+     where r.state in ('open', 'expired', 'complete') and r.shard between %(first_shard)s and %(last_shard)s
      order by r.confirm_looked_at, r.id
      limit %(recordings)s
 )

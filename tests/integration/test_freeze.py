@@ -30,8 +30,8 @@ async def vanish(running: Running, recorder: Recorder, seqs: Sequence[int]) -> N
         await running.delete_object(await running.key_of(recorder, seq))
 
 
-async def audit(running: Running, **given: bool) -> Any:
-    return (await running.plane.audit.run(**given)).detail
+async def audit(running: Running, *, dry_run: bool = False) -> Any:
+    return (await running.plane.audit.run(dry_run=dry_run)).detail
 
 
 async def freezes(running: Running) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ from psycopg.rows import dict_row
 from control_plane.app import create_app
 from control_plane.bucket.provision import provision
 from control_plane.config import Settings
-from control_plane.db.migrations import migrate
 from control_plane.embedded import EmbeddedStack
+from control_plane.migrating import migrate
 from control_plane.serving import listen, serve
 from control_plane.wiring import ControlPlane, credentials, open_control_plane, public_address, token_issuer, utc_now
 from tests.support.recorder import Recorder

@@ -1,0 +1,127 @@
+"""The queue: sweeps are put here and taken from here. What is lost of it is lost without harm: the next tick puts it there anew.
+
+Its connections are its own, with nothing but procrastinate's schema in their search path: with another one before it, its
+functions would find, or make, tables there.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool
+
+from control_plane.domain.models import SweepKind
+from control_plane.domain.work import SweepWork
+
+# One task for all sweeps; what it is to do is in its arguments. The name stays, or jobs of another version are not found.
+TASK = "sweep"
+# Fetching, finishing and the heartbeat of two queues: each takes a connection for moments.
+POOL_SIZE = 3
+# What a worker takes beside its pools: one connection listens for each queue.
+LISTENERS = len(SweepKind)
+# Statements of the queue take milliseconds: after that the database hangs, and the next tick or poll tries again.
+STATEMENT_TIMEOUT_MS = 15_000
+LOCK_TIMEOUT_MS = 5_000
+# How long to wait for one of the pool's connections.
+POOL_TIMEOUT_S = 5.0
+_CONNECTING = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+_log = logging.getLogger(__name__)
+
+
+class QueueUnreachable(Exception):
+    """The queue's tables did not answer, or the statement was refused: whether it took effect is unknown."""
+
+
+class JobQueue:
+    """Sweeps that wait and sweeps that run; use as `async with JobQueue.open(...)`."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str) -> AsyncIterator["JobQueue"]:
+        """Opens without waiting for the database, and takes no connection before it is used."""
+        # Each sweep would be a line or three of its own; ours say what happened.
+        logging.getLogger("procrastinate").setLevel(logging.WARNING)
+        pool = AsyncConnectionPool(
+            database_url,
+            min_size=0,
+            max_size=POOL_SIZE,
+            timeout=POOL_TIMEOUT_S,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={
+                **{name: value for name, value in _CONNECTING.items() if name not in conninfo_to_dict(database_url)},
+                "autocommit": True,
+                "options": f"-c search_path=procrastinate -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            },
+        )
+        await pool.open(wait=False)
+        connector = PsycopgConnector()
+        app = App(connector=connector)
+        try:
+            await connector.open_async(pool)
+            yield cls(app)
+        finally:
+            await pool.close()
+
+    async def put(self, work: Sequence[SweepWork]) -> int:
+        """Puts these there, but for those of which one waits already; how many. Raises `QueueUnreachable`."""
+        try:
+            return sum([await self._put_one(one) for one in work])
+        except ConnectorException as exc:
+            raise QueueUnreachable(_worded(exc)) from exc
+
+    async def running(self, kind: SweepKind) -> Sequence[SweepWork]:
+        """Sweeps that workers have taken, their own words for it: a worker that died says nothing. Raises `QueueUnreachable`."""
+        try:
+            jobs = await self.app.job_manager.list_jobs_async(queue=kind.value, status=Status.DOING.value)
+        except ConnectorException as exc:
+            raise QueueUnreachable(_worded(exc)) from exc
+        return [SweepWork.of_json(job.task_kwargs) for job in jobs]
+
+    async def take_over(self, overdue: Sequence[int], *, silent_s: float) -> int:
+        """Puts back jobs of workers without a heartbeat for so long, and those that are overdue; how many.
+
+        Where one like it waits already, that one will do: the one taken over is dropped. Raises `QueueUnreachable`.
+        """
+        manager = self.app.job_manager
+        try:
+            stalled = [job.id for job in await manager.get_stalled_jobs(seconds_since_heartbeat=silent_s) if job.id]
+            found = {*stalled, *overdue}
+            for job_id in sorted(found):
+                await self._put_back(job_id)
+            return len(found)
+        except ConnectorException as exc:
+            raise QueueUnreachable(_worded(exc)) from exc
+
+    async def _put_one(self, work: SweepWork) -> bool:
+        # Of these one at a time runs for the same shards: a second one would look at the same chunks. Parts of an audit are put
+        # here only while they are not under way.
+        lock = work.turn if work.kind is not SweepKind.AUDIT and work.sweep_id is None else None
+        deferrer = self.app.configure_task(TASK, queue=work.kind.value, queueing_lock=work.turn, lock=lock)
+        try:
+            await deferrer.defer_async(**work.as_json())
+        except AlreadyEnqueued:
+            return False
+        return True
+
+    async def _put_back(self, job_id: int) -> None:
+        manager = self.app.job_manager
+        try:
+            await manager.retry_job_by_id_async(job_id, retry_at=datetime.now(UTC))
+        except UniqueViolation:
+            await manager.finish_job_by_id_async(job_id, status=Status.FAILED, delete_job=True)
+        _log.warning("A sweep was taken over from a worker that went silent", extra={"job": job_id})
+
+
+def _worded(exc: ConnectorException) -> str:
+    return str(exc.__cause__ or exc)

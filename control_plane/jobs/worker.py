@@ -1,0 +1,96 @@
+"""A worker: takes sweeps from the queue and has them carried out, until it is told to stop."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from procrastinate import App, BaseRetryStrategy, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+
+from control_plane.domain.models import SweepKind
+from control_plane.domain.work import SweepWork
+from control_plane.jobs.queue import TASK, JobQueue
+
+# A new job is told by a notification. A job that was put back is not: it waits so long at most.
+POLL_S = 1.0
+# Nobody aborts jobs of ours: as rarely as makes no difference.
+ABORT_POLL_S = 3_600.0
+# A database that went away is asked again so often.
+AGAIN_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+Carry = Callable[[SweepWork], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many sweeps of each kind run at once in this process, and how often it says that it lives."""
+
+    at_once: int
+    heartbeat_s: float
+    silent_s: float
+
+
+class _PutBackWhenCutOff(BaseRetryStrategy):
+    """What the end of a worker cuts off, another one does. What failed is not tried again: the next sweep is the retry."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002  # its signature
+        return RetryDecision() if isinstance(exception, asyncio.CancelledError) else None
+
+
+@asynccontextmanager
+async def working(queue: JobQueue, carry_out: Carry, pace: Pace, *, finish_s: float) -> AsyncIterator[None]:
+    """Takes sweeps while open. Then takes no more, waits `finish_s` for those that run, and cuts off and puts back the rest.
+
+    Each kind has its own turns: a confirmation waits behind no audit.
+    """
+    queue.app.task(name=TASK, retry=_PutBackWhenCutOff())(_safely(carry_out))
+    serving = [asyncio.create_task(_serve(queue.app, kind, pace, finish_s)) for kind in SweepKind]
+    try:
+        yield
+    finally:
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def _serve(app: App, kind: SweepKind, pace: Pace, finish_s: float) -> None:
+    """One kind's sweeps, for ever: also when the database was away."""
+    lost = False
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await app.run_worker_async(
+                queues=[kind.value],
+                name=kind.value,
+                concurrency=pace.at_once,
+                delete_jobs="always",
+                fetch_job_polling_interval=POLL_S,
+                abort_job_polling_interval=ABORT_POLL_S,
+                update_heartbeat_interval=pace.heartbeat_s,
+                stalled_worker_timeout=pace.silent_s,
+                shutdown_graceful_timeout=finish_s,
+                install_signal_handlers=False,
+            )
+            cause = "its heartbeat or its listening ended"
+        except ConnectorException as exc:
+            cause = str(exc.__cause__ or exc)
+        if not lost or asyncio.get_running_loop().time() - began > pace.silent_s:
+            _log.error("A worker lost the queue; it tries again", extra={"kind": kind.value, "cause": cause})
+        lost = True
+        await asyncio.sleep(AGAIN_S)
+
+
+def _safely(carry_out: Carry) -> Callable[..., Awaitable[None]]:
+    async def sweep(**given: Any) -> None:
+        try:
+            await carry_out(SweepWork.of_json(given))
+        except Exception:  # noqa: BLE001  # logged whole, once; the next sweep is the retry
+            _log.exception("A sweep failed; the next one tries again", extra=given)
+
+    return sweep
