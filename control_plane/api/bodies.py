@@ -170,6 +170,15 @@ class QuotaBody(Body):
     )
 
 
+class SweepBody(Body):
+    """Which sweep to run now."""
+
+    kind: Literal["confirm", "audit"] = Field(
+        description="`confirm`: sees new acks again in the bucket; `audit`: compares the bucket with the ledger."
+    )
+    dry_run: bool = Field(default=False, description="Whether to say only what would be done.")
+
+
 class StorageBody(Body):
     """What the browser tells of its storage, in bytes; null where it does not tell."""
 

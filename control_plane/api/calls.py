@@ -1,6 +1,18 @@
 """All calls of the API, in the order in which the OpenAPI document tells them: first a recorder's, as it makes them."""
 
-from control_plane.api import acks, admin, deletions, events, grants, health, heartbeats, identity, losses, recordings
+from control_plane.api import (
+    acks,
+    admin,
+    deletions,
+    events,
+    grants,
+    health,
+    heartbeats,
+    identity,
+    losses,
+    recordings,
+    sweeps,
+)
 
 CALLS = (
     *recordings.start_calls,
@@ -12,6 +24,7 @@ CALLS = (
     *deletions.calls,
     *identity.calls,
     *admin.calls,
+    *sweeps.calls,
     *losses.calls,
     *events.calls,
     *health.calls,

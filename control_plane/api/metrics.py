@@ -1,6 +1,7 @@
 """`/metrics`: figures for Prometheus, in its text format. Without a token: they name nobody, and a proxy can keep them inside."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -37,6 +38,19 @@ class _Collector(Collector):
             "safereel_manifests_missing",
             "Complete recordings whose manifest is not in the bucket yet",
             found.manifests_missing,
+        )
+        yield GaugeMetricFamily(
+            "safereel_audit_oldest_shard_seconds",
+            "How long ago the last audit began of what was not audited for the longest",
+            found.audit_oldest_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_workers_silent_seconds",
+            "How long ago any worker last said that it lives; +Inf: none runs",
+            inf if found.workers_silent_s is None else found.workers_silent_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_sweeps_waiting_seconds", "How long the oldest sweep waits for a worker", found.sweeps_waiting_s
         )
         yield CounterMetricFamily(
             "safereel_quota_drifts", "Recounts that found an owner's counters off: alert on any", found.drifts

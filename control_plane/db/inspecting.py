@@ -93,6 +93,12 @@ class Inspection:
             return None
         return {row["number"]: row["sha256"] for row in await self._rows("applied_migrations")}
 
+    async def queue_applied(self) -> Sequence[str] | None:
+        """Names of the migrations that the queue's own schema has; None where there is none."""
+        if not (await self._row("has_queue"))["found"]:
+            return None
+        return [row["name"] for row in await self._rows("applied_queue_migrations")]
+
     async def why_no_temp_tables(self) -> str:
         """Empty if a temporary table can be made; else what the server said."""
         try:

@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.database import Database, Row
 from control_plane.domain.keys import SHARDS
 from control_plane.domain.models import SweepKind, SweepOutcome
-from control_plane.domain.work import AuditRound, Shards, Silence, StoredSweep
+from control_plane.domain.work import AuditRound, Shards, Silence, StoredSweep, SweepStanding
 
 # Rows that one statement deletes: milliseconds.
 FORGOTTEN_TOGETHER = 5_000
@@ -68,7 +68,7 @@ class WorkStore:
         await self._database.execute("sweep_request", {"id": sweep_id, "kind": kind, "dry_run": dry_run, **where})
 
     async def page(
-        self, *, kind: SweepKind | None, outcome: str | None, before: tuple[datetime, UUID] | None, limit: int
+        self, *, kind: SweepKind | None, outcome: SweepStanding | None, before: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[StoredSweep]:
         """Sweeps, newest first. An outcome `waiting` is of those that have not run yet."""
         at, before_id = before or (None, None)

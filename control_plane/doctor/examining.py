@@ -179,6 +179,7 @@ class _Examination:
             ledger.version(seen.facts),
             ledger.writable(seen.facts, seen.why_no_temp, seen.withheld),
             ledger.migrations(seen.schema),
+            ledger.queue(seen.queue),
             ledger.durability(seen.facts),
             ledger.connections(seen.facts, self._settings.safereel_database_pool),
             ledger.latency(seen.median_ms),

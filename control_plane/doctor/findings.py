@@ -16,6 +16,7 @@ class Check(StrEnum):
     DATABASE_VERSION = "database.version"
     DATABASE_WRITABLE = "database.writable"
     DATABASE_MIGRATIONS = "database.migrations"
+    DATABASE_QUEUE = "database.queue"
     DATABASE_DURABILITY = "database.durability"
     DATABASE_CONNECTIONS = "database.connections"
     DATABASE_LATENCY = "database.latency"

@@ -277,7 +277,8 @@ class LiveGrants:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What a whole deployment comes to: counts, bytes, and seconds since the oldest failing deletion was asked for, the oldest
-    open ticket was opened, and the oldest ack that no sweep has confirmed was given.
+    open ticket was opened, the oldest ack that no sweep has confirmed was given, the part of the bucket that was not audited for
+    the longest was, any worker said that it lives (None: none runs), and the sweep that waits for the longest was asked for.
 
     `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up some minutes ago, within so
     many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
@@ -287,6 +288,9 @@ class Figures:
     deletions_failing: int
     failing_since_s: float
     manifests_missing: int
+    audit_oldest_s: float
+    workers_silent_s: float | None
+    sweeps_waiting_s: float
     drift_bytes: int
     drifts: int
     used_bytes: int

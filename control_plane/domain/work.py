@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -113,6 +114,14 @@ class AuditRound:
     given_up: bool
 
 
+class SweepStanding(StrEnum):
+    """What a sweep came to, or that it has not run yet."""
+
+    DECIDED = SweepOutcome.DECIDED
+    UNDECIDED = SweepOutcome.UNDECIDED
+    WAITING = "waiting"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredSweep:
     """A sweep as it is kept; `outcome` and `finished_at` are None until it has run."""
@@ -130,6 +139,10 @@ class StoredSweep:
     last_shard: int
     round: int | None
     worker: str
+
+    @property
+    def standing(self) -> SweepStanding:
+        return SweepStanding(self.outcome or SweepStanding.WAITING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ class JobQueue:
             check=AsyncConnectionPool.check_connection,
             kwargs={
                 **{name: value for name, value in _CONNECTING.items() if name not in conninfo_to_dict(database_url)},
-                "autocommit": True,
                 "options": f"-c search_path=procrastinate -c statement_timeout={STATEMENT_TIMEOUT_MS}"
                 f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
             },

@@ -106,7 +106,7 @@ class AuditService:
             sweep.seen.looked_at += await staging.expected()
             handled = [await self._doubt(sweep, doubted) async for doubted in _doubts(staging)]
             await self._explain_unexpected(sweep, staging)
-            await self._repairs.meta.keep(sweep, unit.first_shard, unit.last_shard)
+            await self._repairs.meta.keep(sweep, unit.first, unit.last)
             await sweep.require_right_bucket()
             if not sweep.dry_run:
                 await staging.forget_cleared(sweep.started_at)

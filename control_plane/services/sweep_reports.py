@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.work import WorkStore
 from control_plane.domain.errors import SweepUnknown
 from control_plane.domain.models import SweepKind
-from control_plane.domain.work import AuditRound, StoredSweep
+from control_plane.domain.work import AuditRound, StoredSweep, SweepStanding
 
 
 class SweepReportService:
@@ -18,7 +18,7 @@ class SweepReportService:
         self._keep = keep
 
     async def page(
-        self, *, kind: SweepKind | None, outcome: str | None, before: tuple[datetime, UUID] | None, limit: int
+        self, *, kind: SweepKind | None, outcome: SweepStanding | None, before: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[StoredSweep]:
         """Sweeps, newest first; an outcome `waiting` is of those that were asked for and have not run yet."""
         return await self._work.page(kind=kind, outcome=outcome, before=before, limit=limit)

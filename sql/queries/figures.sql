@@ -25,6 +25,12 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
            (select min(confirmed_at) from chunks where state = 'confirmed' and read_at is null),
            (select min(read_at) from chunks where state = 'confirmed'))), 0)::float8 as oldest_unread_s,
        (select count(*) from sightings where read_again_at is not null) as read_wrong,
+       (select coalesce(extract(epoch from now() - min(audited_at)), 0) from audited_shards)::float8 as audit_oldest_s,
+       (select extract(epoch from now() - max(last_heartbeat))
+          from procrastinate.procrastinate_workers)::float8 as workers_silent_s,
+       (select coalesce(extract(epoch from now() - min(e.at)), 0)
+          from procrastinate.procrastinate_jobs j join procrastinate.procrastinate_events e on e.job_id = j.id
+         where j.status = 'todo')::float8 as sweeps_waiting_s,
        coalesce(sum(drift_bytes), 0)::bigint as drift_bytes,
        coalesce(sum(drifted_times), 0)::bigint as drifts,
        coalesce(sum(used_bytes), 0)::bigint as used_bytes,

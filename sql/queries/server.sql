@@ -22,6 +22,12 @@ select to_regclass('schema_migrations') is not null as found
 -- name: applied_migrations
 select number, sha256 from schema_migrations
 
+-- name: has_queue
+select to_regclass('procrastinate.safereel_applied') is not null as found
+
+-- name: applied_queue_migrations
+select name from procrastinate.safereel_applied
+
 -- name: try_temp_table
 create temp table doctor_probe (n integer) on commit drop
 

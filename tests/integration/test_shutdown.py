@@ -73,6 +73,7 @@ def _environment(settings: Settings, port: int, changed: dict[str, str]) -> dict
         "SAFEREEL_RATE_LIMIT": "0",
         "SAFEREEL_SHUTDOWN_MS": str(SHUTDOWN_MS),
         "SAFEREEL_CONFIRM_INTERVAL_MS": "100",
+        "SAFEREEL_WORKER_INSIDE": "true",
         # Rare: what an audit takes up by itself would look like an ack that was refused and done.
         "SAFEREEL_AUDIT_INTERVAL_MS": "60000",
         **changed,

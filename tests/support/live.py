@@ -351,6 +351,7 @@ def served(folder: Path, stack: EmbeddedStack, *, origins: Sequence[str] = (), *
             "S3_REGION": s3.region,
             "SAFEREEL_TOKEN_SECRET": stack.token_secret,
             "SAFEREEL_PORT": str(port),
+            "SAFEREEL_WORKER_INSIDE": "true",
         }
 
         def start(env: Mapping[str, str]) -> Program:

@@ -12,6 +12,7 @@ from control_plane.doctor.findings import Finding, Standing
 from control_plane.doctor.judging import clocks, ledger
 from control_plane.doctor.judging.clocks import Reading
 from control_plane.doctor.seen import Answer, Outcome, Silence, Trouble
+from control_plane.jobs.schema import shipped
 
 OK, WARNING, WRONG = Standing.OK, Standing.WARNING, Standing.WRONG
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -61,7 +62,11 @@ FACTS = ServerFacts(180_006, "18.6", AT, False, False, 100, 3, -1, -1, True, Tru
         (ledger.connections(FACTS, 60), WARNING),
         (ledger.connections(FACTS, 98), WRONG),
         (ledger.connections(replace(FACTS, role_limit=10), 16), WRONG),
-        (ledger.connections(replace(FACTS, database_limit=20), 16), WARNING),
+        (ledger.connections(replace(FACTS, database_limit=25), 16), WARNING),
+        (ledger.queue(None), WRONG),
+        (ledger.queue(shipped()), OK),
+        (ledger.queue(shipped()[:-1]), WRONG),
+        (ledger.queue([*shipped(), "99.00.00_01_of_a_later_one.sql"]), WRONG),
         (ledger.latency(1.0), OK),
         (ledger.latency(40.0), WARNING),
     ],

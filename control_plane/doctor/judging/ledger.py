@@ -8,6 +8,8 @@ from control_plane.db.migrations import Comparison
 from control_plane.doctor.findings import Check, Finding, ok, warning, wrong
 from control_plane.doctor.seen import Answer, Outcome
 from control_plane.domain.keys import DEPLOYMENT_KEY
+from control_plane.jobs.queue import LISTENERS, POOL_SIZE
+from control_plane.jobs.schema import lacking, unknown
 from control_plane.services.deployment import marked_id
 
 # Multiranges, which the ledger keeps holdings in, came with 14.
@@ -131,6 +133,24 @@ def migrations(found: Comparison | None) -> Finding:
     return ok(Check.DATABASE_MIGRATIONS, tried, "up to date")
 
 
+def queue(applied: Sequence[str] | None) -> Finding:
+    """Are the queue's tables those of this version? None: there are none yet."""
+    tried = "the queue's migrations (schema procrastinate)"
+    if applied is None:
+        return wrong(Check.DATABASE_QUEUE, tried, "none was ever applied here", "Run `safereel migrate`.")
+    if strangers := unknown(applied):
+        return wrong(
+            Check.DATABASE_QUEUE,
+            tried,
+            f"{strangers[-1]} was applied, which this version does not know",
+            "Run the newer version of Safereel: schemas only go forward.",
+        )
+    if pending := lacking(applied):
+        mend = "Stop the workers, run `safereel migrate`, start the workers of the new version."
+        return wrong(Check.DATABASE_QUEUE, tried, f"pending: {', '.join(pending)}", mend)
+    return ok(Check.DATABASE_QUEUE, tried, "up to date")
+
+
 def durability(facts: ServerFacts) -> Finding:
     """Does a commit survive a power cut?"""
     tried = "fsync, full_page_writes and synchronous_commit"
@@ -154,16 +174,19 @@ def durability(facts: ServerFacts) -> Finding:
 
 def connections(facts: ServerFacts, pool: int) -> Finding:
     """How many replicas fit?"""
-    tried = f"SAFEREEL_DATABASE_POOL {pool} beside the server's limits"
+    tried = f"SAFEREEL_DATABASE_POOL {pool}, and the queue's connections, beside the server's limits"
     limits = [facts.max_connections - facts.reserved_connections, facts.role_limit, facts.database_limit]
     room = min(limit for limit in limits if limit >= 0)
-    replicas = room // pool
-    mend = "Lower SAFEREEL_DATABASE_POOL or raise max_connections: replicas × pool, and some for commands, must fit."
+    replicas = room // (pool + POOL_SIZE + LISTENERS)
+    mend = (
+        "Lower SAFEREEL_DATABASE_POOL or raise max_connections: replicas and workers × pool, "
+        f"{POOL_SIZE + LISTENERS} more for the queue of each, and some for commands, must fit."
+    )
     if replicas == 0:
         return wrong(Check.DATABASE_CONNECTIONS, tried, f"only {room} connections are for us to take", mend)
     if replicas == 1:
-        return warning(Check.DATABASE_CONNECTIONS, tried, f"room for one replica ({room} connections)", mend)
-    return ok(Check.DATABASE_CONNECTIONS, tried, f"room for {replicas} replicas ({room} connections)")
+        return warning(Check.DATABASE_CONNECTIONS, tried, f"room for one replica or worker ({room} connections)", mend)
+    return ok(Check.DATABASE_CONNECTIONS, tried, f"room for {replicas} replicas and workers ({room} connections)")
 
 
 def latency(median_ms: float) -> Finding:

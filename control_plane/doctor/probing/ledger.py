@@ -1,7 +1,7 @@
 """Asks the database: one connection, nothing written."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -17,13 +17,14 @@ ROUND_TRIPS = 15
 
 @dataclass(frozen=True, slots=True)
 class LedgerSeen:
-    """All that was asked. `deployment` and `schema` are None where no migration was ever applied."""
+    """All that was asked. `deployment`, `schema` and `queue` are None where no migration was ever applied."""
 
     facts: ServerFacts
     clock: Reading
     why_no_temp: str
     withheld: list[str]
     schema: Comparison | None
+    queue: Sequence[str] | None
     deployment: tuple[UUID, bool] | None
     median_ms: float
 
@@ -42,6 +43,7 @@ async def look(url: str, clock: Callable[[], datetime]) -> LedgerSeen:
             why_no_temp=await server.why_no_temp_tables(),
             withheld=list(await server.tables_withheld()),
             schema=schema,
+            queue=await server.queue_applied(),
             deployment=await server.deployment() if applied else None,
             median_ms=await _median_ms(server),
         )
