@@ -1,15 +1,34 @@
 """`/metrics`: what a scraper reads says how the deployment is."""
 
+import math
+
 import pytest
 
 from tests.support.plane import Running
 from tests.support.tickets import scrape
 
+AGE_S = 600.0  # what happened in this test is not older
+
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_empty_deployment_has_nothing_to_alert_on(running: Running) -> None:
-    assert set((await scrape(running)).values()) == {0.0}
+async def test_an_empty_deployment_has_nothing_to_alert_on_but_that_nobody_works(running: Running) -> None:
+    await running.sql("update audited_shards set audited_at = now()")
+    found = await scrape(running)
+    assert found.pop("safereel_workers_silent_seconds") == math.inf
+    assert 0 <= found.pop("safereel_audit_oldest_shard_seconds") < AGE_S
+    assert set(found.values()) == {0.0}
+
+
+async def test_audits_and_waiting_work_show_with_their_age(running: Running) -> None:
+    await running.sql("update audited_shards set audited_at = now() - interval '1 day' where shard = 77")
+    await running.plane.services.dispatch.audit()
+    await running.sql("update procrastinate.procrastinate_events set at = now() - interval '1 hour'")
+    await running.plane.queue.app.job_manager.register_worker()
+    found = await scrape(running)
+    assert found["safereel_audit_oldest_shard_seconds"] >= 86_400
+    assert found["safereel_sweeps_waiting_seconds"] >= 3_600
+    assert 0 <= found["safereel_workers_silent_seconds"] < AGE_S
 
 
 async def test_drift_shows_until_the_next_recount_and_is_counted_for_ever(running: Running) -> None:
