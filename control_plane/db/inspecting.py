@@ -94,9 +94,12 @@ class Inspection:
         return {row["number"]: row["sha256"] for row in await self._rows("applied_migrations")}
 
     async def queue_applied(self) -> Sequence[str] | None:
-        """Names of the migrations that the queue's own schema has; None where there is none."""
-        if not (await self._row("has_queue"))["found"]:
+        """Names of the migrations that the queue's own schema has; None where there is none, empty where it may not be read."""
+        found = await self._rows("has_queue")
+        if not found:
             return None
+        if not found[0]["readable"]:
+            return []
         return [row["name"] for row in await self._rows("applied_queue_migrations")]
 
     async def why_no_temp_tables(self) -> str:

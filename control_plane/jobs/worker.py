@@ -90,6 +90,9 @@ def _safely(carry_out: Carry) -> Callable[..., Awaitable[None]]:
     async def sweep(**given: Any) -> None:
         try:
             await carry_out(SweepWork.of_json(given))
+        except asyncio.CancelledError:
+            _log.info("A sweep was cut off; another worker does it", extra=given)
+            raise
         except Exception:  # noqa: BLE001  # logged whole, once; the next sweep is the retry
             _log.exception("A sweep failed; the next one tries again", extra=given)
 

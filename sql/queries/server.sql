@@ -23,7 +23,10 @@ select to_regclass('schema_migrations') is not null as found
 select number, sha256 from schema_migrations
 
 -- name: has_queue
-select to_regclass('procrastinate.safereel_applied') is not null as found
+-- From the catalog, which everybody may read: a name in a schema that is not ours to use would be an error.
+select has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = 'procrastinate' and c.relname = 'safereel_applied'
 
 -- name: applied_queue_migrations
 select name from procrastinate.safereel_applied

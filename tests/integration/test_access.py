@@ -172,7 +172,9 @@ async def test_the_right_token_gets_in(running: Running, caller: Caller) -> None
         for route, access in GUARDED.items():
             assert access.scope is not None
             answer = await caller.call(route, alice.recording_id, caller.bearer("alice", access.scope))
-            assert answer.status in {200, 201, 202, 204, 409}, (route, answer)
+            # The id in the address is a recording's.
+            there = answer.status in {200, 201, 202, 204, 409} or answer.told["code"] == "sweep_unknown"
+            assert there, (route, answer)
 
 
 async def test_open_calls_ask_for_nothing(running: Running, caller: Caller) -> None:

@@ -289,8 +289,9 @@ async def test_migrations_that_are_pending(settings: Settings) -> None:
 async def test_a_database_without_a_schema(settings: Settings, stack: EmbeddedStack) -> None:
     found = await visit(changed(settings, database_url=stack.database_url))
 
-    assert standing(found, WRONG) == {Check.DATABASE_MIGRATIONS}
+    assert standing(found, WRONG) == {Check.DATABASE_MIGRATIONS, Check.DATABASE_QUEUE}
     assert "safereel migrate" in found[Check.DATABASE_MIGRATIONS].mend
+    assert "safereel migrate" in found[Check.DATABASE_QUEUE].mend
 
 
 async def test_a_role_that_may_only_read(settings: Settings) -> None:
@@ -303,7 +304,8 @@ async def test_a_role_that_may_only_read(settings: Settings) -> None:
         await run_sql(settings, "drop owned by reader")
         await run_sql(settings, "drop role reader")
 
-    assert standing(found, WRONG) == {Check.DATABASE_WRITABLE}
+    assert standing(found, WRONG) == {Check.DATABASE_WRITABLE, Check.DATABASE_QUEUE}
+    assert "GRANT USAGE ON SCHEMA procrastinate" in found[Check.DATABASE_QUEUE].mend
     assert "chunks" in found[Check.DATABASE_WRITABLE].seen
 
 

@@ -64,6 +64,7 @@ FACTS = ServerFacts(180_006, "18.6", AT, False, False, 100, 3, -1, -1, True, Tru
         (ledger.connections(replace(FACTS, role_limit=10), 16), WRONG),
         (ledger.connections(replace(FACTS, database_limit=25), 16), WARNING),
         (ledger.queue(None), WRONG),
+        (ledger.queue([]), WRONG),
         (ledger.queue(shipped()), OK),
         (ledger.queue(shipped()[:-1]), WRONG),
         (ledger.queue([*shipped(), "99.00.00_01_of_a_later_one.sql"]), WRONG),

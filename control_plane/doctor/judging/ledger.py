@@ -138,6 +138,14 @@ def queue(applied: Sequence[str] | None) -> Finding:
     tried = "the queue's migrations (schema procrastinate)"
     if applied is None:
         return wrong(Check.DATABASE_QUEUE, tried, "none was ever applied here", "Run `safereel migrate`.")
+    if not applied:
+        return wrong(
+            Check.DATABASE_QUEUE,
+            tried,
+            "may not be read",
+            "As their owner: GRANT USAGE ON SCHEMA procrastinate TO …; GRANT ALL ON ALL TABLES IN SCHEMA procrastinate TO …; "
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA procrastinate TO …",
+        )
     if strangers := unknown(applied):
         return wrong(
             Check.DATABASE_QUEUE,
