@@ -79,10 +79,10 @@ class JobQueue:
         except ConnectorException as exc:
             raise QueueUnreachable(_worded(exc)) from exc
 
-    async def running(self, kind: SweepKind) -> Sequence[SweepWork]:
-        """Sweeps that workers have taken, their own words for it: a worker that died says nothing. Raises `QueueUnreachable`."""
+    async def under_way(self, kind: SweepKind) -> Sequence[SweepWork]:
+        """Sweeps that wait or that a worker has taken, also one that has died since. Raises `QueueUnreachable`."""
         try:
-            jobs = await self.app.job_manager.list_jobs_async(queue=kind.value, status=Status.DOING.value)
+            jobs = await self.app.job_manager.list_jobs_async(queue=kind.value)
         except ConnectorException as exc:
             raise QueueUnreachable(_worded(exc)) from exc
         return [SweepWork.of_json(job.task_kwargs) for job in jobs]

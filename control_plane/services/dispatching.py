@@ -73,10 +73,12 @@ class DispatchService:
         audit_round, begun = await self._work.begin_or_join_round(self._stale.audit_round)
         if audit_round.given_up:
             return 0
-        uncovered = await self._work.uncovered(audit_round.id)
         parts = audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS))
-        # A unit that was under way before the round began looked at an older ledger.
-        busy = [] if begun else [one.shards for one in await self._running(SweepKind.AUDIT) if not one.dry_run]
+        # First what is under way, then what is not covered: a part is covered before its job ends, so that none is done twice.
+        # What was under way before the round began looked at an older ledger.
+        under_way = [] if begun else await self._under_way(SweepKind.AUDIT)
+        busy = [one.shards for one in under_way if not one.dry_run]
+        uncovered = await self._work.uncovered(audit_round.id)
         missing = [shard for shard in uncovered if not any(one.first <= shard <= one.last for one in busy)]
         return await self._put([SweepWork(SweepKind.AUDIT, part) for part in cut(missing, parts)])
 
@@ -118,9 +120,9 @@ class DispatchService:
         with _as_the_database():
             return await self._queue.put(work)
 
-    async def _running(self, kind: SweepKind) -> Sequence[SweepWork]:
+    async def _under_way(self, kind: SweepKind) -> Sequence[SweepWork]:
         with _as_the_database():
-            return await self._queue.running(kind)
+            return await self._queue.under_way(kind)
 
 
 @contextmanager
