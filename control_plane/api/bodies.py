@@ -173,8 +173,9 @@ class QuotaBody(Body):
 class SweepBody(Body):
     """Which sweep to run now."""
 
-    kind: Literal["confirm", "audit"] = Field(
-        description="`confirm`: sees new acks again in the bucket; `audit`: compares the bucket with the ledger."
+    kind: Literal["confirm", "audit", "fixity"] = Field(
+        description="`confirm`: sees new acks again in the bucket; `audit`: compares the bucket with the ledger; `fixity`: reads "
+        "chunks back, as many as may be read now."
     )
     dry_run: bool = Field(default=False, description="Whether to say only what would be done.")
 
