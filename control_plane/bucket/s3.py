@@ -34,6 +34,7 @@ from control_plane.domain.bucket import (
     NotRemoved,
     ObjectExists,
     ObjectHead,
+    ObjectTooLong,
     ObjectVersion,
     ReadBack,
 )
@@ -331,7 +332,7 @@ def _http_date(text: str) -> datetime:
 
 
 async def _body(answer: aiohttp.ClientResponse, key: str, limit: int) -> bytes:
-    """All of it, or `BucketUnreachable` as soon as it is known to be longer than `limit`."""
+    """All of it, or `ObjectTooLong` as soon as it is known to be longer than `limit`."""
     body = bytearray()
     if (answer.content_length or 0) <= limit:
         async for part in answer.content.iter_chunked(READ_STEP_BYTES):
@@ -340,7 +341,7 @@ async def _body(answer: aiohttp.ClientResponse, key: str, limit: int) -> bytes:
                 break
         else:
             return bytes(body)
-    raise BucketUnreachable(f"GET {key}: more than {limit} bytes")
+    raise ObjectTooLong(f"GET {key}: more than {limit} bytes")
 
 
 async def _read_back(answer: aiohttp.ClientResponse, key: str, call_s: float) -> ReadBack:

@@ -1,5 +1,6 @@
 """The store of what is taken up from the bucket: recordings, chunks and completions that the ledger does not know."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from control_plane.db.database import Database
 from control_plane.domain.keys import ChunkKey, shard_of
 from control_plane.domain.models import Chunk, ChunkState, RecordingState
+from control_plane.domain.ranges import Range
 from control_plane.domain.rebuilding import Described, Manifested
 
 Taken = frozenset[tuple[UUID, int]]
@@ -65,7 +67,8 @@ class RebuildStore:
     async def complete(self, manifest: Manifested) -> int | None:
         """Makes the recording complete again. How many of its chunks are missing; None where it was complete, or is deleted."""
         chunks = manifest.chunks or ()
-        lost = [any(first <= chunk.seq <= last for first, last in manifest.lost) for chunk in chunks]
+        ends = [last for _, last in manifest.lost]
+        lost = [_within(chunk.seq, manifest.lost, ends) for chunk in chunks]
         _, rows = await self._database.together(
             ("owners_of_lock", {"recording_ids": [manifest.id]}),
             (
@@ -81,6 +84,12 @@ class RebuildStore:
             ),
         )
         return rows[0]["missing"] if rows else None
+
+
+def _within(seq: int, ranges: Sequence[Range], ends: Sequence[int]) -> bool:
+    """Whether `seq` is in one of the ascending, disjoint ranges with these ends."""
+    at = bisect_left(ends, seq)
+    return at < len(ranges) and ranges[at][0] <= seq
 
 
 def _columns(chunks: Sequence[Chunk] | Sequence[ChunkKey]) -> dict[str, object]:

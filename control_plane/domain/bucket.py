@@ -14,6 +14,10 @@ class BucketUnreachable(Exception):
     """The bucket gave no trustworthy answer: nothing may be concluded from this call."""
 
 
+class ObjectTooLong(BucketUnreachable):
+    """The object is longer than what was to be read: it is there, and not what the caller expects under this key."""
+
+
 class ObjectExists(Exception):
     """A write-once PUT found its key taken (412)."""
 
@@ -98,7 +102,7 @@ class Bucket(Protocol):
         ...
 
     async def read(self, key: str, *, limit: int) -> bytes | None:
-        """The whole object, None if absent; raises `BucketUnreachable` if it is longer than `limit` bytes."""
+        """The whole object, None if absent; raises `ObjectTooLong` if it is longer than `limit` bytes."""
         ...
 
     async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:

@@ -1,19 +1,35 @@
-"""What the bucket alone tells of a recording: `recording.json` and `manifest.json`, read back and checked. Pure."""
+"""What the bucket alone tells of a recording: `recording.json` and `manifest.json`, read back and checked. Pure.
+
+Somebody else may have written there. What passes here can be stored, indexed, read again and sent as a header: one bad file must
+not stop an audit or a rebuild of all the others.
+"""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, TypeVar
 from uuid import UUID
 
+from control_plane.domain.identity import is_owner
 from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ, ChunkKey
+from control_plane.domain.limits import MAX_RECORDING_BYTES, MAX_TITLE_LENGTH
 from control_plane.domain.models import Source
 from control_plane.domain.ranges import Range
 
 Kind = TypeVar("Kind", str, int)
 
 _HEX = frozenset("0123456789abcdef")
+_SHARE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # ours have 22 characters
+_MIME_TYPE = re.compile(r"[ -~]{1,200}")  # sent as a header of each PUT
+_NO_CONTROLS = re.compile(
+    r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*"
+)  # a lone surrogate is no text, and no database would take it
+_MAX_BIGINT = 2**63 - 1
+# No recording is older than recording in browsers; later than that, times in other zones leave the calendar.
+_YEARS = range(2000, 9999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +65,13 @@ def described(body: bytes, recording_id: UUID) -> Described | None:
         told = _object(body, recording_id)
         return Described(
             id=recording_id,
-            owner=_filled(told, "owner"),
-            recorder_id=UUID(_filled(told, "recorder_id")),
-            source=Source(told["source"]),
-            mime_type=_filled(told, "mime_type"),
-            title=None if told["title"] is None else _of(str, told["title"]),
-            expected_bytes=None if told["expected_bytes"] is None else _count(told, "expected_bytes"),
-            share_id=_filled(told, "share_id"),
+            owner=_owner(told),
+            recorder_id=UUID(_of(str, told["recorder_id"])),
+            source=Source(_of(str, told["source"])),
+            mime_type=_text(told, "mime_type", _MIME_TYPE),
+            title=None if told["title"] is None else _text(told, "title", _NO_CONTROLS)[:MAX_TITLE_LENGTH],
+            expected_bytes=None if told["expected_bytes"] is None else _count(told, "expected_bytes", _MAX_BIGINT),
+            share_id=_text(told, "share_id", _SHARE_ID),
             created_at=_time(told, "created_at"),
         )
     except (KeyError, TypeError, ValueError):
@@ -66,16 +82,16 @@ def manifested(body: bytes, recording_id: UUID) -> Manifested | None:
     """The content of `manifest.json`, None where it is not what we write, or is another recording's."""
     try:
         told = _object(body, recording_id)
-        count = _count(told, "chunk_count")
+        count = _count(told, "chunk_count", MAX_SEQ + 1)
         chunks = None if told["chunks"] is None else [_chunk(recording_id, entry) for entry in told["chunks"]]
         if chunks is not None and [chunk.seq for chunk in chunks] != sorted({chunk.seq for chunk in chunks}):
             return None
         return Manifested(
             id=recording_id,
             chunk_count=count,
-            total_bytes=_count(told, "total_bytes"),
+            total_bytes=_count(told, "total_bytes", _MAX_BIGINT),
             completed_at=_time(told, "completed_at"),
-            lost=[(_of(int, first), _of(int, last)) for first, last in told["lost"]],
+            lost=_ranges(told["lost"]),
             chunks=None if chunks is None else [chunk for chunk in chunks if chunk.seq < count],
         )
     except (KeyError, TypeError, ValueError):
@@ -83,7 +99,10 @@ def manifested(body: bytes, recording_id: UUID) -> Manifested | None:
 
 
 def _object(body: bytes, recording_id: UUID) -> Mapping[str, Any]:
-    told = json.loads(body)
+    try:
+        told = json.loads(body)
+    except RecursionError as exc:
+        raise ValueError("nested more deeply than anything that we write") from exc
     if not isinstance(told, dict) or told["version"] != 1 or told["id"] != str(recording_id):
         raise ValueError("not of this recording, or of a version that we do not know")
     return told
@@ -92,7 +111,7 @@ def _object(body: bytes, recording_id: UUID) -> Mapping[str, Any]:
 def _chunk(recording_id: UUID, entry: Sequence[object]) -> ChunkKey:
     seq, segment, size, sha256 = entry
     key = ChunkKey(recording_id, _of(int, seq), _of(int, segment), _of(int, size), _of(str, sha256))
-    if not (0 <= key.seq <= MAX_SEQ and 0 <= key.segment <= MAX_SEGMENT and key.size > 0):
+    if not (0 <= key.seq <= MAX_SEQ and 0 <= key.segment <= MAX_SEGMENT and 0 < key.size <= MAX_RECORDING_BYTES):
         raise ValueError("no chunk has these numbers")
     if len(key.sha256) != 64 or not _HEX.issuperset(key.sha256):  # hex digits of a SHA-256
         raise ValueError("not a SHA-256")
@@ -105,20 +124,33 @@ def _of(kind: type[Kind], value: object) -> Kind:
     return value
 
 
-def _filled(told: Mapping[str, Any], name: str) -> str:
-    if not (text := _of(str, told[name])) or "\0" in text:
-        raise ValueError(f"{name} is empty, or no text that a database takes")
+def _ranges(told: Sequence[Sequence[object]]) -> Sequence[Range]:
+    ranges = [(_of(int, first), _of(int, last)) for first, last in told]
+    if any(first > last for first, last in ranges) or any(one[1] >= next_one[0] for one, next_one in pairwise(ranges)):
+        raise ValueError("not ascending, disjoint ranges")
+    return ranges
+
+
+def _owner(told: Mapping[str, Any]) -> str:
+    if not is_owner(name := _of(str, told["owner"])):
+        raise ValueError("no owner is called so")
+    return name
+
+
+def _text(told: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
+    if not form.fullmatch(text := _of(str, told[name])):
+        raise ValueError(f"{name} is nothing that we write")
     return text
 
 
-def _count(told: Mapping[str, Any], name: str) -> int:
-    if (number := _of(int, told[name])) < 0:
-        raise ValueError(f"{name} is negative")
+def _count(told: Mapping[str, Any], name: str, largest: int) -> int:
+    if not 0 <= (number := _of(int, told[name])) <= largest:
+        raise ValueError(f"{name} is negative or too large")
     return number
 
 
 def _time(told: Mapping[str, Any], name: str) -> datetime:
     found = datetime.fromisoformat(_of(str, told[name]))
-    if found.tzinfo is None:
-        raise ValueError(f"{name} has no time zone")
-    return found
+    if found.tzinfo is None or found.year not in _YEARS:
+        raise ValueError(f"{name} has no time zone, or is of no such year")
+    return found.astimezone(UTC)

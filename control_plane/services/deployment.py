@@ -79,5 +79,5 @@ def marked_id(body: bytes) -> UUID | None:
     """The deployment id that a marker names, None where it is not one."""
     try:
         return UUID(json.loads(body)["deployment_id"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

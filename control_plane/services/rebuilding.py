@@ -13,7 +13,7 @@ from control_plane.db.deployment import DeploymentStore
 from control_plane.db.rebuilding import RebuildStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import SweepStore
-from control_plane.domain.bucket import Bucket
+from control_plane.domain.bucket import Bucket, ObjectTooLong
 from control_plane.domain.keys import (
     CHUNKS_PREFIX,
     DEPLOYMENT_KEY,
@@ -25,7 +25,7 @@ from control_plane.domain.keys import (
     shard_of,
 )
 from control_plane.domain.models import ChunkState, RecordingState
-from control_plane.domain.rebuilding import manifested
+from control_plane.domain.rebuilding import Manifested, manifested
 from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, WrongBucket, marked_id
 from control_plane.services.proving import Prover
 from control_plane.services.taking_up import TakenUp, TakeUpService
@@ -166,8 +166,7 @@ class RebuildService:
             yield [(recording_id, name) for recording_id, name in found if recording_id is not None]
 
     async def _complete(self, recording_id: UUID, done: Rebuilt, *, dry_run: bool) -> None:
-        body = await self._bucket.read(manifest_key(recording_id), limit=MANIFEST_LIMIT)
-        manifest = None if body is None else manifested(body, recording_id)
+        manifest = await self._manifest(recording_id)
         if manifest is None or manifest.chunks is None:
             done.bad_manifests += 1
         if manifest is None:
@@ -176,6 +175,13 @@ class RebuildService:
         if missing is not None:
             done.completed += 1
             done.missing += missing
+
+    async def _manifest(self, recording_id: UUID) -> Manifested | None:
+        try:
+            body = await self._bucket.read(manifest_key(recording_id), limit=MANIFEST_LIMIT)
+        except ObjectTooLong:
+            return None
+        return None if body is None else manifested(body, recording_id)
 
 
 def _uuid(text: str) -> UUID | None:

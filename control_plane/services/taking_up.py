@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from control_plane.db.rebuilding import RebuildStore
-from control_plane.domain.bucket import Bucket
+from control_plane.domain.bucket import Bucket, ObjectTooLong
 from control_plane.domain.keys import ChunkKey, recording_key
 from control_plane.domain.models import DELETED, Chunk, ChunkState, RecordingState
 from control_plane.domain.rebuilding import Described, described
@@ -94,7 +94,10 @@ class TakeUpService:
             taken.recordings += 1
 
     async def _description(self, recording_id: UUID) -> Described | None:
-        body = await self._bucket.read(recording_key(recording_id), limit=DESCRIPTION_LIMIT)
+        try:
+            body = await self._bucket.read(recording_key(recording_id), limit=DESCRIPTION_LIMIT)
+        except ObjectTooLong:
+            return None
         return None if body is None else described(body, recording_id)
 
 
