@@ -156,7 +156,12 @@ class SweepStore:
 
     async def take_back(self, seen: Sequence[tuple[Chunk, str]]) -> int:
         """Acks missing chunks that a HEAD has shown to be there again; their tickets are healed. How many."""
-        return len(await self._database.rows("chunks_returned", _seen_columns(seen)))
+        columns = _seen_columns(seen)
+        _, rows = await self._database.together(
+            ("chunks_ack_lock", {"recording_ids": columns["recording_ids"], "seqs": columns["seqs"]}),
+            ("chunks_returned", columns),
+        )
+        return len(rows)
 
     async def refresh_etags(self, seen: Sequence[tuple[Chunk, str]]) -> int:
         """Keeps the ETags under which proven content lies now; how many were others before."""

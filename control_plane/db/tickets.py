@@ -29,16 +29,22 @@ class TicketStore:
 
     async def lose(self, judged: Sequence[tuple[OpenTicket, LostCause]], read_at: datetime) -> Sequence[LostTicket]:
         """Ends tickets as lost, and their chunks, where nothing was acked and nobody said that they hold it since `read_at`."""
-        rows = await self._database.rows(
-            "tickets_lose",
-            {
-                "ticket_ids": [ticket.id for ticket, _ in judged],
-                "recording_ids": [ticket.recording_id for ticket, _ in judged],
-                "seqs": [ticket.seq for ticket, _ in judged],
-                "generations": [ticket.generation for ticket, _ in judged],
-                "causes": [cause for _, cause in judged],
-                "read_at": read_at,
-            },
+        judged_of = {
+            "recording_ids": [ticket.recording_id for ticket, _ in judged],
+            "seqs": [ticket.seq for ticket, _ in judged],
+        }
+        _, rows = await self._database.together(
+            ("chunks_ack_lock", judged_of),
+            (
+                "tickets_lose",
+                {
+                    **judged_of,
+                    "ticket_ids": [ticket.id for ticket, _ in judged],
+                    "generations": [ticket.generation for ticket, _ in judged],
+                    "causes": [cause for _, cause in judged],
+                    "read_at": read_at,
+                },
+            ),
         )
         return [LostTicket(row["id"], row["recording_id"], row["seq"], LostCause(row["cause"])) for row in rows]
 

@@ -134,6 +134,7 @@ select c.* from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recordi
   join chunks c on (c.recording_id, c.seq) = (k.recording_id, k.seq)
 
 -- name: chunks_returned
+-- Run after `chunks_ack_lock` in one transaction: a ticket that was opened while this waited for its locks is closed as well.
 -- Missing, and seen again by HEAD as it was granted: nobody has to send it. It is acked anew, to be confirmed like any other.
 with seen as (
     select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])

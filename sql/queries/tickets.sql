@@ -30,8 +30,9 @@ with held as (
 update tickets t set looked_at = now() from held where t.id = held.id
 
 -- name: tickets_lose
--- The end of tickets that nobody can serve. Not where the chunk was acked since they were read, nor where a recorder has said
--- since that it holds it. A lost chunk is not counted as used any more.
+-- Run after `chunks_ack_lock` in one transaction, so that it sees what was said while it waited. The end of tickets that nobody
+-- can serve. Not where the chunk was acked since they were read, nor where a recorder has said since that it holds it. A lost
+-- chunk is not counted as used any more.
 with judged as (
     select * from unnest(%(ticket_ids)s::uuid[], %(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[],
                          %(causes)s::text[])
@@ -52,6 +53,8 @@ with judged as (
       join chunks c on (c.recording_id, c.seq, c.generation) = (judged.recording_id, judged.seq, judged.generation)
       join recording r on r.id = c.recording_id
      where c.state = 'missing'
+       -- Lost, found again and asked for anew since: that is another ticket's.
+       and exists (select from tickets t where t.id = judged.ticket_id and t.state = 'open')
        and not exists (select from holdings h
                         where h.recording_id = c.recording_id and h.owner = r.owner and h.chunks @> c.seq
                           and h.reported_at >= %(read_at)s)

@@ -1,15 +1,20 @@
 """Steps of two parties in the order in which they hurt most, forced."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 
 from control_plane.config import Settings
+from control_plane.db.queries import queries
 from control_plane.db.repairs import RepairStore
 from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
+from tests.integration.test_doubt import until_somebody_waits
 from tests.support.deletions import finish, recorded, versions
 from tests.support.plane import Running, fresh_database, running_plane, settings_for
 
@@ -122,3 +127,38 @@ async def test_two_deployments_on_one_bucket(running: Running, stack: EmbeddedSt
         # What the stranger put is nothing to the first: well-formed, and of a recording that its description names.
         await running.plane.confirm.run()
         assert len((await recorder.beat(chunks)).releases[recorder.recording_id]) == 2
+
+
+async def test_what_is_reopened_while_it_is_taken_back_leaves_no_ticket(running: Running) -> None:
+    """A lost chunk is in the bucket again, and in that moment a beat says that somebody holds it: one of the two is enough."""
+    async with running.recorder() as recorder:
+        (chunk,) = await recorded(recorder, 1)
+        key = await running.key_of(recorder, 0)
+        await running.delete_object(key)
+        await running.plane.audit.run()
+        await running.plane.audit.run()
+        await running.sql("update tickets set state = 'lost', closed_at = now(), cause = 'gone'")
+        await running.sql("update chunks set state = 'lost'")
+        await running.sql("update owners set used_bytes = 0")
+        await running.put_object_with_digest(key, chunk.data)
+
+        url = running.settings.database_url.get_secret_value()
+        async with await psycopg.AsyncConnection.connect(url) as beat:
+            await beat.execute("select from owners for update")
+            audit = asyncio.create_task(running.plane.audit.run())
+            await until_somebody_waits(running)
+            held = {
+                "owner": "alice",
+                "recorder_id": UUID(recorder.recorder_id),
+                "recording_ids": [UUID(recorder.recording_id)],
+                "chunks": ["{[0,1)}"],
+                "limit": 10,
+            }
+            await beat.execute(queries()["tickets_reopen"], held)
+            await beat.commit()
+        report = await audit
+
+        assert report.detail["returned"] == 1
+        assert await running.sql("select state from chunks") == [{"state": "acked"}]
+        assert await running.sql("select 1 from tickets where state = 'open'") == []
+        assert not await running.plane.services.quotas.recount_all()
