@@ -48,10 +48,12 @@ async def working(plane: ControlPlane, settings: Settings, *, finish_s: float = 
         silent_s=settings.worker_silent.total_seconds(),
     )
     name = worker_name()
-    async with worker.working(plane.queue, plane.carry.carry_out, pace, finish_s=finish_s):
-        _log.info("A worker takes sweeps", extra={"worker": name, "at_once": pace.at_once})
-        yield
-    _log.info("The worker has stopped", extra={"worker": name})
+    try:
+        async with worker.working(plane.queue, plane.carry.carry_out, pace, finish_s=finish_s):
+            _log.info("A worker takes sweeps", extra={"worker": name, "at_once": pace.at_once})
+            yield
+    finally:
+        _log.info("The worker has stopped", extra={"worker": name})
 
 
 async def work_until_cancelled(plane: ControlPlane, settings: Settings) -> None:
