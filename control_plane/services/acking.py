@@ -10,7 +10,7 @@ from control_plane.domain.bucket import ObjectHead
 from control_plane.domain.errors import ChunkNotGranted, RecordingComplete, Refusal
 from control_plane.domain.findings import Finding
 from control_plane.domain.judging import judge, judge_again
-from control_plane.domain.models import IN_BUCKET, AckClaim, Chunk, ChunkState, ProvenAck, Verdict
+from control_plane.domain.models import AckClaim, Chunk, ChunkState, ProvenAck, Verdict
 from control_plane.services.looking import Looker, Sight
 from control_plane.services.recordings import require_alive
 
@@ -106,11 +106,12 @@ def _judged(chunk: Chunk, claim: AckClaim, sight: Sight) -> _Looked:
 
 
 def _doubt(chunk: Chunk, head: ObjectHead | None) -> Finding | None:
-    """What a HEAD shows against a chunk that counts as safe: as good as a sweep's first sighting, it stops its release."""
-    if chunk.state not in IN_BUCKET:
-        return None
+    """What a HEAD shows against a chunk: as good as a sweep's first sighting, it stops the release of one that counts as safe.
+
+    Of one that was not acked when this call began, too: it may be by now. It had no ETag to be judged by.
+    """
     verdict = judge_again(chunk, head)
-    return None if verdict is Verdict.MATCH else Finding(chunk, verdict)
+    return None if verdict in {Verdict.MATCH, Verdict.UNPROVEN} else Finding(chunk, verdict)
 
 
 def _answer(seq: int, looked: Mapping[int, _Looked], states: Mapping[int, ChunkState]) -> AckAnswer:

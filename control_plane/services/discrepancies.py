@@ -41,10 +41,14 @@ class DiscrepancyService:
         left = len(healing.left) - len(due)
         if sweep.dry_run:
             return Handled(len(first), healing.healed, would_open=len(due), left=left, would_freeze=freezes)
+        tickets = await self._sweeps.open_tickets(due) if due else ()
+        opened = {(ticket.recording_id, ticket.seq) for ticket in tickets}
+        # An ack has made the others void meanwhile. Its look may be the older one: what was seen stays a doubt.
+        doubted = first + [finding for finding in due if _id(finding) not in opened]
         return Handled(
-            first_sightings=await self._sweeps.record_sightings(first) if first else 0,
+            first_sightings=await self._sweeps.record_sightings(doubted) if doubted else 0,
             healed=healing.healed,
-            tickets=await self._sweeps.open_tickets(due) if due else (),
+            tickets=tickets,
             left=left,
         )
 

@@ -214,15 +214,16 @@ select f.recording_id, f.seq
  where s.seen_at < %(started_at)s and (f.read_again is null or s.read_again_at is not null)
 
 -- name: sightings_record
+-- Of what counts as safe now, whatever was acked since the look began: that ack's own look may be the older one, and what is
+-- doubted in vain costs no more than a later release.
 with finding as (
-    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(verdicts)s::text[],
-                         %(read_again)s::interval[])
-               as f (recording_id, seq, generation, verdict, read_again)
+    select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(verdicts)s::text[], %(read_again)s::interval[])
+               as f (recording_id, seq, verdict, read_again)
 ), recorded as (
     insert into sightings as s (recording_id, seq, generation, verdict, read_again_at)
     select c.recording_id, c.seq, c.generation, f.verdict, now() + f.read_again
       from finding f
-      join chunks c on (c.recording_id, c.seq, c.generation) = (f.recording_id, f.seq, f.generation)
+      join chunks c on (c.recording_id, c.seq) = (f.recording_id, f.seq)
      where c.state in ('acked', 'confirmed')
      order by c.recording_id, c.seq
     on conflict (recording_id, seq) do update

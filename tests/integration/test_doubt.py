@@ -35,6 +35,7 @@ class Gate:
     def __init__(self) -> None:
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
+        self.passed = asyncio.Event()
 
     async def wait(self) -> None:
         self.reached.set()
@@ -118,6 +119,92 @@ async def test_a_confirmation_that_looked_before_confirms_no_doubted_chunk(
             assert [ack.verdict for ack in await recorder.ack([(0, None)])] == ["missing"]
             gate.opened.set()
             assert (await sweeping).detail["confirmed"] == 0
+        assert not await released(recorder, chunk)
+
+
+@asynccontextmanager
+async def late_ack(running: Running, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
+    """An ack whose HEAD has seen the chunk before the body begins; it is committed in the body, where the gate is opened."""
+    gate, chunks = Gate(), type(running.plane.services.acks._chunks)
+    committing = chunks.record_acks
+
+    async def held(self: Any, *acks: Any) -> Any:
+        await gate.wait()
+        states = await committing(self, *acks)
+        gate.passed.set()
+        return states
+
+    with monkeypatch.context() as forced:
+        forced.setattr(chunks, "record_acks", held)
+        acking = asyncio.create_task(recorder.ack([(0, None)]))
+        await asyncio.wait_for(gate.reached.wait(), PATIENCE_S)
+        yield gate
+        assert [ack.verdict for ack in await acking] == ["match"]
+
+
+def committed_before(method: str, gate: Gate, running: Running, forced: pytest.MonkeyPatch) -> None:
+    """The gate is opened, and what it held back is done, just before the audit writes what it saw."""
+    store = type(running.plane.audit._sweeps)
+    writing = getattr(store, method)
+
+    async def after_the_ack(self: Any, findings: Any) -> Any:
+        gate.opened.set()
+        await asyncio.wait_for(gate.passed.wait(), PATIENCE_S)
+        return await writing(self, findings)
+
+    forced.setattr(store, method, after_the_ack)
+
+
+async def test_a_late_ack_takes_no_newer_sighting_away(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit's look is the newer one, though the ack raised the chunk's generation before the audit wrote."""
+    async with confirmed(running) as (recorder, chunk):
+        async with late_ack(running, recorder, monkeypatch) as gate:
+            await running.delete_object(await running.key_of(recorder, 0))
+            committed_before("record_sightings", gate, running, monkeypatch)
+            await running.plane.audit.run()
+        assert not await released(recorder, chunk), "nowhere but on the device"
+
+
+async def test_a_ticket_that_a_late_ack_made_void_leaves_its_doubt(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with confirmed(running) as (recorder, chunk):
+        key = await running.key_of(recorder, 0)
+        await running.delete_object(key)
+        await running.plane.audit.run()
+        await running.put_object_with_digest(key, chunk.data)
+        async with late_ack(running, recorder, monkeypatch) as gate:
+            await running.delete_object(key)
+            committed_before("open_tickets", gate, running, monkeypatch)
+            assert (await running.plane.audit.run()).detail["tickets_opened"] == 0
+        monkeypatch.undo()
+        assert (await running.plane.confirm.run()).detail["tickets_opened"] == 1, "the second sighting, not the first"
+
+
+async def test_an_ack_that_began_before_the_chunk_was_acked_doubts_it_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, looker = Gate(), type(running.plane.services.acks._looker)
+    looking = looker.look
+
+    async def held(self: Any, chunk: Any) -> Any:
+        await gate.wait()
+        return await looking(self, chunk)
+
+    async with running.recorder() as recorder:
+        await recorder.start()
+        chunk = recorder.chunk(0)
+        (grant,) = await recorder.grant([chunk])
+        with monkeypatch.context() as forced:
+            forced.setattr(looker, "look", held)
+            acking = asyncio.create_task(recorder.ack([(0, None)]))
+            await asyncio.wait_for(gate.reached.wait(), PATIENCE_S)
+        await recorder.put(grant, chunk)
+        assert [ack.verdict for ack in await recorder.ack([(0, None)])] == ["match"]
+        await running.plane.confirm.run()
+        await running.delete_object(await running.key_of(recorder, 0))
+        gate.opened.set()
+        assert [ack.verdict for ack in await acking] == ["missing"]
         assert not await released(recorder, chunk)
 
 
