@@ -71,6 +71,10 @@ load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system o
 fuzz: $(INSTALLED) ## Asks each call CASES (300) things that a generator makes of the OpenAPI document
 	@FUZZ_CASES=$(or $(CASES),300) .venv/bin/python -m pytest tests/integration/test_fuzz.py -q
 
+.PHONY: model
+model: $(INSTALLED) test-parts ## Searches all states of the protocol's model: some minutes, up to 6 GB of memory
+	@.venv/bin/python -m tests.model.search
+
 .PHONY: format
 format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 	.venv/bin/ruff check --fix .

@@ -1,4 +1,4 @@
-"""The parts that tests need and neither pip nor npm brings: Chromium and ffprobe.
+"""The parts that tests need and neither pip nor npm brings: Chromium, ffprobe, SPIN and a C compiler.
 
 `python -m tests.support.parts` installs those that are missing, and fails naming what it could not get.
 """
@@ -53,16 +53,31 @@ def ffprobe() -> Path:
     return Path(found)
 
 
+def spin() -> Path:
+    """SPIN, which turns the model of the protocol into a program that searches its states."""
+    found = shutil.which("spin")
+    if found is None:
+        raise MissingPart("SPIN is missing: install it (Debian: apt-get install spin; elsewhere https://spinroot.com).")
+    return Path(found)
+
+
+def gcc() -> Path:
+    """The compiler of that program."""
+    found = shutil.which("gcc")
+    if found is None:
+        raise MissingPart("gcc is missing: install it (Debian: apt-get install gcc libc6-dev).")
+    return Path(found)
+
+
 def main() -> int:
     """Installs what is missing; 0 if all parts are there afterwards."""
     apt = list(_apt_get())
     chromium_ways = [*(_apt_install(cmd, "chromium", "fonts-liberation") for cmd in apt), _download_chrome]
     ffprobe_ways = [_apt_install(cmd, "ffmpeg") for cmd in apt]
-    missing = [
-        problem
-        for find, ways in ((chromium, chromium_ways), (ffprobe, ffprobe_ways))
-        if (problem := _ensure(find, ways)) is not None
-    ]
+    spin_ways = [_apt_install(cmd, "spin") for cmd in apt]
+    gcc_ways = [_apt_install(cmd, "gcc", "libc6-dev") for cmd in apt]
+    wanted = ((chromium, chromium_ways), (ffprobe, ffprobe_ways), (spin, spin_ways), (gcc, gcc_ways))
+    missing = [problem for find, ways in wanted if (problem := _ensure(find, ways)) is not None]
     for problem in missing:
         sys.stderr.write(f"{problem}\n")
     return 1 if missing else 0
