@@ -1,4 +1,4 @@
-"""`safereel`: up, serve, worker, migrate, provision, env, token, sweep, rebuild, retention, doctor, openapi."""
+"""`safereel`: up, serve, worker, migrate, provision, env, token, sweep, rebuild, retention, doctor, drill, openapi."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from control_plane import doctor, rebuild, wiring
+from control_plane import doctor, drill, rebuild, wiring
 from control_plane.api.calls import CALLS
 from control_plane.api.openapi import document
 from control_plane.app import create_app
@@ -168,6 +168,25 @@ def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="of a page that records, beside SAFEREEL_PAGE_ORIGINS; may be given more than once",
     )
     examining.set_defaults(command=_doctor)
+    drilling = commands.add_parser(
+        "drill", help="damage a recording of its own in every way there is, and watch the deployment repair it"
+    )
+    drilling.add_argument("--owner", default=drill.OWNER, help=f"whose recording it is ({drill.OWNER})")
+    drilling.add_argument(
+        "--deadline",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="how long sweeps may take to confirm what was sent, and then to repair it (300)",
+    )
+    drilling.add_argument("--sweep", action="store_true", help="run the sweeps itself, beside the deployment's own")
+    drilling.add_argument("--json", action="store_true", help="print the report for a machine")
+    drilling.add_argument(
+        "--data-dir",
+        type=Path,
+        help="of a running stack; without it, what DATABASE_URL and the like name, else .safereel",
+    )
+    drilling.set_defaults(command=_drill)
     openapi = commands.add_parser("openapi", help="print the OpenAPI document; needs neither database nor bucket")
     openapi.set_defaults(command=_openapi)
 
@@ -176,6 +195,12 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text} is no port: choose 1 to {MAX_PORT}, above 1023 unless you are root")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not text.isascii() or not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds: choose 1 or more")
+    return float(text)
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -282,6 +307,17 @@ def _doctor(arguments: argparse.Namespace) -> int:
     except ValueError as exc:
         raise UsageError(f"--origin: {exc}") from exc
     return doctor.run(settings, origins, json=arguments.json)
+
+
+def _drill(arguments: argparse.Namespace) -> int:
+    settings = settings_of_stack_or_environment(arguments.data_dir)
+    return drill.run(
+        settings,
+        owner=arguments.owner,
+        deadline_s=arguments.deadline,
+        sweeps=arguments.sweep,
+        json=arguments.json,
+    )
 
 
 def _openapi(_: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from control_plane.config import Settings
@@ -257,13 +258,26 @@ async def test_a_dry_run_reads_and_writes_nothing(
         )
 
 
+async def until_waiting(running: Running, count: int) -> None:
+    waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with asyncio.timeout(20):
+        while len(await running.sql(waiting)) < count:  # noqa: ASYNC110  # another process tells, by a query alone
+            await asyncio.sleep(0.02)
+
+
 async def test_replicas_share_one_budget(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many at once as there may be: together they read what the time since the last run allows, and one chunk's rest."""
     async with recorded(running, count=8):
         hourly = SIZE * 60 * 2
         monkeypatch.setattr(running.plane.fixity, "_plan", ReadingPlan(hourly, timedelta(days=30)))
         await running.sql("update fixity set credited_at = now() - interval '90 seconds'")
-        reports = await asyncio.gather(*(running.plane.fixity.run() for _ in range(4)))
+        url = running.settings.database_url.get_secret_value()
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            await connection.execute("select from fixity for update")
+            sweeping = [asyncio.create_task(running.plane.fixity.run()) for _ in range(4)]
+            await until_waiting(running, 4)
+            await connection.rollback()
+        reports = await asyncio.gather(*sweeping)
         assert sum(report.looked_at for report in reports) == 4, "three minutes' worth, rounded up"
         assert (await running.plane.fixity.run()).looked_at == 0, "the last one was paid for in advance"
 
