@@ -155,8 +155,8 @@ class _Rehearsal:
         if self._undecided:
             return f"{waited}: {self._undecided}"
         return (
-            f"{waited}: the deployment's sweeps do not run, or do not keep up. Nothing was damaged. Start the control plane, "
-            "look into its log, or let the drill run the sweeps with --sweep."
+            f"{waited}: the deployment's sweeps do not run, or do not keep up. Nothing was damaged. Start the control "
+            "plane and a worker, look into its log, or let the drill run the sweeps with --sweep."
         )
 
     def _not_recovered(self, cases: list[str]) -> str:
