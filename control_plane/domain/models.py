@@ -280,7 +280,7 @@ class Figures:
     open ticket was opened, the oldest ack that no sweep has confirmed was given, the part of the bucket that was not audited for
     the longest was, any worker said that it lives (None: none runs), and the sweep that waits for the longest was asked for.
 
-    `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up some minutes ago, within so
+    `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up each hour, within so
     many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
     """
 

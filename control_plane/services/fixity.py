@@ -31,8 +31,8 @@ SWEEP_S = 240.0
 KEEPS_FAILING = timedelta(hours=1)
 # What was asked for, or given up, may turn out right after a store was mended; until then it must not eat the budget.
 GONE_AGAIN = timedelta(days=1)
-# The sums read an index of the whole ledger.
-COVER_EVERY = timedelta(minutes=10)
+# The sums go through all chunks: a second and more for each million. What is told of months may be an hour old.
+COVER_EVERY = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
 

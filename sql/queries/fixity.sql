@@ -31,14 +31,15 @@ with earned as (
      where c.state = 'confirmed' and c.read_at is null
        and not exists (select from sightings s
                         where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.read_again_at is not null)
-     order by c.confirmed_at
+     -- As the index is, word for word: its order is used for nothing less.
+     order by c.read_at nulls first, c.confirmed_at
      limit %(limit)s
 ), aged as (
     select c.recording_id, c.seq, 3 as place, c.read_at as since from chunks c
      where c.state = 'confirmed' and c.read_at < now() - %(reread)s::interval
        and not exists (select from sightings s
                         where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.read_again_at is not null)
-     order by c.read_at
+     order by c.read_at nulls first
      limit %(limit)s
 ), due as (
     select distinct on (recording_id, seq) * from (
@@ -104,7 +105,7 @@ select c.* from chunks c
   join recordings r on r.id = c.recording_id and r.state in ('open', 'expired', 'complete')
  where c.state = 'confirmed' and c.read_at is not null
    and not exists (select from sightings s where (s.recording_id, s.seq) = (c.recording_id, c.seq))
- order by c.read_at desc
+ order by c.read_at desc nulls last
  limit 1
 
 -- name: fixity_count
@@ -112,12 +113,13 @@ update fixity set read_chunks = read_chunks + %(chunks)s, read_bytes = read_byte
                   damaged_chunks = damaged_chunks + %(damaged)s
 
 -- name: fixity_cover
--- Reads the whole index: a second for ten million chunks, so now and then only.
+-- Reads the whole index, so now and then only. Floating point adds up whole bytes exactly far beyond what a bucket holds, and much
+-- faster.
 update fixity
    set (covered_at, confirmed_bytes, read_30d_bytes, read_90d_bytes, read_ever_bytes) = (
-        select now(), coalesce(sum(size), 0),
-               coalesce(sum(size) filter (where read_at > now() - interval '30 days'), 0),
-               coalesce(sum(size) filter (where read_at > now() - interval '90 days'), 0),
-               coalesce(sum(size) filter (where read_at is not null), 0)
+        select now(), coalesce(sum(size::float8), 0)::bigint,
+               coalesce(sum(size::float8) filter (where read_at > now() - interval '30 days'), 0)::bigint,
+               coalesce(sum(size::float8) filter (where read_at > now() - interval '90 days'), 0)::bigint,
+               coalesce(sum(size::float8) filter (where read_at is not null), 0)::bigint
           from chunks where state = 'confirmed')
- where covered_at is null or covered_at < now() - %(every)s::interval
+ where covered_at is null or covered_at < now() - %(every)s::interval or confirmed_bytes = 0
