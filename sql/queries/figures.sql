@@ -22,9 +22,11 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
        (select read_90d_bytes from fixity) as read_90d_bytes,
        (select read_ever_bytes from fixity) as read_ever_bytes,
        coalesce(extract(epoch from now() - least(
-           (select confirmed_at from chunks where state = 'confirmed' and read_at is null
+           (select confirmed_at from chunks c where state = 'confirmed' and read_at is null
+               and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
              order by read_at nulls first, confirmed_at limit 1),
-           (select read_at from chunks where state = 'confirmed' and read_at is not null
+           (select read_at from chunks c where state = 'confirmed' and read_at is not null
+               and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
              order by read_at nulls first limit 1))), 0)::float8 as oldest_unread_s,
        (select count(*) from sightings where read_again_at is not null) as read_wrong,
        (select coalesce(extract(epoch from now() - min(audited_at)), 0) from audited_shards)::float8 as audit_oldest_s,

@@ -17,6 +17,7 @@ with earned as (
     -- By a recorder that calls: its next heartbeat may bring the release.
     select c.recording_id, c.seq, 1 as place, c.confirmed_at as since
       from holdings h
+      join recordings r on r.id = h.recording_id and r.state in ('open', 'expired', 'complete')
      cross join lateral unnest(h.chunks) as span
      cross join lateral (
            select k.recording_id, k.seq, k.confirmed_at from chunks k
@@ -27,10 +28,12 @@ with earned as (
      where h.reported_at > now() - %(alive)s::interval
      limit %(limit)s
 ), unread as (
+    -- What is being deleted waits for its purge, and must not take the place of others here.
     select c.recording_id, c.seq, 2 as place, c.confirmed_at as since from chunks c
      where c.state = 'confirmed' and c.read_at is null
        and not exists (select from sightings s
                         where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.read_again_at is not null)
+       and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
      -- As the index is, word for word: its order is used for nothing less.
      order by c.read_at nulls first, c.confirmed_at
      limit %(limit)s
@@ -39,6 +42,7 @@ with earned as (
      where c.state = 'confirmed' and c.read_at < now() - %(reread)s::interval
        and not exists (select from sightings s
                         where (s.recording_id, s.seq) = (c.recording_id, c.seq) and s.read_again_at is not null)
+       and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
      order by c.read_at nulls first
      limit %(limit)s
 ), due as (
