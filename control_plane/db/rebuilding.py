@@ -26,6 +26,11 @@ class RebuildStore:
         """Gives an empty ledger this id, the bucket's; False where the ledger is not empty."""
         return await self._database.row("deployment_become", {"id": deployment_id}) is not None
 
+    async def could_become(self) -> bool:
+        """Whether the ledger is empty, so that `become` would take effect now."""
+        row = await self._database.row("deployment_is_nobodys", {})
+        return row is not None and bool(row["empty"])
+
     async def states(self, recording_ids: Collection[UUID]) -> Mapping[UUID, RecordingState]:
         """The states of those that the ledger knows."""
         rows = await self._database.rows("recordings_states", {"recording_ids": list(recording_ids)})

@@ -67,14 +67,21 @@ class Observation:
     unlisted: int = 0
     truncated: bool = False
     shards: Range | None = None
-    findings: list[Finding] = field(default_factory=list)
+    discrepancies: dict[str, int] = field(default_factory=dict)
     unexpected: dict[str, int] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
+
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Counts findings by verdict. They are not kept: of an emptied bucket there is one for each chunk of the ledger."""
+        for finding in findings:
+            verdict = finding.verdict.value
+            self.discrepancies[verdict] = self.discrepancies.get(verdict, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """The stored result of one sweep. `undecided` with a `cause`: what it saw was not trusted, nothing was written.
+    """The stored result of one sweep. `undecided` with a `cause`: from then on what it saw was not trusted, and
+    nothing was written; `detail` tells what was before.
 
     `shards`: the part of the bucket that it was for; `covered`: which part of it an audit has gone through, first and last.
 
@@ -107,14 +114,6 @@ def combined(parts: Sequence[Handled]) -> Handled:
     )
 
 
-def discrepancies(findings: Sequence[Finding]) -> dict[str, int]:
-    """How many findings of each verdict."""
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.verdict.value] = counts.get(finding.verdict.value, 0) + 1
-    return counts
-
-
 def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
     """The body of a report, as stored and printed."""
     return {
@@ -125,7 +124,7 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "taken_up": seen.taken_up,
         "meta_missing": seen.meta_missing,
         "remains_removed": seen.remains_removed,
-        "discrepancies": discrepancies(seen.findings),
+        "discrepancies": dict(seen.discrepancies),
         "unreachable": seen.unreachable,
         "read_bytes": seen.read_bytes,
         "unreadable": seen.unreadable,

@@ -13,7 +13,7 @@ from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import AuditStaging, SweepStore
 from control_plane.db.work import WorkStore
 from control_plane.domain.bucket import Bucket
-from control_plane.domain.findings import Handled, SweepReport, combined
+from control_plane.domain.findings import SweepReport
 from control_plane.domain.keys import SHARDS, ChunkKey, parse_chunk_key
 from control_plane.domain.models import Chunk, ChunkState, SweepKind, SweepOutcome
 from control_plane.domain.work import ALL_SHARDS, COUNTED_CHUNKS, Shards, audit_parts, cut
@@ -87,16 +87,16 @@ class AuditService:
             await self._work.covered(shards, audit_round, report.started_at, decided=decided)
         return report
 
-    async def _body(self, sweep: Sweep) -> Handled:
+    async def _body(self, sweep: Sweep) -> None:
         # A part was cut by who put it into the queue; everything is cut here, so that memory stays flat.
         units: Sequence[Shards] = [sweep.shards]
         if sweep.shards == ALL_SHARDS:
             units = cut(range(SHARDS), audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS)))
-        handled = combined([await self._audit_unit(sweep, unit) for unit in units])
+        for unit in units:
+            await self._audit_unit(sweep, unit)
         sweep.seen.shards = (sweep.shards.first, sweep.shards.last)
-        return handled
 
-    async def _audit_unit(self, sweep: Sweep, unit: Shards) -> Handled:
+    async def _audit_unit(self, sweep: Sweep, unit: Shards) -> None:
         async with self._sweeps.staging() as staging:
             await staging.snapshot(unit.first, unit.last, self._settle)
             for prefix in unit.prefixes:
@@ -104,24 +104,24 @@ class AuditService:
                     await staging.stage(page)
             await staging.analyze()
             sweep.seen.looked_at += await staging.expected()
-            handled = [await self._doubt(sweep, doubted) async for doubted in _doubts(staging)]
+            async for doubted in _doubts(staging):
+                await self._doubt(sweep, doubted)
             await self._explain_unexpected(sweep, staging)
             await self._repairs.meta.keep(sweep, unit.first, unit.last)
             await sweep.require_right_bucket()
             if not sweep.dry_run:
                 await staging.forget_cleared(sweep.started_at)
-        return combined(handled)
 
-    async def _doubt(self, sweep: Sweep, doubted: Sequence[Chunk]) -> Handled:
+    async def _doubt(self, sweep: Sweep, doubted: Sequence[Chunk]) -> None:
         """Looks at what the listing does not show as it should be, and handles what a HEAD does not either."""
         examined = await examine(self._looker, doubted)
         sweep.seen.unreachable += examined.unreachable
-        sweep.seen.findings += examined.findings
+        sweep.seen.note(examined.findings)
         await sweep.require_right_bucket()
         if not sweep.dry_run:
             await self._sweeps.forget_sightings([chunk for chunk, _ in examined.right], sweep.started_at)
             sweep.seen.refreshed += await self._sweeps.refresh_etags(examined.right)
-        return await self._discrepancies.handle(examined.findings, sweep)
+        await self._discrepancies.handle(examined.findings, sweep)
 
     async def _explain_unexpected(self, sweep: Sweep, staging: AuditStaging) -> None:
         """Counts objects that no acked chunk explains, by kind; what had gone missing and is there again is taken back."""

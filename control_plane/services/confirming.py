@@ -13,7 +13,7 @@ from uuid import UUID
 
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable, ListedObject
-from control_plane.domain.findings import Handled, SweepReport
+from control_plane.domain.findings import SweepReport
 from control_plane.domain.judging import looks_right
 from control_plane.domain.keys import before_seq, chunk_key, recording_prefix
 from control_plane.domain.models import Chunk, SweepKind
@@ -60,20 +60,20 @@ class ConfirmService:
         """One sweep over acked chunks of these shards, older than the settle time."""
         return await self._runner.run(SweepKind.CONFIRM, self._body, dry_run=dry_run, shards=shards, sweep_id=sweep_id)
 
-    async def _body(self, sweep: Sweep) -> Handled:
+    async def _body(self, sweep: Sweep) -> None:
         candidates = await self._sweeps.unconfirmed(
             sweep.shards, settle=self._settle, recordings=RECORDINGS_PER_SWEEP, chunks=CHUNKS_PER_SWEEP
         )
         sweep.seen.looked_at = len(candidates)
         sweep.seen.truncated = len(candidates) == CHUNKS_PER_SWEEP
         if not candidates:
-            return Handled()
+            return
         listed = await self._listed(candidates)
         lookable = [chunk for chunk in candidates if chunk.recording_id in listed]
         sweep.seen.unlisted = len(candidates) - len(lookable)
         examined = await examine(self._looker, lookable)
         sweep.seen.unreachable = examined.unreachable
-        sweep.seen.findings = list(examined.findings)
+        sweep.seen.note(examined.findings)
         right = [
             (chunk, etag) for chunk, etag in examined.right if _listed_right(chunk, etag, listed[chunk.recording_id])
         ]
@@ -86,7 +86,7 @@ class ConfirmService:
                     right[part : part + CONFIRMED_TOGETHER], sweep.started_at
                 )
             await self._sweeps.looked(list({chunk.recording_id for chunk in candidates}))
-        return await self._discrepancies.handle(examined.findings, sweep)
+        await self._discrepancies.handle(examined.findings, sweep)
 
     async def _listed(self, candidates: Sequence[Chunk]) -> dict[UUID, dict[str, ListedObject]]:
         """What the bucket lists of these recordings, by recording and key.

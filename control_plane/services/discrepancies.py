@@ -24,13 +24,17 @@ class DiscrepancyService:
         self._tickets_per_sweep = tickets_per_sweep
 
     async def handle(self, findings: Sequence[Finding], sweep: Sweep) -> Handled:
-        """Records or escalates what a sweep found by HEAD.
+        """Records or escalates what a sweep found by HEAD, and notes in `sweep` what became of it.
 
         Two sweeps at once never make two sightings of one moment: only what was recorded before this sweep began
         counts as the first. Where so much is missing that releases must stop, they stop before anything is written.
         """
         if not findings:
             return Handled()
+        sweep.handled.append(handled := await self._handle(findings, sweep))
+        return handled
+
+    async def _handle(self, findings: Sequence[Finding], sweep: Sweep) -> Handled:
         before = await self._sweeps.sighted_before(findings, sweep.started_at)
         again = [finding for finding in findings if _id(finding) in before]
         first = [finding for finding in findings if _id(finding) not in before]

@@ -14,7 +14,7 @@ from uuid import UUID
 from control_plane.db.fixity import FixityStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import BucketUnreachable, ReadBack
-from control_plane.domain.findings import Finding, Handled, SweepReport, combined
+from control_plane.domain.findings import Finding, SweepReport
 from control_plane.domain.fixity import ReadingPlan, judge_reading
 from control_plane.domain.models import IN_BUCKET, Chunk, SweepKind, Verdict
 from control_plane.services.discrepancies import DiscrepancyService
@@ -83,18 +83,16 @@ class FixityService:
             await self._fixity.cover(COVER_EVERY)
         return report
 
-    async def _body(self, sweep: Sweep) -> Handled:
+    async def _body(self, sweep: Sweep) -> None:
         claimed = await self._fixity.claim(self._plan, limit=CHUNKS_PER_SWEEP, dry_run=sweep.dry_run)
         until = asyncio.get_running_loop().time() + SWEEP_S
-        handled: list[Handled] = []
         for at in range(0, len(claimed), CHUNKS_TOGETHER):
             if asyncio.get_running_loop().time() > until:
                 sweep.seen.truncated = True
                 break
-            handled.append(await self._take(claimed[at : at + CHUNKS_TOGETHER], sweep))
-        return combined(handled)
+            await self._take(claimed[at : at + CHUNKS_TOGETHER], sweep)
 
-    async def _take(self, chunks: Sequence[Chunk], sweep: Sweep) -> Handled:
+    async def _take(self, chunks: Sequence[Chunk], sweep: Sweep) -> None:
         readings = await self._read(chunks)
         sweep.seen.looked_at += len(readings)
         if not any(reading.reached for reading in readings):
@@ -106,14 +104,13 @@ class FixityService:
         await self._note_right([reading.chunk for reading in readings if reading.verdict is Verdict.MATCH], sweep)
         wrong = [reading for reading in readings if reading.verdict is not Verdict.MATCH]
         findings = [reading.finding for reading in wrong if reading.chunk.state in IN_BUCKET]
-        sweep.seen.findings += findings
+        sweep.seen.note(findings)
         handled = await self._discrepancies.handle(findings, sweep)
         if not sweep.dry_run:
             known = [reading.chunk for reading in wrong if reading.chunk.state not in IN_BUCKET]
             await self._fixity.put_off(known, GONE_AGAIN)
             damaged = handled.healed + len(handled.tickets)
             await self._fixity.count(chunks=len(readings), size=size, damaged=damaged)
-        return handled
 
     async def _read(self, chunks: Sequence[Chunk]) -> Sequence[_Reading]:
         """Each of them; what could not be read is tried once more when the others are through."""

@@ -6,8 +6,9 @@ version whose bytes were read and have the chunk's digest is brought back.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from control_plane.db.repairs import RepairStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable, KeptVersion, ObjectVersion, VersionsHidden
@@ -49,11 +50,12 @@ class HealService:
             for finding, was_helped in zip(tried, helped, strict=True)
             if was_helped
         }
-        left = [finding for finding in findings if (finding.chunk.recording_id, finding.chunk.seq) not in cured]
         if dry_run:
-            return Healing(len(cured), left)
+            return Healing(len(cured), _without(findings, cured))
         chunks = [finding.chunk for finding in tried if (finding.chunk.recording_id, finding.chunk.seq) in cured]
         proven = await self._prover.proven(chunks)
+        # What reads right and no HEAD bears out would be tried for ever, and nobody asked for it.
+        left = _without(findings, {(chunk.recording_id, chunk.seq) for chunk, _ in proven})
         return Healing(await self._repairs.healed(proven) if proven else 0, left)
 
     async def _help(self, chunk: Chunk, *, dry_run: bool) -> bool:
@@ -86,3 +88,7 @@ class HealService:
                 return
         if not remedy.is_current:
             await self._bucket.restore(key, remedy.version.version_id)
+
+
+def _without(findings: Sequence[Finding], cured: Collection[tuple[UUID, int]]) -> Sequence[Finding]:
+    return [finding for finding in findings if (finding.chunk.recording_id, finding.chunk.seq) not in cured]

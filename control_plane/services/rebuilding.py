@@ -113,7 +113,8 @@ class RebuildService:
                 "S3_ENDPOINT and S3_BUCKET_NAME."
             )
         if marked != await self._stores.deployments.id():
-            if not (dry_run or await self._stores.rebuild.become(marked)):
+            ledger = self._stores.rebuild
+            if not await (ledger.could_become() if dry_run else ledger.become(marked)):
                 raise WrongBucket(
                     f"{DEPLOYMENT_KEY} names the deployment {marked}, and this database is another's and not empty. Rebuild into "
                     "an empty database, or one restored from a backup of this deployment."

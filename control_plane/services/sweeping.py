@@ -11,7 +11,7 @@ from uuid import UUID
 
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import BucketUnreachable
-from control_plane.domain.findings import Handled, Observation, SweepReport, report_detail
+from control_plane.domain.findings import Handled, Observation, SweepReport, combined, report_detail
 from control_plane.domain.models import SweepKind, SweepOutcome
 from control_plane.domain.work import ALL_SHARDS, Shards
 from control_plane.services.deployment import DeploymentService, WrongBucket
@@ -45,6 +45,8 @@ class Sweep:
         # So far: findings that nobody had made before, and tickets that were opened.
         self.newly_missing = 0
         self.tickets_due = 0
+        # What became of findings so far: written, whatever ends the sweep.
+        self.handled: list[Handled] = []
         self._deployment_id = deployment_id
         self._deployment = deployment
 
@@ -53,7 +55,7 @@ class Sweep:
         await self._deployment.require(self._deployment_id)
 
 
-SweepBody: TypeAlias = Callable[[Sweep], Awaitable[Handled]]
+SweepBody: TypeAlias = Callable[[Sweep], Awaitable[None]]
 
 
 class SweepRunner:
@@ -84,7 +86,8 @@ class SweepRunner:
         """
         started_at, deployment_id = await self._sweeps.begin()
         sweep = Sweep(kind, started_at, deployment_id, self._deployment, shards=shards, dry_run=dry_run)
-        handled, cause = await _guarded(sweep, body)
+        cause = await _guarded(sweep, body)
+        handled = combined(sweep.handled)
         report = SweepReport(
             id=sweep_id,
             kind=kind,
@@ -106,12 +109,14 @@ class SweepRunner:
         return report
 
 
-async def _guarded(sweep: Sweep, body: SweepBody) -> tuple[Handled, str | None]:
+async def _guarded(sweep: Sweep, body: SweepBody) -> str | None:
+    """Runs it. Why it ended early, if it did: what it handled before stays handled, and is told."""
     try:
         await sweep.require_right_bucket()
-        return await body(sweep), None
+        await body(sweep)
     except (WrongBucket, BucketUnreachable) as exc:
-        return Handled(), str(exc)
+        return str(exc)
+    return None
 
 
 def _worth_keeping(report: SweepReport) -> bool:
@@ -123,7 +128,7 @@ def _worth_keeping(report: SweepReport) -> bool:
 def _say(report: SweepReport, handled: Handled) -> None:
     fields = {"kind": report.kind.value, "looked_at": report.looked_at, **report.detail}
     if report.outcome is SweepOutcome.UNDECIDED:
-        _log.error("A sweep decided nothing", extra={"kind": report.kind.value, "cause": report.cause})
+        _log.error("A sweep decided nothing more", extra={**fields, "cause": report.cause})
     elif handled.tickets:
         _log.warning("A sweep opened resend tickets", extra=fields)
     elif report.looked_at:

@@ -30,11 +30,11 @@ select * from thawed
 
 -- name: freeze_evidence
 -- What audits looked at and saw missing or damaged for the first time: of late, and since the last thaw, which has judged what
--- was before it.
+-- was before it. Also what an audit had found before the bucket failed it: nobody finds that for the first time again.
 select coalesce(sum(looked_at), 0)::bigint as looked_at,
        coalesce(sum((report->>'first_sightings')::bigint), 0)::bigint as found
   from sweeps
- where kind = 'audit' and not dry_run and outcome = 'decided'
+ where kind = 'audit' and not dry_run and (outcome = 'decided' or (report->>'first_sightings')::bigint > 0)
    and started_at >= greatest(now() - %(window)s::interval, (select max(thawed_at) from freezes))
 
 -- name: freeze_unknown

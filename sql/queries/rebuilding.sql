@@ -4,6 +4,9 @@ update deployment set id = %(id)s
  where not exists (select from chunks where state <> 'granted') and not exists (select from recordings)
 returning id
 
+-- name: deployment_is_nobodys
+select not exists (select from chunks where state <> 'granted') and not exists (select from recordings) as empty
+
 -- name: recordings_states
 select id, state from recordings where id = any (%(recording_ids)s)
 

@@ -8,7 +8,9 @@ import pytest
 
 from control_plane.config import Settings
 from control_plane.db.sweeps import SweepStore
+from control_plane.domain.bucket import BucketUnreachable
 from control_plane.embedded import EmbeddedStack
+from control_plane.services.keeping_meta import MetaKeeper
 from control_plane.wiring import open_control_plane
 from tests.support.plane import Running, running_plane
 from tests.support.recorder import Beat, Chunk, Recorder
@@ -291,3 +293,25 @@ async def test_unknown_keys_that_go_thaw(running: Running) -> None:
             await running.delete_object(unknown)
         await audit(running)
         assert await released(recorder, chunks) == {0, 1, 2, 3}
+
+
+async def test_what_audits_found_before_the_bucket_failed_them_adds_up(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store in trouble loses chunks and breaks audits off: what they had found is told, and stops releases all the same."""
+
+    async def fails(*_: object) -> None:
+        raise BucketUnreachable("it hangs")
+
+    async with recorded(running, count=10) as (recorder, chunks):
+        with monkeypatch.context() as broken:
+            broken.setattr(MetaKeeper, "keep", fails)
+            await vanish(running, recorder, [0, 1])
+            report = await running.plane.audit.run()
+            assert (report.outcome, report.cause) == ("undecided", "it hangs")
+            assert (report.detail["first_sightings"], report.detail["discrepancies"]) == (2, {"missing": 2})
+            assert await released(recorder, chunks) == set(range(2, 10)), "a doubt is a doubt"
+            assert await freezes(running) == []
+            await vanish(running, recorder, [2, 3])
+            assert (await audit(running))["tickets_opened"] == 2
+        assert await freezes(running) == [{"cause": "missing", "thawed_by": None}]

@@ -313,8 +313,9 @@ async def test_a_ledger_that_is_another_deployments_is_refused(
                 "insert into recordings (id, owner, recorder_id, source, mime_type, share_id, shard)"
                 " values (gen_random_uuid(), 'x', gen_random_uuid(), 'file', 'a/b', 's', 0)"
             )
-            with pytest.raises(WrongBucket, match="not empty"):
-                await rebuild(anew)
+            for dry_run in (True, False):
+                with pytest.raises(WrongBucket, match="not empty"):
+                    await rebuild(anew, dry_run=dry_run)
             assert await anew.sql("select 1 from chunks") == []
 
 

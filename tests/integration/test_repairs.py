@@ -8,6 +8,7 @@ import pytest
 
 from control_plane.domain.bucket import BucketUnreachable, VersionsHidden
 from control_plane.services import sweeping
+from control_plane.services.proving import Prover
 from tests.support.plane import Running
 from tests.support.recorder import Chunk, Recorder
 
@@ -208,3 +209,21 @@ async def test_nothing_of_a_deleted_recording_is_adopted(running: Running) -> No
         await recorder.delete()
         assert (await running.plane.audit.run()).detail["adopted"] == 0
         assert await running.sql(QUOTA) == [{"used_bytes": 0, "reserved_bytes": 0, "reserved_chunks": 0}]
+
+
+async def test_what_reads_right_and_no_head_bears_out_is_asked_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A HEAD may tell another digest than the bytes have: such a chunk is not left in doubt for ever."""
+
+    async def proves_nothing(*_: object) -> list[object]:
+        return []
+
+    async with recorded(running) as (recorder, chunks):
+        key = await running.key_of(recorder, 1)
+        await running.put_over(key, b"x" * chunks[1].size)
+        await running.plane.audit.run()
+        monkeypatch.setattr(Prover, "proven", proves_nothing)
+        report = await running.plane.audit.run()
+        assert (report.detail["healed"], report.detail["tickets_opened"]) == (0, 1)
+        assert (await recorder.status()).missing == [[1, 1]]
