@@ -11,6 +11,9 @@ from control_plane.domain.models import Chunk, ChunkState, RecordingState
 from control_plane.domain.ranges import Range
 from control_plane.domain.rebuilding import Described, Manifested
 
+# Each may need a ticket and an event: under a second, for which the owner's row is locked.
+ABSENT_TOGETHER = 2_000
+
 Taken = frozenset[tuple[UUID, int]]
 
 
@@ -70,25 +73,28 @@ class RebuildStore:
         return frozenset((row["recording_id"], row["seq"]) for row in rows)
 
     async def complete(self, manifest: Manifested) -> int | None:
-        """Makes the recording complete again. How many of its chunks are missing; None where it was complete, or is deleted."""
-        chunks = manifest.chunks or ()
-        ends = [last for _, last in manifest.lost]
-        lost = [_within(chunk.seq, manifest.lost, ends) for chunk in chunks]
-        _, rows = await self._database.together(
-            ("owners_of_lock", {"recording_ids": [manifest.id]}),
-            (
-                "recording_completed_once",
-                {
-                    "id": manifest.id,
-                    "chunk_count": manifest.chunk_count,
-                    "total_bytes": manifest.total_bytes,
-                    "completed_at": manifest.completed_at,
-                    **_columns(chunks),
-                    "states": [ChunkState.LOST.value if gone else ChunkState.MISSING.value for gone in lost],
-                },
-            ),
-        )
-        return rows[0]["missing"] if rows else None
+        """Makes the recording complete again. How many of its chunks are missing; None where it was complete, or is deleted.
+
+        Chunks first, in pages: whoever is cut off goes on with an open recording, of which some chunks are asked for already.
+        """
+        locked = ("owners_of_lock", {"recording_ids": [manifest.id]})
+        missing, chunks, ends = 0, manifest.chunks or (), [last for _, last in manifest.lost]
+        for first in range(0, len(chunks), ABSENT_TOGETHER):
+            page = chunks[first : first + ABSENT_TOGETHER]
+            lost = [_within(chunk.seq, manifest.lost, ends) for chunk in page]
+            states = [ChunkState.LOST.value if gone else ChunkState.MISSING.value for gone in lost]
+            _, rows = await self._database.together(
+                locked, ("chunks_absent", {"id": manifest.id, **_columns(page), "states": states})
+            )
+            missing += rows[0]["missing"]
+        completed = {
+            "id": manifest.id,
+            "chunk_count": manifest.chunk_count,
+            "total_bytes": manifest.total_bytes,
+            "completed_at": manifest.completed_at,
+        }
+        _, rows = await self._database.together(locked, ("recording_completed_once", completed))
+        return missing if rows else None
 
 
 def _within(seq: int, ranges: Sequence[Range], ends: Sequence[int]) -> bool:

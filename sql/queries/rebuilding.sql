@@ -66,23 +66,19 @@ with seen as (
 )
 select recording_id, seq from taken
 
--- name: recording_completed_once
--- Run after `owners_of_lock`. Complete, as its manifest tells; what the manifest names and the ledger does not have is missing,
--- and asked for, or lost where that was accepted. A recording that is complete already, or deleted, is left as it is.
+-- name: chunks_absent
+-- Run after `owners_of_lock`. What a manifest names and the ledger does not have is missing, and asked for, or lost where that was
+-- accepted. Of a recording that is complete already, or deleted, nothing.
 with told as (
     select * from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[], %(states)s::text[])
                as m (seq, segment, size, sha256, state)
-), completed as (
-    update recordings
-       set state = 'complete', chunk_count = %(chunk_count)s, total_bytes = %(total_bytes)s, completed_at = %(completed_at)s,
-           expires_at = null, manifest_at = now()
-     where id = %(id)s and state in ('open', 'expired')
-    returning id, owner
+), recording as (
+    select id, owner from recordings where id = %(id)s and state in ('open', 'expired')
 ), before as (
-    select c.seq, c.size, c.reserved from chunks c where c.recording_id = %(id)s and c.state = 'granted'
+    select c.seq, c.reserved from told join chunks c on (c.recording_id, c.seq) = (%(id)s, told.seq) where c.state = 'granted'
 ), absent as (
     insert into chunks as c (recording_id, seq, segment, size, sha256, state, expires_at)
-    select completed.id, m.seq, m.segment, m.size, m.sha256, m.state, now() from told m cross join completed
+    select recording.id, m.seq, m.segment, m.size, m.sha256, m.state, now() from told m cross join recording
      order by m.seq
         on conflict (recording_id, seq) do update set state = excluded.state, reserved = false
      where c.state = 'granted' and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
@@ -94,11 +90,19 @@ with told as (
     update owners o
        set used_bytes = o.used_bytes + d.used, reserved_bytes = o.reserved_bytes - d.reserved,
            reserved_chunks = o.reserved_chunks - d.chunks
-      from completed,
+      from recording,
            lateral (select coalesce(sum(a.size) filter (where a.state = 'missing'), 0) as used,
                            coalesce(sum(a.size) filter (where b.reserved), 0) as reserved,
                            count(*) filter (where b.reserved) as chunks
                       from absent a left join before b on b.seq = a.seq) d
-     where o.id = completed.owner
+     where o.id = recording.owner
 )
-select (select count(*) from absent where state = 'missing') as missing from completed
+select count(*) filter (where state = 'missing') as missing from absent
+
+-- name: recording_completed_once
+-- Run after `owners_of_lock`. Complete, as its manifest tells. One that is complete already, or deleted, is left as it is.
+update recordings
+   set state = 'complete', chunk_count = %(chunk_count)s, total_bytes = %(total_bytes)s, completed_at = %(completed_at)s,
+       expires_at = null, manifest_at = now()
+ where id = %(id)s and state in ('open', 'expired')
+returning id

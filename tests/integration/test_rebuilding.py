@@ -15,6 +15,7 @@ from psycopg import sql as composed
 from psycopg.rows import dict_row
 
 from control_plane.config import Settings
+from control_plane.db.database import Database, DatabaseUnreachable
 from control_plane.domain.keys import manifest_key, recording_key
 from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
@@ -402,3 +403,40 @@ async def test_the_command_explains_a_bucket_that_is_not_there(settings: Setting
     assert told.returncode != 0
     assert "meta/deployment.json" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+async def test_cut_off_while_it_asks_for_what_is_missing_it_goes_on(
+    running: Running, stack: EmbeddedStack, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long recording of which nothing is left but its manifest is asked for in pages, each of them a commit."""
+    monkeypatch.setattr("control_plane.db.rebuilding.ABSENT_TOGETHER", 2)
+    async with running.recorder() as recorder:
+        chunks = await recorded(recorder, 5, complete=True)
+        await running.plane.services.manifests.run()
+        for chunk in chunks:
+            await running.delete_object(await running.key_of(recorder, chunk.seq))
+        async with beside_an_empty_ledger(stack, settings) as anew:
+            together, calls = Database.together, 0
+
+            async def dies(database: Database, *statements: Any, **given: Any) -> Any:
+                nonlocal calls
+                calls += statements[-1][0] == "chunks_absent"
+                if calls == 2:
+                    raise DatabaseUnreachable("killed")
+                return await together(database, *statements, **given)
+
+            with monkeypatch.context() as killed:
+                killed.setattr(Database, "together", dies)
+                with pytest.raises(DatabaseUnreachable):
+                    await rebuild(anew)
+            assert await anew.sql("select count(*) as n from tickets") == [{"n": 2}]
+            assert await anew.sql("select state from recordings") == [{"state": "open"}]
+
+            again = await rebuild(anew)
+            assert (again.completed, again.missing) == (1, 3)
+            assert await anew.sql("select state, count(*) as n from tickets group by state") == [
+                {"state": "open", "n": 5}
+            ]
+            assert await anew.sql("select state from recordings") == [{"state": "complete"}]
+            assert await anew.sql(QUOTAS) == await running.sql(QUOTAS)
+            assert not await anew.plane.services.quotas.recount_all()
