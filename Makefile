@@ -75,6 +75,10 @@ fuzz: $(INSTALLED) ## Asks each call CASES (300) things that a generator makes o
 model: $(INSTALLED) test-parts ## Searches all states of the protocol's model: some minutes, up to 6 GB of memory
 	@.venv/bin/python -m tests.model.search
 
+.PHONY: campaign-faults
+campaign-faults: $(INSTALLED) ## Lives LIVES (300) random lives of chunks in which everything may fail at any step
+	@FAULTS=$(or $(LIVES),300) .venv/bin/python -m pytest tests/integration/test_faults.py -q
+
 .PHONY: format
 format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 	.venv/bin/ruff check --fix .
