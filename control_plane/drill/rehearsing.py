@@ -10,7 +10,7 @@ from datetime import timedelta
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.bucket import Bucket, BucketUnreachable, ReadBack
 from control_plane.domain.errors import Refusal
-from control_plane.domain.events import EventFilter
+from control_plane.domain.events import Event, EventFilter, EventPlace
 from control_plane.domain.keys import chunk_key
 from control_plane.domain.models import ChunkClaim
 from control_plane.domain.ranges import Range
@@ -74,6 +74,8 @@ class _Rehearsal:
         self._beat_at = 0.0
         self._harmed_at = dict[Case, float]()
         self._undecided: str | None = None
+        # An audit that comes between a PUT and its ack adopts the chunk: that repaired nothing of the drill's.
+        self._before_harm = frozenset[EventPlace]()
 
     async def run(self) -> Report:
         etags = await self._recorder.put_all()
@@ -82,6 +84,7 @@ class _Rehearsal:
         outcomes = [Outcome(case) for case in Case]
         if not await self._confirmed():
             return self._report(outcomes, self._nothing_confirmed())
+        self._before_harm = frozenset(event.place for event in await self._events() if event.seq != Case.UNACKED.seq)
         for case in Case:
             claim = self._recorder.claims[case.seq]
             await harm(case, self._bucket, self._key(claim), claim.size)
@@ -134,10 +137,16 @@ class _Rehearsal:
                 outcome.safe_s = since if await self._is_whole(outcome.case) else None
 
     async def _ways(self) -> Mapping[int, str]:
-        """How chunks came back so far, by seq. Nothing of the recording was ever repaired before."""
+        """How chunks came back since they were harmed, by seq."""
+        return {
+            event.seq: WAYS[event.kind]
+            for event in await self._events()
+            if event.seq is not None and event.kind in WAYS and event.place not in self._before_harm
+        }
+
+    async def _events(self) -> Sequence[Event]:
         wanted = EventFilter(recording_id=self._recorder.recording_id)
-        found = await self._plane.services.events.page(wanted, before=None, limit=EVENTS)
-        return {event.seq: WAYS[event.kind] for event in found if event.seq is not None and event.kind in WAYS}
+        return await self._plane.services.events.page(wanted, before=None, limit=EVENTS)
 
     async def _is_whole(self, case: Case) -> bool:
         """Whether its own bytes can be read: that the ledger says so is what is rehearsed, not what is believed."""

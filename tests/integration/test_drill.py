@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from control_plane.config import Settings
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.drill.cases import Case, Report
 from control_plane.drill.printing import as_json, table
-from control_plane.drill.recorder import DrillFailed
+from control_plane.drill.recorder import DrillFailed, DrillRecorder
 from control_plane.drill.rehearsing import Plan, rehearse
 from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import bucket
@@ -76,6 +76,22 @@ async def test_every_mishap_is_recovered_by_its_way(running: Running) -> None:
         await recorder.delete()
         await running.plane.services.purges.run()
     await require_nothing_left(running)
+
+
+async def test_an_audit_before_the_acks_repairs_nothing_of_the_drills(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow machine what was put is adopted before it is acked; that is no way in which a mishap was recovered."""
+    ack = DrillRecorder.ack
+
+    async def after_an_audit(recorder: DrillRecorder, etags: Mapping[int, str | None]) -> None:
+        assert (await running.plane.audit.run()).detail["adopted"] == len(Case)
+        await ack(recorder, etags)
+
+    monkeypatch.setattr(DrillRecorder, "ack", after_an_audit)
+    report = await drilled(running, plan())
+    ways = {outcome.case: outcome.way for outcome in report.outcomes}
+    assert (ways[Case.PURGED], ways[Case.HIDDEN], ways[Case.UNACKED]) == ("resent by ticket", "healed", "adopted")
 
 
 async def test_a_deployment_whose_sweeps_do_not_run_fails_before_anything_is_damaged(
