@@ -7,6 +7,8 @@ SHELL := /bin/sh
 .SUFFIXES:
 
 PORT ?= 8000
+# Tests wait more than they compute. Each worker has a database and a bucket of its own: two cores are full with two.
+WORKERS ?= 2
 PYTHON ?= python3
 # The packages that `.venv` gets are those of the lock, and nothing asks for a version of pip that is not there.
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
@@ -41,7 +43,7 @@ run: node-there $(INSTALLED) $(PAGE) ## Runs the whole system on PORT (8000): da
 .PHONY: test
 test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real browser
 	@cd browser && npm test --silent
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 .PHONY: check
 check: node-there $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks
