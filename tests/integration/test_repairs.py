@@ -142,7 +142,7 @@ async def test_a_deletion_meanwhile_is_never_undone(running: Running, monkeypatc
 
         async def delete_first(*given: object) -> object:
             await recorder.delete()
-            return await ask(*given)  # type: ignore[arg-type]
+            return await ask(*given)  # type: ignore[arg-type]  # passed on as it came
 
         monkeypatch.setattr(running.plane.audit._discrepancies._sweeps, "sighted_before", delete_first)
         report = await running.plane.audit.run()
