@@ -124,23 +124,25 @@ class Signer:
         self._credentials = credentials
         self._stamps: dict[Form, _Stamp] = {}
 
-    def sign(self, form: Form, key: str, header_lines: str, now: datetime) -> tuple[str, datetime]:
+    def sign(self, form: Form, key: str, header_lines: str, now: datetime, *, query: str = "") -> tuple[str, datetime]:
         """The URL, and when it expires.
 
         `header_lines` are the signed headers in canonical form, in the order of `form.signed_headers`:
-        `name:value\\n` each, `host` among them. `now` is aware; fractions of a second are dropped.
+        `name:value\\n` each, `host` among them. `now` is aware; fractions of a second are dropped. `query`: more of it, escaped,
+        in order of name, and all of it in lower case, which sorts after the `X-Amz-…` of every signature.
         """
         stamp = self._stamps.get(form)
         epoch_s = int(now.timestamp())
         if stamp is None or stamp.epoch_s != epoch_s:
             stamp = self._stamps[form] = self._stamp(form, epoch_s)
         path = self.address.root + (key if PLAIN_KEY.fullmatch(key) else quote(key, safe="/~"))
-        canonical = f"{form.method}\n{path}\n{stamp.canonical_query}\n{header_lines}{stamp.canonical_end}"
+        more = query and f"&{query}"
+        canonical = f"{form.method}\n{path}\n{stamp.canonical_query}{more}\n{header_lines}{stamp.canonical_end}"
         inner = stamp.inner.copy()
         inner.update(f"{stamp.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
         outer = stamp.outer.copy()
         outer.update(inner.digest())
-        return f"{self.address.origin}{path}{stamp.query}{outer.hexdigest()}", stamp.expires_at
+        return f"{self.address.origin}{path}{stamp.query}{outer.hexdigest()}{more}", stamp.expires_at
 
     def _stamp(self, form: Form, epoch_s: int) -> _Stamp:
         at = datetime.fromtimestamp(epoch_s, UTC)

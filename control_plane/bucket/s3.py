@@ -1,4 +1,4 @@
-"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore, versions through boto3.
+"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore where it can, versions through boto3.
 
 The hot path is HEAD, one for each ack. It goes out signed in the query (fewer headers than a signature in
 `Authorization`) on a URL that is escaped once and not parsed for escapes again.
@@ -16,15 +16,14 @@ from base64 import b64encode
 from binascii import Error as NotBase64
 from binascii import a2b_base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import aiohttp
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
 from yarl import URL
 
+from control_plane.bucket.listing import PAGE_BYTES, Lister, listing_store
 from control_plane.bucket.presign import Address, Addressing, Credentials, Form, Signer
 from control_plane.bucket.versions import VersionStore
 from control_plane.domain.bucket import (
@@ -39,22 +38,15 @@ from control_plane.domain.bucket import (
     ReadBack,
 )
 
-if TYPE_CHECKING:
-    from obstore.store import S3Config
-
 CONNECT_S = 3.0
 # HEAD and small PUTs take milliseconds; a store that is slower than this is not there for us.
 CALL_S = 10.0
-# A page of a listing, with the one retry that obstore makes.
-PAGE_S = 2 * CALL_S
 # A whole object is read for fixity, a long manifest written: so much time per byte, beyond the call, as a slow line needs.
 SLOWEST_BYTES_PER_S = 1024 * 1024
 # Longer than any call may take, and room for clocks that differ.
 SIGNATURE_TTL_S = 300
 # Enough to keep a store busy from one process, well below what stores allow.
 CONNECTIONS = 128
-# What S3 gives in one answer.
-PAGE_KEYS = 1000
 READ_STEP_BYTES = 256 * 1024
 SHA256_BYTES = 32
 
@@ -98,7 +90,8 @@ class S3Bucket:
         self._call_s = call_s
         self._patience = aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
         self._opened: aiohttp.ClientSession | None = None
-        self._listing = _listing_store(bucket, region, credentials, address, call_s)
+        store = listing_store(bucket, region, credentials, address, connect_s=min(CONNECT_S, call_s), call_s=call_s)
+        self._lister = Lister(store, self._listing, page_s=2 * call_s)  # with the one retry that obstore makes
         self._versions = VersionStore(
             endpoint=endpoint,
             bucket=bucket,
@@ -140,31 +133,8 @@ class S3Bucket:
             raise BucketUnreachable(f"HEAD {key}: status {answer.status}")
         return _object_head(key, answer.headers)
 
-    async def list_pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[Sequence[ListedObject]]:
-        """See `Bucket.list_pages`. `ValueError` for a prefix without its `/`: `v1/a` would list `v1/ab` too."""
-        if not prefix.endswith("/"):
-            raise ValueError(f"a prefix to list ends with '/': {prefix!r}")
-        pages = self._listing.list(prefix, offset=start_after or None, chunk_size=PAGE_KEYS)
-        while True:
-            try:
-                async with asyncio.timeout(2 * self._call_s):
-                    page = await anext(pages, None)
-            except (BaseError, OSError, ValueError) as exc:
-                # obstore names the place in its messages, never a credential. A bucket that does not exist is
-                # FileNotFoundError, a timeout TimeoutError, both of them OSErrors; a key that it cannot read
-                # (an empty part, as in `a//b`) a ValueError.
-                raise BucketUnreachable(f"LIST {prefix}: {type(exc).__name__}: {exc}") from exc
-            if page is None:
-                return
-            yield [
-                ListedObject(
-                    key=item["path"],
-                    size=item["size"],
-                    etag=(item["e_tag"] or "").strip('"'),
-                    last_modified=item["last_modified"],
-                )
-                for item in page
-            ]
+    def list_pages(self, prefix: str, *, start_after: str = "") -> AsyncIterator[Sequence[ListedObject]]:
+        return self._lister.pages(prefix, start_after)
 
     async def read(self, key: str, *, limit: int) -> bytes | None:
         patience = aiohttp.ClientTimeout(
@@ -245,19 +215,32 @@ class S3Bucket:
         if answer.status != 200:
             raise BucketUnreachable(f"bucket {self._name}: {_bucket_trouble(answer.status)}")
 
+    async def _listing(self, query: str) -> bytes:
+        """The body of one page of a listing. Raises `BucketUnreachable`."""
+        answer = await self._send(GET, "", self._host_line, query=query)
+        try:
+            if answer.status == 200:
+                return await _body(answer, "the listing", PAGE_BYTES)
+            raise BucketUnreachable(f"LIST {query}: status {answer.status} {await _error_code(answer)}")
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _unreachable("LIST", query, exc) from _told(exc)
+        finally:
+            answer.release()
+
     async def _send(
         self,
         form: Form,
         key: str,
         lines: str,
         *,
+        query: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         patience: aiohttp.ClientTimeout | None = None,
     ) -> aiohttp.ClientResponse:
         if self._opened is None:
             raise RuntimeError("the bucket is not open")
-        url, _ = self._signer.sign(form, key, lines, datetime.now(UTC))
+        url, _ = self._signer.sign(form, key, lines, datetime.now(UTC), query=query)
         try:
             return await self._opened.request(
                 form.method,
@@ -269,27 +252,6 @@ class S3Bucket:
             )
         except (aiohttp.ClientError, OSError) as exc:
             raise _unreachable(form.method, key, exc) from _told(exc)
-
-
-def _listing_store(bucket: str, region: str, credentials: Credentials, address: Address, call_s: float) -> S3Store:
-    config: S3Config = {"access_key_id": credentials.access_key, "secret_access_key": credentials.secret_key}
-    if credentials.session_token is not None:
-        config["session_token"] = credentials.session_token
-    return S3Store(
-        bucket,
-        endpoint=address.endpoint,
-        region=region,
-        config=config,
-        virtual_hosted_style_request=address.virtual,
-        client_options={
-            "allow_http": True,
-            "connect_timeout": timedelta(seconds=min(CONNECT_S, call_s)),
-            "timeout": timedelta(seconds=call_s),
-        },
-        # One more try, for a pooled connection that the store had closed; beyond that the next sweep is the
-        # retry.
-        retry_config={"max_retries": 1, "retry_timeout": timedelta(seconds=call_s)},
-    )
 
 
 def _object_head(key: str, headers: Mapping[str, str]) -> ObjectHead:

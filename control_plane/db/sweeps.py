@@ -39,7 +39,10 @@ class AuditStaging:
             cursor.copy(self._database.statement("audit_stage")) as copy,
         ):
             for listed in page:
-                await copy.write_row((listed.key, listed.size, listed.etag, listed.last_modified))
+                # Somebody's key may hold what no text of the database can.
+                await copy.write_row(
+                    (listed.key.replace("\0", "\ufffd"), listed.size, listed.etag, listed.last_modified)
+                )
 
     async def analyze(self) -> None:
         """Gives the planner the sizes: temporary tables are not analyzed by themselves."""
