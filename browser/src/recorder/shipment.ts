@@ -12,6 +12,7 @@ import { backoffMs } from './backoff';
 import { isRefusedForGood } from './consequences';
 import type { AckAnswer, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
 import type { End, Seal } from './journal';
+import { type Parcel, Parcels, type Stage } from './parcels';
 import { inRanges, type Ranges } from './ranges';
 import { waitsForRoom } from './room';
 import type { ChunkState, Problem } from './types';
@@ -21,23 +22,6 @@ export const GRANTS_AHEAD = 32;
 
 /** Entries in one call; the control plane's `limits.max_batch` unless it says less. */
 const MAX_BATCH = 1_000;
-
-export type Stage = 'todo' | 'granted' | 'putting' | 'in_bucket' | 'acking' | 'acked' | 'refused';
-
-export interface Parcel {
-  readonly seal: Seal;
-  stage: Stage;
-  put: Put | null;
-  /** Epoch ms on this device's clock after which the grant is not worth trying. */
-  grantEndsAt: number;
-  etag: string | undefined;
-  /** The bucket lost it: it goes before everything that is only new. */
-  urgent: boolean;
-  attempts: number;
-  notBefore: number;
-  /** Room was set aside for it once: asking again costs no more of the quota. */
-  reserved: boolean;
-}
 
 /** What can be begun now. Each is empty or false when there is nothing of its kind. */
 export interface Steps {
@@ -55,16 +39,7 @@ export class Shipment {
   /** Set while the control plane refuses the recording for good; cleared by `unstick`. */
   stuck: Problem | null = null;
   started = false;
-  readonly #parcels = new Map<number, Parcel>();
-  readonly #stages: Record<Stage, Set<number>> = {
-    todo: new Set(),
-    granted: new Set(),
-    putting: new Set(),
-    in_bucket: new Set(),
-    acking: new Set(),
-    acked: new Set(),
-    refused: new Set(),
-  };
+  readonly #parcels = new Parcels();
   readonly #busy = { start: false, grant: false, ack: false, complete: false };
   readonly #random: () => number;
   readonly #report: (seq: number, state: ChunkState) => void;
@@ -80,19 +55,7 @@ export class Shipment {
 
   /** Takes in a sealed chunk on this device; repeated calls change nothing. */
   add(seal: Seal): void {
-    if (this.#parcels.has(seal.seq)) return;
-    this.#parcels.set(seal.seq, {
-      seal,
-      stage: 'todo',
-      put: null,
-      grantEndsAt: 0,
-      etag: undefined,
-      urgent: false,
-      attempts: 0,
-      notBefore: 0,
-      reserved: false,
-    });
-    this.#stages.todo.add(seal.seq);
+    this.#parcels.add(seal);
   }
 
   parcel(seq: number): Parcel | undefined {
@@ -101,7 +64,7 @@ export class Shipment {
 
   /** The numbers of all sealed chunks on this device. */
   held(): Iterable<number> {
-    return this.#parcels.keys();
+    return this.#parcels.seqs();
   }
 
   get heldCount(): number {
@@ -110,7 +73,7 @@ export class Shipment {
 
   /** True when everything here was acked and waits for nothing but its release. */
   get waitsForRelease(): boolean {
-    return this.#stages.acked.size > 0;
+    return this.#parcels.count('acked') > 0;
   }
 
   /** True when there is nothing left to do or to wait for. */
@@ -130,10 +93,7 @@ export class Shipment {
 
   /** The chunk's file is gone: it was released and deleted. */
   drop(seq: number): void {
-    const parcel = this.#parcels.get(seq);
-    if (!parcel) return;
-    this.#stages[parcel.stage].delete(seq);
-    this.#parcels.delete(seq);
+    this.#parcels.drop(seq);
   }
 
   /**
@@ -163,22 +123,19 @@ export class Shipment {
   wakeAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const stage of ['todo', 'granted', 'in_bucket'] as const) {
-      for (const seq of this.#stages[stage]) {
-        const notBefore = this.#parcels.get(seq)?.notBefore ?? 0;
-        if (notBefore > now) at = Math.min(at, notBefore);
-      }
+      for (const { notBefore } of this.#parcels.in(stage)) if (notBefore > now) at = Math.min(at, notBefore);
     }
     return at;
   }
 
   #takePuts(now: number, free: number): Parcel[] {
     const puts: Parcel[] = [];
-    for (const parcel of this.#ready('granted', now, free)) {
+    for (const parcel of this.#parcels.ready('granted', now, free)) {
       if (parcel.grantEndsAt <= now) {
-        this.#move(parcel, 'todo');
+        this.#parcels.move(parcel, 'todo');
         continue;
       }
-      this.#move(parcel, 'putting');
+      this.#parcels.move(parcel, 'putting');
       this.#report(parcel.seal.seq, parcel.urgent ? 'resending' : 'uploading');
       puts.push(parcel);
     }
@@ -187,10 +144,10 @@ export class Shipment {
 
   /** What the control plane said it has is asked in full (it answers without granting), the rest a little ahead. */
   #takeGrants(now: number, roomOpen: boolean): Seal[] {
-    const ahead = GRANTS_AHEAD - this.#stages.granted.size;
+    const ahead = GRANTS_AHEAD - this.#parcels.count('granted');
     const seals: Seal[] = [];
     let fresh = 0;
-    for (const parcel of this.#ready('todo', now, Number.POSITIVE_INFINITY)) {
+    for (const parcel of this.#parcels.ready('todo', now, Number.POSITIVE_INFINITY)) {
       if (seals.length >= this.#maxBatch) break;
       const known = inRanges(this.#received, parcel.seal.seq);
       if (!known && (fresh >= ahead || !(roomOpen || parcel.reserved))) continue;
@@ -203,8 +160,8 @@ export class Shipment {
 
   #takeAcks(now: number): { seq: number; etag?: string }[] {
     const acks: { seq: number; etag?: string }[] = [];
-    for (const parcel of this.#ready('in_bucket', now, this.#maxBatch)) {
-      this.#move(parcel, 'acking');
+    for (const parcel of this.#parcels.ready('in_bucket', now, this.#maxBatch)) {
+      this.#parcels.move(parcel, 'acking');
       acks.push(parcel.etag === undefined ? { seq: parcel.seal.seq } : { seq: parcel.seal.seq, etag: parcel.etag });
     }
     this.#busy.ack = acks.length > 0;
@@ -212,19 +169,7 @@ export class Shipment {
   }
 
   #isReadyToComplete(): boolean {
-    return this.end !== null && !this.completed && this.#stages.acked.size === this.#parcels.size;
-  }
-
-  /** Parcels of a stage whose time has come: urgent ones first, then by number. */
-  #ready(stage: Stage, now: number, limit: number): Parcel[] {
-    const ready: Parcel[] = [];
-    if (limit <= 0) return ready;
-    for (const seq of this.#stages[stage]) {
-      const parcel = this.#parcels.get(seq);
-      if (parcel && parcel.notBefore <= now) ready.push(parcel);
-    }
-    ready.sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.seal.seq - b.seal.seq);
-    return ready.slice(0, limit);
+    return this.end !== null && !this.completed && this.#parcels.count('acked') === this.#parcels.size;
   }
 
   /** The control plane knows the recording: what it has need not be sent. */
@@ -253,7 +198,7 @@ export class Shipment {
         parcel.put = answer.put;
         parcel.reserved = true;
         parcel.grantEndsAt = answer.expires_at ? grantEndsAt(answer.expires_at) : Number.POSITIVE_INFINITY;
-        this.#move(parcel, 'granted');
+        this.#parcels.move(parcel, 'granted');
       } else if (answer.state === 'refused') {
         const problem = this.#onRefused(now, parcel, answer.problem);
         if (problem) problems.push(problem);
@@ -274,7 +219,7 @@ export class Shipment {
       return null;
     }
     const said = problem ?? { code: 'refused', detail: `Chunk ${parcel.seal.seq} was refused without a reason.` };
-    if (isRefusedForGood(said.code)) this.#move(parcel, 'refused');
+    if (isRefusedForGood(said.code)) this.#parcels.move(parcel, 'refused');
     else this.#back(now, parcel, 'todo');
     return said;
   }
@@ -287,7 +232,7 @@ export class Shipment {
       case 'exists':
         parcel.etag = outcome.kind === 'stored' ? outcome.etag : undefined;
         parcel.put = null;
-        this.#move(parcel, 'in_bucket');
+        this.#parcels.move(parcel, 'in_bucket');
         this.#report(seq, 'in_bucket');
         return;
       case 'raced':
@@ -295,18 +240,18 @@ export class Shipment {
         return;
       case 'busy':
         parcel.attempts += 1;
-        this.#move(parcel, 'granted');
+        this.#parcels.move(parcel, 'granted');
         break;
       case 'unknown':
         // A bucket that answers an expired grant without CORS headers looks just like this: so ask for a new one.
         parcel.attempts += 1;
-        this.#move(parcel, 'todo');
+        this.#parcels.move(parcel, 'todo');
         break;
       case 'refused':
         // The first time at once: most often the grant was simply too old.
         if (parcel.attempts === 0) {
           parcel.attempts = 1;
-          this.#move(parcel, 'todo');
+          this.#parcels.move(parcel, 'todo');
         } else this.#back(now, parcel, 'todo');
         break;
       case 'rejected':
@@ -320,7 +265,7 @@ export class Shipment {
   onUnreadable(seq: number): void {
     const parcel = this.#parcels.get(seq);
     if (!parcel) return;
-    this.#move(parcel, 'refused');
+    this.#parcels.move(parcel, 'refused');
     this.#report(seq, 'on_disk');
   }
 
@@ -351,10 +296,7 @@ export class Shipment {
 
   /** Acks that got no answer are asked again: an ack may be repeated. */
   #returnUnanswered(): void {
-    for (const seq of [...this.#stages.acking]) {
-      const parcel = this.#parcels.get(seq);
-      if (parcel) this.#move(parcel, 'in_bucket');
-    }
+    for (const parcel of this.#parcels.in('acking')) this.#parcels.move(parcel, 'in_bucket');
   }
 
   onCompleted(): void {
@@ -369,11 +311,10 @@ export class Shipment {
   /** The control plane has other chunks than thought: what it lacks and is held here is sent again. */
   onStatus(status: RecordingStatus): void {
     this.#received = status.received;
-    for (const seq of [...this.#stages.acked]) {
-      const parcel = this.#parcels.get(seq);
-      if (!parcel || inRanges(status.received, seq)) continue;
-      this.#move(parcel, 'todo');
-      this.#report(seq, 'on_disk');
+    for (const parcel of this.#parcels.in('acked')) {
+      if (inRanges(status.received, parcel.seal.seq)) continue;
+      this.#parcels.move(parcel, 'todo');
+      this.#report(parcel.seal.seq, 'on_disk');
     }
   }
 
@@ -382,10 +323,10 @@ export class Shipment {
     this.started = false;
     this.completed = false;
     this.#received = [];
-    for (const parcel of this.#parcels.values()) {
+    for (const parcel of this.#parcels.all()) {
       if (parcel.stage === 'putting' || parcel.stage === 'acking' || parcel.stage === 'refused') continue;
       if (parcel.stage !== 'todo') this.#report(parcel.seal.seq, 'on_disk');
-      this.#move(parcel, 'todo');
+      this.#parcels.move(parcel, 'todo');
     }
   }
 
@@ -401,59 +342,52 @@ export class Shipment {
     parcel.put = put;
     parcel.grantEndsAt = grantEndsAt;
     parcel.notBefore = 0;
-    this.#move(parcel, 'granted');
+    this.#parcels.move(parcel, 'granted');
     this.#report(seq, 'resending');
     return 'served';
   }
 
   /** Something here is still to be granted. */
   get waitsForGrant(): boolean {
-    return this.#stages.todo.size > 0;
+    return this.#parcels.count('todo') > 0;
   }
 
   /** What the quota has no room for as yet: neither in the bucket nor with room set aside. */
   get waitingForRoom(): Seal[] {
-    const parcels = [...this.#stages.todo].flatMap((seq) => this.#parcels.get(seq) ?? []);
-    return parcels.flatMap(({ seal, reserved }) => (reserved || inRanges(this.#received, seal.seq) ? [] : seal));
+    return this.#parcels
+      .in('todo')
+      .flatMap(({ seal, reserved }) => (reserved || inRanges(this.#received, seal.seq) ? [] : seal));
   }
 
   /** Tries again what was refused, and now: a person asked for it. */
   unstick(): void {
     this.stuck = null;
-    for (const parcel of this.#parcels.values()) {
+    for (const parcel of this.#parcels.all()) {
       parcel.notBefore = 0;
-      if (parcel.stage === 'refused') this.#move(parcel, 'todo');
+      if (parcel.stage === 'refused') this.#parcels.move(parcel, 'todo');
     }
   }
 
   /** True while a chunk that the bucket lost waits to be sent. */
   get isUrgent(): boolean {
-    for (const seq of this.#stages.granted) if (this.#parcels.get(seq)?.urgent) return true;
-    return false;
+    return this.#parcels.in('granted').some(({ urgent }) => urgent);
   }
 
   get hasRefused(): boolean {
-    return this.#stages.refused.size > 0;
+    return this.#parcels.count('refused') > 0;
   }
 
   #settle(parcel: Parcel, confirmed: boolean): void {
     parcel.urgent = false;
     parcel.attempts = 0;
     parcel.notBefore = 0;
-    this.#move(parcel, 'acked');
+    this.#parcels.move(parcel, 'acked');
     this.#report(parcel.seal.seq, confirmed ? 'confirmed' : 'acked');
   }
 
   #back(now: number, parcel: Parcel, stage: Stage): void {
     parcel.attempts += 1;
     parcel.notBefore = now + backoffMs(parcel.attempts, this.#random);
-    this.#move(parcel, stage);
-  }
-
-  #move(parcel: Parcel, stage: Stage): void {
-    this.#stages[parcel.stage].delete(parcel.seal.seq);
-    parcel.stage = stage;
-    this.#stages[stage].add(parcel.seal.seq);
-    if (stage === 'todo') parcel.put = null;
+    this.#parcels.move(parcel, stage);
   }
 }

@@ -1,0 +1,97 @@
+/** The bucket's side of the uploader: one PUT after its grant, and what its outcome says of the bucket. */
+import { Gate } from './backoff';
+import { type ChunkSource, type Consignment, overcome, trouble, type UploaderEvents } from './consignment';
+import type { ControlPlane, Put, PutOutcome } from './control-plane';
+import { asProblem, problemOf, SafereelError } from './errors';
+import type { Parcel } from './parcels';
+import { UploadRate } from './upload-rate';
+
+/** After this many refusals of its body a chunk is read back and compared: a damaged file must not loop for ever. */
+const REJECTIONS_BEFORE_CHECK = 3;
+
+/** One PUT that fails is the network; this many in a row, while the control plane answers, is something to look into. */
+const PUT_FAILURES_BEFORE_WORD = 3;
+
+export class Puts {
+  readonly gate: Gate;
+  readonly #plane: ControlPlane;
+  readonly #source: ChunkSource;
+  readonly #events: UploaderEvents;
+  readonly #control: Gate;
+  readonly #signal: AbortSignal;
+  readonly #now: () => number;
+  readonly #rate = new UploadRate();
+  #underWay = 0;
+  #failures = 0;
+
+  /** `control` is the control plane's gate: while that fails too, nothing is said of the bucket. */
+  constructor(
+    plane: ControlPlane,
+    source: ChunkSource,
+    events: UploaderEvents,
+    control: Gate,
+    options: { signal: AbortSignal; now: () => number; random: () => number },
+  ) {
+    this.#plane = plane;
+    this.#source = source;
+    this.#events = events;
+    this.#control = control;
+    this.#signal = options.signal;
+    this.#now = options.now;
+    this.gate = new Gate(options.random);
+  }
+
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Bytes a second over the last seconds, or null when nothing was sent in them. */
+  get rate(): number | null {
+    return this.#rate.perSecond(this.#now());
+  }
+
+  async put(entry: Consignment, parcel: Parcel): Promise<void> {
+    const { shipment } = entry;
+    this.#underWay += 1;
+    this.#events.standing();
+    try {
+      if (parcel.put) await this.#putFile(entry, parcel, parcel.put);
+    } catch (error) {
+      if (this.#signal.aborted || entry.closed) return;
+      shipment.onUnreadable(parcel.seal.seq);
+      this.#events.stuck(shipment.id, asProblem(error, 'chunk_vanished'));
+    } finally {
+      this.#underWay -= 1;
+      this.#events.standing();
+    }
+  }
+
+  async #putFile(entry: Consignment, parcel: Parcel, put: Put): Promise<void> {
+    const { shipment } = entry;
+    const { seal } = parcel;
+    const file = await this.#source.chunkFile(shipment.id, seal);
+    const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
+    const now = this.#now();
+    this.#weigh(entry, outcome, now);
+    if (outcome.kind === 'stored') this.#rate.sent(now, seal.size);
+    const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
+    if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
+    shipment.onPut(now, seal.seq, outcome);
+  }
+
+  /** Opens or closes the bucket's gate, and says aloud when the bucket keeps failing while the control plane answers. */
+  #weigh(entry: Consignment, outcome: PutOutcome, now: number): void {
+    const failed = outcome.kind === 'busy' || outcome.kind === 'unknown' || outcome.kind === 'refused';
+    if (!failed) {
+      this.#failures = 0;
+      this.gate.succeed(now);
+      overcome(this.#events, entry, 'put');
+      return;
+    }
+    this.#failures += 1;
+    if (outcome.kind !== 'refused') this.gate.fail(now, outcome.kind === 'busy' ? outcome.retryAfterMs : 0);
+    if (this.#failures < PUT_FAILURES_BEFORE_WORD || this.#control.failing) return;
+    const reason = outcome.kind === 'unknown' ? outcome.reason : outcome.kind;
+    trouble(this.#events, entry, 'put', problemOf('bucket_unreachable', reason));
+  }
+}
