@@ -2,38 +2,28 @@
 import { HttpControlPlane } from './control-plane';
 import { NotDeleted } from './deletion';
 import { Deletions } from './deletions';
-import { asProblem, problemOf, SafereelError } from './errors';
-import { FlushTimes } from './flush-times';
-import { Inventory, viewOf } from './inventory';
-import { LiveRecording } from './live';
-import { type HeldLock, holdLock, lockNames, TabChannel, underLock } from './locks';
+import { asProblem, SafereelError } from './errors';
+import { Inventory } from './inventory';
+import type { End, RecordingFacts, Seal } from './journal';
+import { lockNames, TabChannel, underLock } from './locks';
 import { UploaderRole } from './role';
-import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
 import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
-import { credibleUsage } from './storage-estimate';
+import { Storage } from './storage';
 import { subjectOf, Tokens } from './token';
-import type { OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
+import type { OverQuota, Problem, RecordingDeleted } from './types';
 import { Uploading } from './uploading';
-import type { SpoolWriter } from './writer';
+import { Writing } from './writing';
 
 /** Ten updates a second look continuous and cost nothing. */
 const UPDATE_MS = 100;
-
-/** A just-killed writer's lock can outlive it for a moment. */
-const RESUME_PATIENCE_MS = 2_000;
-
-/** Space can become free without us: other origins' data, a deleted file. */
-const STORAGE_REPORT_MS = 10_000;
-
-type Begin = Extract<ToWorker, { type: 'begin' }>;
 
 export class Host {
   readonly #post: (message: FromWorker) => void;
   readonly #tokens: Tokens;
   readonly #inventory: Inventory;
-  readonly #flushes = new FlushTimes();
-  readonly #live = new Map<string, { recording: LiveRecording; lock: HeldLock }>();
+  readonly #writing: Writing;
+  readonly #storage: Storage;
   readonly #stop = new AbortController();
   readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
@@ -43,8 +33,6 @@ export class Host {
   #role: UploaderRole | null = null;
   #neighbour: Standing | null = null;
   #online = navigator.onLine;
-  #storage: StorageReport = { persisted: null, usage: null, quota: null };
-  #storageAt = Number.NEGATIVE_INFINITY;
   #foreignChunks = 0;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -56,7 +44,11 @@ export class Host {
       (recordingId, chunk) => post({ type: 'chunk', recordingId, chunk }),
       () => this.#updateSoon(),
     );
-    this.#deletions = new Deletions(this.#inventory, this.#live, this.#deletionsHost(), this.#stop.signal);
+    this.#writing = new Writing(this.#inventory, this.#writingHost());
+    // How much other owners' chunks take is not known.
+    const held = () => (this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld());
+    this.#storage = new Storage(held, (problem) => this.#problem(problem));
+    this.#deletions = new Deletions(this.#inventory, this.#writing.live, this.#deletionsHost(), this.#stop.signal);
   }
 
   handle(message: ToWorker): void {
@@ -71,10 +63,10 @@ export class Host {
         this.#tokens.failed(message.request, message.reason);
         return;
       case 'begin':
-        void this.#reply(message.request, () => this.#begin(message));
+        void this.#reply(message.request, () => this.#writing.begin(message));
         return;
       case 'slice':
-        this.#live.get(message.id)?.recording.slice(message.blob, message.startMs, message.endMs);
+        this.#writing.live.get(message.id)?.recording.slice(message.blob, message.startMs, message.endMs);
         return;
       case 'paused':
         this.#inventory.mark(message.id, { paused: message.paused });
@@ -89,7 +81,7 @@ export class Host {
         this.#deletions.giveUp(message.request);
         return;
       case 'persisted':
-        this.#storage = { ...this.#storage, persisted: message.persisted };
+        this.#storage.setPersisted(message.persisted);
         this.#updateSoon();
         return;
       case 'retry':
@@ -125,7 +117,7 @@ export class Host {
       this.#spool = spool;
       this.#foreignChunks = await spool.foreignChunks();
       this.#tabs = new TabChannel(owner, (message) => this.#onTabMessage(message));
-      await this.#refreshStorage();
+      await this.#storage.refresh();
       this.#role = new UploaderRole(owner, this.#roleEvents(spool, options), this.#stop.signal);
       await this.#role.seek();
       this.#update();
@@ -168,7 +160,7 @@ export class Host {
       taken: async (signal: AbortSignal) => {
         const uploading = this.#newUploading(spool, options, signal);
         this.#uploading = uploading;
-        for (const { recording } of this.#live.values()) uploading.writing(recording.facts, recording.seals, true);
+        for (const recording of this.#writing.recordings()) uploading.writing(recording.facts, recording.seals, true);
         await uploading.start();
         this.#tabs?.send({ type: 'who' });
       },
@@ -188,8 +180,8 @@ export class Host {
 
   #uploadingHost() {
     return {
-      isLiveHere: (id: string) => this.#live.has(id),
-      storage: () => this.#refreshStorage(),
+      isLiveHere: (id: string) => this.#writing.live.has(id),
+      storage: () => this.#storage.refresh(),
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
@@ -198,8 +190,8 @@ export class Host {
       dropLive: (id: string) => this.#deletions.dropLive(id),
       askWriter: (id: string) => this.#tabs?.send({ type: 'deleted', id }),
       deleted: (id: string) => this.#deletions.onDeleted(id),
-      limits: (id: string, bytes: number) => this.#live.get(id)?.recording.setMaxChunkBytes(bytes),
-      freed: () => this.#onFreed(),
+      limits: (id: string, bytes: number) => this.#writing.live.get(id)?.recording.setMaxChunkBytes(bytes),
+      freed: () => this.#writing.wake(),
       standing: () => this.#updateSoon(),
     };
   }
@@ -215,140 +207,48 @@ export class Host {
     };
   }
 
-  async #begin(message: Begin): Promise<FromWorker> {
-    const { spool, options } = this.#opened();
-    const lock = await this.#lockRecording(message.id, message.resume);
-    try {
-      const writer = await this.#openWriter(spool, message);
-      const { startMs } = writer.startSegment();
-      const limits = {
-        chunkBytes: options.chunkBytes,
-        chunkMs: options.chunkMs,
-        maxChunkBytes: DEFAULT_MAX_CHUNK_BYTES,
-      };
-      const recording = new LiveRecording(writer, limits, this.#liveEvents(message.id));
-      this.#live.set(message.id, { recording, lock });
-      this.#showWriting(recording);
-      return { type: 'began', request: message.request, startMs };
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
-  }
-
-  async #lockRecording(id: string, resume: boolean): Promise<HeldLock> {
-    const { spool } = this.#opened();
-    const name = lockNames.recording(spool.owner, id);
-    const signal = AbortSignal.timeout(RESUME_PATIENCE_MS);
-    try {
-      const lock = await holdLock(name, resume ? { signal } : { ifAvailable: true });
-      if (lock) return lock;
-    } catch (error) {
-      throw new SafereelError('recording_not_resumable', error);
-    }
-    throw new SafereelError('recording_exists');
-  }
-
-  async #openWriter(spool: Spool, message: Begin): Promise<SpoolWriter> {
-    const { id, mimeType, title, resume } = message;
-    if (!resume) {
-      const { owner, recorderId } = spool;
-      return spool.create({ id, owner, recorderId, mimeType, title, startedAt: Date.now() });
-    }
-    const { completing, complete, discarded } = await spool.releases(id);
-    if (completing || complete || discarded) throw new SafereelError('recording_not_resumable');
-    const writer = await spool.write(id);
-    try {
-      await writer.sealLeftovers();
-      return writer;
-    } catch (error) {
-      writer.close();
-      throw error;
-    }
-  }
-
-  #showWriting(recording: LiveRecording): void {
-    const { facts, seals } = recording;
-    const entry = this.#inventory.open(facts, { live: true, end: null });
-    for (const seal of seals) {
-      if (!entry.chunks.has(seal.seq)) this.#inventory.put(facts.id, viewOf(seal, 'on_disk', Date.now()));
-    }
-    this.#uploading?.writing(facts, seals, true);
-    this.#tabs?.send({ type: 'writing', facts, seals: [...seals] });
-  }
-
-  #liveEvents(id: string) {
-    let troubled = false;
+  #writingHost() {
     return {
-      flushed: (
-        chunk: { seq: number; segment: number; startMs: number; size: number; endMs: number },
-        bytes: number,
-        flushMs: number,
-      ) => {
-        const { seq, segment, startMs, size, endMs } = chunk;
-        this.#flushes.add(flushMs);
-        const durationMs = Math.max(0, endMs - startMs);
-        const times = { writing: Date.now() };
-        this.#inventory.put(id, {
-          seq,
-          segment,
-          state: 'writing',
-          size,
-          sha256: '',
-          startMs,
-          durationMs,
-          times,
-          resent: 0,
-        });
-        this.#post({ type: 'flushed', recordingId: id, seq, segment, bytes, flushMs });
+      opened: () => this.#opened(),
+      post: (message: FromWorker) => this.#post(message),
+      problem: (problem: Problem, id: string) => this.#problem(problem, id),
+      writing: (facts: RecordingFacts, seals: readonly Seal[]) => {
+        this.#uploading?.writing(facts, seals, true);
+        this.#tabs?.send({ type: 'writing', facts, seals: [...seals] });
       },
-      sealed: (seal: Parameters<typeof viewOf>[0]) => {
-        this.#inventory.put(id, viewOf(seal, 'on_disk', Date.now()));
+      sealed: (id: string, seal: Seal) => {
         this.#uploading?.sealed(id, seal);
         this.#tabs?.send({ type: 'sealed', id, seal });
       },
-      trouble: (problem: Problem | null) => {
-        if (problem) this.#inventory.mark(id, { problem });
-        else if (troubled) this.#inventory.mark(id, { problem: undefined });
-        troubled = problem !== null;
-        if (problem) this.#problem(problem, id);
+      ended: (id: string, end: End) => {
+        this.#uploading?.ended(id, end);
+        this.#tabs?.send({ type: 'ended', id, end });
+        this.#update();
       },
     };
   }
 
   async #end(id: string): Promise<undefined> {
-    const live = this.#live.get(id);
-    if (!live) return;
-    const end = await live.recording.end();
-    live.lock.release();
-    this.#live.delete(id);
-    this.#inventory.mark(id, { live: false, paused: false, end });
-    this.#uploading?.ended(id, end);
-    this.#tabs?.send({ type: 'ended', id, end });
-    this.#update();
+    await this.#writing.end(id);
   }
 
   async #close(): Promise<undefined> {
-    await Promise.all([...this.#live.keys()].map((id) => this.#end(id)));
+    await this.#writing.endAll();
     this.#stop.abort(new SafereelError('closed'));
     clearTimeout(this.#updateTimer);
     this.#tabs?.close();
   }
 
   #wake(refused: boolean): void {
-    for (const { recording } of this.#live.values()) recording.wake();
+    this.#writing.wake();
     if (this.#uploading) this.#uploading.wake(refused);
     else this.#tabs?.send({ type: 'wake' });
-  }
-
-  #onFreed(): void {
-    for (const { recording } of this.#live.values()) recording.wake();
   }
 
   #onTabMessage(message: BetweenTabs): void {
     switch (message.type) {
       case 'who':
-        for (const { recording } of this.#live.values()) {
+        for (const recording of this.#writing.recordings()) {
           this.#tabs?.send({ type: 'writing', facts: recording.facts, seals: [...recording.seals] });
         }
         if (this.#uploading)
@@ -387,12 +287,12 @@ export class Host {
     for (const delta of message.recordings) {
       if (this.#deletions.wasTold(delta.id)) continue;
       const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
-      if (delta.gone && !this.#live.has(delta.id)) this.#deletions.onDeleted(delta.id);
-      this.#inventory.applyRemote(delta, this.#live.has(delta.id));
+      if (delta.gone && !this.#writing.live.has(delta.id)) this.#deletions.onDeleted(delta.id);
+      this.#inventory.applyRemote(delta, this.#writing.live.has(delta.id));
       if (delta.head?.complete && !wasComplete) this.#tell({ type: 'completed', recordingId: delta.id });
       released ||= delta.chunks.some(({ state }) => state === 'released');
     }
-    if (released) this.#onFreed();
+    if (released) this.#writing.wake();
     this.#updateSoon();
   }
 
@@ -419,7 +319,7 @@ export class Host {
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
     if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
-    if (Date.now() - this.#storageAt > STORAGE_REPORT_MS) void this.#refreshStorage();
+    if (this.#storage.isOld(Date.now())) void this.#storage.refresh();
     if (standing.uploadRate !== null) this.#updateTimer ??= setTimeout(() => this.#update(), 10 * UPDATE_MS);
   }
 
@@ -432,31 +332,12 @@ export class Host {
     return {
       owner: this.#spool?.owner ?? '',
       ...connection,
-      storage: this.#storage,
+      storage: this.#storage.report,
       foreignChunks: this.#foreignChunks,
       uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
       uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),
-      flush: this.#flushes.summary(),
+      flush: this.#writing.flushes.summary(),
       overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#neighbour?.overQuota ?? null),
     };
-  }
-
-  async #refreshStorage(): Promise<StorageReport> {
-    this.#storageAt = Date.now();
-    try {
-      const [persisted, estimate] = await Promise.all([navigator.storage.persisted(), navigator.storage.estimate()]);
-      // How much other owners' chunks take is not known.
-      const held = this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld();
-      this.#storage = {
-        persisted: persisted || this.#storage.persisted,
-        usage: credibleUsage(estimate, held),
-        quota: estimate.quota ?? null,
-      };
-    } catch (error) {
-      // Some browsers tell workers nothing: null says so in the report, and no decision rests on it.
-      this.#storage = { ...this.#storage, usage: null, quota: null };
-      if (!(error instanceof TypeError || error instanceof DOMException)) this.#problem(problemOf('unexpected', error));
-    }
-    return this.#storage;
   }
 }
