@@ -11,7 +11,7 @@ import pytest
 from control_plane.embedded import EmbeddedStack
 from tests.support.browser import Browser
 from tests.support.live import System, served, until
-from tests.support.proxy import CutBody, Delay, Drop, Exchange, Fault, FaultProxy, ForwardThenDrop, Hold, Respond
+from tests.support.proxy import CutBody, Delay, Drop, Exchange, Fault, FaultProxy, ForwardThenDrop, Hold, Respond, Slow
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage
 from tests.support.witness import Witness
 
@@ -139,6 +139,38 @@ def test_everything_fails_at_random(page: EmbeddedPage) -> None:
     page.system.heal()
     finish(page, recording_id)
     assert_one_version_each(page.system, recording_id)
+
+
+NOTE_FLUSHES = """
+(() => {
+  globalThis.flushes = [];
+  safereel.subscribe((event) => {
+    if (event.type === 'flushed') flushes.push([Date.now(), event.bytes, event.flushMs]);
+  });
+})()
+"""
+
+
+def test_a_line_that_carries_a_tenth_of_what_is_recorded_delays_no_slice(page: EmbeddedPage) -> None:
+    page.page.evaluate(NOTE_FLUSHES)
+    recording_id = page.record()
+    page.page.wait_for("flushes.length >= 12")
+    before = page.page.evaluate("flushes")
+    seconds = (before[-1][0] - before[0][0]) / 1000
+    recorded_a_second = sum(size for _, size, _ in before[1:]) / seconds
+    page.system.bucket.add("PUT", "/v1/", Slow(recorded_a_second / 10), times=None)
+
+    page.wait_view(recording_id, "chunks.filter((c) => ['on_disk', 'uploading'].includes(c.state)).length >= 10")
+    # The line is full, and still every slice was on disk as soon as it was there.
+    slow = page.page.evaluate("flushes")[len(before) :]
+    assert len(slow) > 2 * len(before)
+    assert max(later - earlier for (earlier, _, _), (later, _, _) in pairwise(slow)) < LONGEST_GAP_MS
+    given = sum(len(piece.data) for piece in page.witness.slices())
+    assert sum(size for _, size, _ in page.page.evaluate("flushes")) >= given * 0.9
+    page.system.heal()
+    finish(page, recording_id)
+    assert_one_version_each(page.system, recording_id)
+    print(f"write and flush of a slice on the full line: {sorted(ms for _, _, ms in slow)[len(slow) // 2]:.1f} ms")
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ export class Host {
   #neighbour: Standing | null = null;
   #online = navigator.onLine;
   #foreignChunks = 0;
+  #uploadLimit: number | null = null;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(post: (message: FromWorker) => void) {
@@ -84,6 +85,9 @@ export class Host {
         this.#storage.setPersisted(message.persisted);
         this.#updateSoon();
         return;
+      case 'limit':
+        this.#limitUploads(message.perSecond);
+        return;
       case 'retry':
         this.#wake(true);
         return;
@@ -110,6 +114,7 @@ export class Host {
   async #open(options: WorkerOptions): Promise<void> {
     try {
       this.#options = options;
+      this.#uploadLimit = options.maxUploadBytesPerSecond;
       const root = await openSpoolRoot();
       const owner = await this.#ownerOf(options, root);
       this.#tokens.expectedSubject = options.owner === null ? owner : null;
@@ -160,6 +165,7 @@ export class Host {
       taken: async (signal: AbortSignal) => {
         const uploading = this.#newUploading(spool, options, signal);
         this.#uploading = uploading;
+        uploading.uploader.setLimit(this.#uploadLimit);
         for (const recording of this.#writing.recordings()) uploading.writing(recording.facts, recording.seals, true);
         await uploading.start();
         this.#tabs?.send({ type: 'who' });
@@ -245,6 +251,13 @@ export class Host {
     else this.#tabs?.send({ type: 'wake' });
   }
 
+  #limitUploads(perSecond: number | null): void {
+    this.#uploadLimit = perSecond;
+    if (this.#uploading) this.#uploading.uploader.setLimit(perSecond);
+    else this.#tabs?.send({ type: 'limit', perSecond });
+    this.#updateSoon();
+  }
+
   #onTabMessage(message: BetweenTabs): void {
     switch (message.type) {
       case 'who':
@@ -276,12 +289,16 @@ export class Host {
       case 'wake':
         this.#uploading?.wake(true);
         return;
+      case 'limit':
+        if (this.#uploading) this.#limitUploads(message.perSecond);
+        return;
     }
   }
 
   #onNeighbourChanges(message: Extract<BetweenTabs, { type: 'changes' }>): void {
     if (this.#uploading) return;
     this.#neighbour = message.standing;
+    this.#uploadLimit = message.standing.uploadLimit; // Whoever takes over keeps to it.
     this.#role?.heard();
     let released = false;
     for (const delta of message.recordings) {
@@ -336,6 +353,7 @@ export class Host {
       foreignChunks: this.#foreignChunks,
       uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
       uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),
+      uploadLimit: this.#uploadLimit,
       flush: this.#writing.flushes.summary(),
       overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#neighbour?.overQuota ?? null),
     };

@@ -14,6 +14,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   foreignChunks: 0,
   uploadingNow: 0,
   uploadRate: null,
+  uploadLimit: null,
   flush: { count: 0, p50Ms: 0, worstMs: 0 },
   overQuota: null,
 };

@@ -3,6 +3,8 @@ import { Gate } from './backoff';
 import { type ChunkSource, type Consignment, overcome, trouble, type UploaderEvents } from './consignment';
 import type { ControlPlane, Put, PutOutcome } from './control-plane';
 import { asProblem, problemOf, SafereelError } from './errors';
+import { Lanes } from './lanes';
+import { Pace } from './pace';
 import type { Parcel } from './parcels';
 import { UploadRate } from './upload-rate';
 
@@ -14,6 +16,7 @@ const PUT_FAILURES_BEFORE_WORD = 3;
 
 export class Puts {
   readonly gate: Gate;
+  readonly pace = new Pace();
   readonly #plane: ControlPlane;
   readonly #source: ChunkSource;
   readonly #events: UploaderEvents;
@@ -21,6 +24,7 @@ export class Puts {
   readonly #signal: AbortSignal;
   readonly #now: () => number;
   readonly #rate = new UploadRate();
+  readonly #lanes: Lanes;
   #underWay = 0;
   #failures = 0;
 
@@ -30,7 +34,7 @@ export class Puts {
     source: ChunkSource,
     events: UploaderEvents,
     control: Gate,
-    options: { signal: AbortSignal; now: () => number; random: () => number },
+    options: { parallelPuts: number; signal: AbortSignal; now: () => number; random: () => number },
   ) {
     this.#plane = plane;
     this.#source = source;
@@ -39,6 +43,17 @@ export class Puts {
     this.#signal = options.signal;
     this.#now = options.now;
     this.gate = new Gate(options.random);
+    this.#lanes = new Lanes(options.parallelPuts);
+  }
+
+  /** Whether one more PUT may begin now. */
+  mayBegin(now: number): boolean {
+    return this.gate.isOpen(now) && this.pace.isOpen(now) && this.#underWay < this.#lanes.open;
+  }
+
+  /** All that could begin has begun. */
+  begun(now: number): void {
+    this.#lanes.observe(now, this.#underWay);
   }
 
   get underWay(): number {
@@ -53,6 +68,7 @@ export class Puts {
   async put(entry: Consignment, parcel: Parcel): Promise<void> {
     const { shipment } = entry;
     this.#underWay += 1;
+    this.pace.spend(this.#now(), parcel.seal.size);
     this.#events.standing();
     try {
       if (parcel.put) await this.#putFile(entry, parcel, parcel.put);
@@ -70,10 +86,14 @@ export class Puts {
     const { shipment } = entry;
     const { seal } = parcel;
     const file = await this.#source.chunkFile(shipment.id, seal);
+    const beganAt = this.#now();
     const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
     const now = this.#now();
     this.#weigh(entry, outcome, now);
-    if (outcome.kind === 'stored') this.#rate.sent(now, seal.size);
+    if (outcome.kind === 'stored') {
+      this.#rate.sent(now, seal.size);
+      this.#lanes.carried(now, seal.size);
+    } else if (outcome.kind === 'busy' || outcome.kind === 'unknown') this.#lanes.failed(now, beganAt);
     const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
     if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
     shipment.onPut(now, seal.seq, outcome);

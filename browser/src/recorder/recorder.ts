@@ -1,14 +1,12 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
 import { Capture, defaultSliceMs, pickMimeType } from './capture';
 import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
+import { MOST_LANES } from './lanes';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
 import type { FromWorker, ToWorker } from './spool-protocol';
 import type { Recording, RecordOptions, Safereel, SafereelEvent, SafereelOptions, Snapshot } from './types';
 import { uuidv7 } from './uuid';
-
-/** Enough to fill a link with latency, few enough to leave the recording its bandwidth. */
-const DEFAULT_PARALLEL_PUTS = 3;
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'delete' | 'close' }>, 'request'>;
@@ -129,6 +127,10 @@ class PageRecorder implements Safereel {
     this.#send({ type: 'retry' });
   }
 
+  limitUploads(bytesPerSecond: number | null): void {
+    this.#send({ type: 'limit', perSecond: validLimit(bytesPerSecond) });
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -180,13 +182,15 @@ class PageRecorder implements Safereel {
 
   #workerOptions() {
     const { endpoint, owner, chunkBytes, chunkMs, parallelPuts, resumeWindowMs } = this.#options;
+    const { maxUploadBytesPerSecond } = this.#options;
     return {
       endpoint: endpoint || location.origin,
       owner: owner ?? null,
       chunkBytes: chunkBytes ?? DEFAULT_CHUNK_BYTES,
       chunkMs: chunkMs ?? DEFAULT_CHUNK_MS,
-      parallelPuts: parallelPuts ?? DEFAULT_PARALLEL_PUTS,
+      parallelPuts: parallelPuts ?? MOST_LANES,
       resumeWindowMs: resumeWindowMs ?? 0,
+      maxUploadBytesPerSecond: validLimit(maxUploadBytesPerSecond ?? null),
     };
   }
 
@@ -298,6 +302,12 @@ class PageRecorder implements Safereel {
       }
     }
   }
+}
+
+/** @throws RangeError: a limit of 0 would hold everything back for ever without anybody having said so. */
+function validLimit(perSecond: number | null): number | null {
+  if (perSecond === null || (Number.isFinite(perSecond) && perSecond > 0)) return perSecond;
+  throw new RangeError('bytesPerSecond is a number above 0, or null for no limit');
 }
 
 /** What a recording needs of the page's recorder. */

@@ -27,7 +27,6 @@ const MAX_BATCH = 1_000;
 export interface Steps {
   start: boolean;
   grant: Seal[];
-  puts: Parcel[];
   acks: { seq: number; etag?: string }[];
   complete: End | null;
 }
@@ -97,14 +96,12 @@ export class Shipment {
   }
 
   /**
-   * What can begin now with this many free PUT slots; marks it as begun. Without `roomOpen` there is no room (in the
-   * quota, or among the live grants): nothing that would need some is asked for.
+   * What can be asked of the control plane now; marks it as begun. Without `roomOpen` there is no room (in the quota, or
+   * among the live grants): nothing that would need some is asked for.
    */
-  next(now: number, freePuts: number, controlOpen: boolean, bucketOpen: boolean, roomOpen = true): Steps {
-    const steps: Steps = { start: false, grant: [], puts: [], acks: [], complete: null };
-    if (this.stuck) return steps;
-    if (bucketOpen) steps.puts = this.#takePuts(now, freePuts);
-    if (!controlOpen) return steps;
+  next(now: number, controlOpen: boolean, roomOpen = true): Steps {
+    const steps: Steps = { start: false, grant: [], acks: [], complete: null };
+    if (this.stuck || !controlOpen) return steps;
     if (!this.started) {
       steps.start = !this.#busy.start;
       this.#busy.start ||= steps.start;
@@ -128,18 +125,19 @@ export class Shipment {
     return at;
   }
 
-  #takePuts(now: number, free: number): Parcel[] {
-    const puts: Parcel[] = [];
-    for (const parcel of this.#parcels.ready('granted', now, free)) {
-      if (parcel.grantEndsAt <= now) {
-        this.#parcels.move(parcel, 'todo');
-        continue;
+  /** The next chunk to PUT, marked as begun; with `urgent` only one that the bucket lost. Null when there is none. */
+  takePut(now: number, urgent: boolean): Parcel | null {
+    if (this.stuck) return null;
+    for (const parcel of this.#parcels.ready('granted', now, Number.POSITIVE_INFINITY)) {
+      if (urgent && !parcel.urgent) return null;
+      if (parcel.grantEndsAt > now) {
+        this.#parcels.move(parcel, 'putting');
+        this.#report(parcel.seal.seq, parcel.urgent ? 'resending' : 'uploading');
+        return parcel;
       }
-      this.#parcels.move(parcel, 'putting');
-      this.#report(parcel.seal.seq, parcel.urgent ? 'resending' : 'uploading');
-      puts.push(parcel);
+      this.#parcels.move(parcel, 'todo');
     }
-    return puts;
+    return null;
   }
 
   /** What the control plane said it has is asked in full (it answers without granting), the rest a little ahead. */
@@ -366,11 +364,6 @@ export class Shipment {
       parcel.notBefore = 0;
       if (parcel.stage === 'refused') this.#parcels.move(parcel, 'todo');
     }
-  }
-
-  /** True while a chunk that the bucket lost waits to be sent. */
-  get isUrgent(): boolean {
-    return this.#parcels.in('granted').some(({ urgent }) => urgent);
   }
 
   get hasRefused(): boolean {

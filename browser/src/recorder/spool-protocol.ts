@@ -10,6 +10,8 @@ export interface WorkerOptions {
   chunkMs: number;
   parallelPuts: number;
   resumeWindowMs: number;
+  /** Bytes a second; null: no limit. */
+  maxUploadBytesPerSecond: number | null;
 }
 
 /** A recording without its chunks. */
@@ -46,6 +48,7 @@ export interface Standing {
   foreignChunks: number;
   uploadingNow: number;
   uploadRate: number | null;
+  uploadLimit: number | null;
   flush: { count: number; p50Ms: number; worstMs: number };
   overQuota: OverQuota | null;
 }
@@ -64,6 +67,7 @@ export type ToWorker =
   | { type: 'give_up'; request: number }
   | { type: 'persisted'; persisted: boolean | null }
   | { type: 'retry' }
+  | { type: 'limit'; perSecond: number | null }
   | { type: 'online'; online: boolean }
   | { type: 'close'; request: number };
 
@@ -96,4 +100,6 @@ export type BetweenTabs =
   /** A recording was deleted: whoever writes or sends it drops it. */
   | { type: 'deleted'; id: string }
   /** Try now: a person asked for it. */
-  | { type: 'wake' };
+  | { type: 'wake' }
+  /** To the uploader: a page limits the bytes a second, or (null) no longer. */
+  | { type: 'limit'; perSecond: number | null };

@@ -19,8 +19,10 @@ export interface SafereelOptions {
   chunkMs?: number;
   /** How often MediaRecorder hands over a slice. Default 500 ms (2,000 ms in Safari, which emits empty ones below). */
   sliceMs?: number;
-  /** PUTs under way at once. Default 3. */
+  /** At most so many PUTs under way at once; how many there are follows the line. Default and most: 6. */
   parallelPuts?: number;
+  /** Uploading keeps to so many bytes a second on average. Left out: no limit. See `Safereel.limitUploads`. */
+  maxUploadBytesPerSecond?: number;
   /**
    * How long a recording found unfinished is left open, so that the page can go on with it (`RecordOptions.resume`),
    * before it is ended with what it has. Its chunks are sent meanwhile. Default 0: ended at once.
@@ -154,6 +156,8 @@ export interface Snapshot {
   uploadingNow: number;
   /** Bytes a second over the last seconds; null until known. */
   uploadRate: number | null;
+  /** Bytes a second that uploading keeps to; null: no limit. */
+  uploadLimit: number | null;
   /** Write and flush of a slice, over this visit. */
   flush: { count: number; p50Ms: number; worstMs: number };
   /** Set while the control plane takes nothing new for want of room; null when it does. */
@@ -218,6 +222,12 @@ export interface Safereel {
   discardLocal(recordingId: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Tries now instead of waiting for the backoff; a wait that the server asked for is kept. */
   retryNow(): void;
+  /**
+   * Limits uploading to so many bytes a second on average, for all tabs of this origin, or (null) no longer. Each chunk goes out
+   * as fast as the line allows; then the line rests. Recording is not touched by it.
+   * @throws RangeError for anything but null and numbers above 0.
+   */
+  limitUploads(bytesPerSecond: number | null): void;
   /** Ends the worker. Recordings under way are stopped first; nothing on disk is lost. */
   close(): Promise<void>;
 }

@@ -13,9 +13,11 @@ import { Room } from './room';
 import { Shipment } from './shipment';
 import type { ChunkState, ConnectionState, OverQuota } from './types';
 
+/** Timers take no longer wait than 2^31 ms: beyond it they would go off at once. */
+const LONGEST_TIMER_MS = 86_400_000;
+
 export class Uploader {
   readonly #events: UploaderEvents;
-  readonly #parallelPuts: number;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #signal: AbortSignal;
@@ -33,15 +35,14 @@ export class Uploader {
     events: UploaderEvents,
     options: { parallelPuts: number; signal: AbortSignal; now?: () => number; random?: () => number },
   ) {
-    const { signal, now = Date.now, random = Math.random } = options;
+    const { parallelPuts, signal, now = Date.now, random = Math.random } = options;
     this.#events = events;
-    this.#parallelPuts = options.parallelPuts;
     this.#signal = signal;
     this.#now = now;
     this.#random = random;
     this.#control = new Gate(random);
     this.#room = new Room(random, () => events.overQuota(this.overQuota));
-    this.#puts = new Puts(plane, source, events, this.#control, { signal, now, random });
+    this.#puts = new Puts(plane, source, events, this.#control, { parallelPuts, signal, now, random });
     const host = { close: ({ shipment }: Consignment) => this.close(shipment.id), run: this.#run.bind(this) };
     this.#calls = new Calls(plane, events, this.#control, this.#room, host, { signal, now });
     signal.addEventListener('abort', () => clearTimeout(this.#timer));
@@ -113,6 +114,17 @@ export class Uploader {
     return this.#puts.rate;
   }
 
+  /** Bytes a second that uploading keeps to on average; null: no limit. */
+  get limit(): number | null {
+    return this.#puts.pace.limit;
+  }
+
+  setLimit(perSecond: number | null): void {
+    this.#puts.pace.setLimit(this.#now(), perSecond);
+    this.#events.standing();
+    this.pump();
+  }
+
   /** `retryAt` in epoch ms while something waits for its next try. */
   connection(online: boolean): { connection: ConnectionState; retryAt: number | null } {
     const failing = [
@@ -166,23 +178,41 @@ export class Uploader {
     if (this.#signal.aborted) return;
     clearTimeout(this.#timer);
     const now = this.#now();
-    for (const entry of this.#byUrgency()) {
-      const { shipment, gate } = entry;
-      const free = this.#parallelPuts - this.#puts.underWay;
-      const open = this.#control.isOpen(now) && gate.isOpen(now);
-      const steps = shipment.next(now, free, open, this.#puts.gate.isOpen(now), this.#room.isOpen(now));
-      if (steps.start) this.#run(this.#calls.start(entry));
-      if (steps.grant.length > 0) this.#run(this.#calls.grant(entry, steps.grant));
-      for (const parcel of steps.puts) this.#run(this.#puts.put(entry, parcel));
-      if (steps.acks.length > 0) this.#run(this.#calls.ack(entry, steps.acks));
-      if (steps.complete) this.#run(this.#calls.complete(entry, steps.complete));
-    }
+    const entries = this.#inOrder();
+    this.#beginPuts(now, entries);
+    for (const entry of entries) this.#beginCalls(now, entry);
     this.#scheduleWake(now);
   }
 
-  /** Recordings with tickets first: what the bucket lost goes before what is only new. */
-  #byUrgency() {
-    return [...this.#consignments.values()].sort((a, b) => Number(b.shipment.isUrgent) - Number(a.shipment.isUrgent));
+  /** What is being recorded goes before what is only left over, and of those the newest (UUIDv7 sorts by birth) first. */
+  #inOrder(): Consignment[] {
+    const isLive = ({ shipment }: Consignment) => shipment.end === null;
+    return [...this.#consignments.values()].sort(
+      (a, b) => Number(isLive(b)) - Number(isLive(a)) || (a.facts.id < b.facts.id ? 1 : -1),
+    );
+  }
+
+  /** Tickets first, whatever recording they are of: what the bucket lost goes before what is only new. */
+  #beginPuts(now: number, entries: readonly Consignment[]): void {
+    for (const urgent of [true, false]) {
+      for (const entry of entries) {
+        while (this.#puts.mayBegin(now)) {
+          const parcel = entry.shipment.takePut(now, urgent);
+          if (!parcel) break;
+          this.#run(this.#puts.put(entry, parcel));
+        }
+      }
+    }
+    this.#puts.begun(now);
+  }
+
+  #beginCalls(now: number, entry: Consignment): void {
+    const open = this.#control.isOpen(now) && entry.gate.isOpen(now);
+    const steps = entry.shipment.next(now, open, this.#room.isOpen(now));
+    if (steps.start) this.#run(this.#calls.start(entry));
+    if (steps.grant.length > 0) this.#run(this.#calls.grant(entry, steps.grant));
+    if (steps.acks.length > 0) this.#run(this.#calls.ack(entry, steps.acks));
+    if (steps.complete) this.#run(this.#calls.complete(entry, steps.complete));
   }
 
   #scheduleWake(now: number): void {
@@ -190,9 +220,10 @@ export class Uploader {
     for (const { shipment, gate } of this.#consignments.values()) {
       at = Math.min(at, shipment.wakeAt(now), gate.opensAt > now ? gate.opensAt : at);
     }
-    for (const gate of [this.#control, this.#puts.gate, this.#room])
+    for (const gate of [this.#control, this.#puts.gate, this.#puts.pace, this.#room])
       if (gate.opensAt > now) at = Math.min(at, gate.opensAt);
-    if (at < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.pump(), Math.max(1, at - now));
+    if (at < Number.POSITIVE_INFINITY)
+      this.#timer = setTimeout(() => this.pump(), Math.min(Math.max(1, at - now), LONGEST_TIMER_MS));
   }
 
   /** Every step handles its own failures; what comes here is a mistake of ours and is said aloud. */

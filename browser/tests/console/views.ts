@@ -1,3 +1,4 @@
+import { EMPTY_SNAPSHOT } from '../../src/recorder/mirror';
 import type { ChunkState, ChunkView, RecordingView, Snapshot } from '../../src/recorder/types';
 
 /** A chunk of 5 s and 1 MB. */
@@ -37,6 +38,7 @@ export function view(chunks: readonly ChunkView[], safe: number, part: Partial<R
 
 export function snapshotOf(recordings: readonly RecordingView[], part: Partial<Snapshot> = {}): Snapshot {
   return {
+    ...EMPTY_SNAPSHOT,
     ready: true,
     owner: 'someone',
     connection: 'online',

@@ -98,7 +98,7 @@ test('nothing is put twice and every chunk is acked, whatever answers get lost',
     stop.abort();
     stop = new AbortController();
   }
-});
+}, 20_000);
 
 test('after a restart only what the control plane lacks is put', async () => {
   const { plane, uploader, done } = setUp();
@@ -353,4 +353,109 @@ test('a damaged file is said and kept, and the rest goes on', async () => {
   await vi.waitFor(() => expect(said).toContain('stuck chunk_damaged'));
   await vi.waitFor(() => expect(states.get(1)?.at(-1)).toBe('acked'));
   expect([...shipment.held()]).toEqual([0, 1]);
+});
+
+/** A plane whose PUTs wait until the test lets them end; answers the order in which they began. */
+function heldPuts(plane: FakeControlPlane) {
+  const began: string[] = [];
+  const waiting: (() => void)[] = [];
+  const put = plane.put.bind(plane);
+  plane.put = async (grant, body) => {
+    began.push(grant.url);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    return put(grant, body);
+  };
+  return { began, letOneEnd: () => waiting.shift()?.() };
+}
+
+const ticketFor = (id: string, seq: number) => ({
+  id: `t${id}${seq}`,
+  recording_id: id,
+  seq,
+  sha256: `s${seq}`,
+  reason: 'missing' as const,
+  put: { url: `${id}/${seq}/s${seq}`, headers: {} },
+  expires_at: '2999-01-01T00:00:00Z',
+});
+
+test('tickets go first, then what is being recorded, then what is left over, the newest first', async () => {
+  const { plane, uploader, states } = setUp();
+  for (const seq of [0, 1]) {
+    uploader.open({ ...FACTS, id: 'a-old' }, true);
+    uploader.add('a-old', sealOf(seq));
+  }
+  await vi.waitFor(() => expect(states.get(1)?.at(-1)).toBe('acked'));
+  const { began, letOneEnd } = heldPuts(plane);
+  for (const id of ['b-live', 'c-old', 'd-newer']) uploader.open({ ...FACTS, id }, id !== 'b-live');
+  for (const id of ['a-old', 'c-old', 'd-newer']) uploader.end(id, { chunkCount: 3, totalBytes: 33 });
+  for (const id of ['b-live', 'c-old', 'd-newer']) for (const seq of [0, 1, 2]) uploader.add(id, sealOf(seq));
+  uploader.add('a-old', sealOf(2));
+  await vi.waitFor(() => expect(plane.calls.filter(({ call }) => call === 'grants').length).toBeGreaterThan(4));
+  uploader.serve(ticketFor('a-old', 1));
+  const first = began.length;
+  expect(first).toBeLessThanOrEqual(2); // What was asked for first has begun: PUTs under way are not taken back.
+  for (let ended = 0; ended < 11; ended += 1) {
+    await vi.waitFor(() => expect(began.length).toBeGreaterThan(ended));
+    letOneEnd();
+  }
+  const order = began.slice(first).map((url) => url.slice(0, 3).replace(/-.*/, '') + url.split('/')[1]);
+  expect(order[0]).toBe('a1');
+  const rest = order.slice(1).map((name) => name[0]);
+  expect(rest.join('')).toMatch(/^b*d*c*a*$/);
+  expect(rest).toContain('b');
+});
+
+test('a limit is kept on average, and can be changed and taken away while sending', async () => {
+  vi.useFakeTimers();
+  try {
+    const { plane, uploader, done } = setUp();
+    uploader.setLimit(10);
+    const began: number[] = [];
+    const put = plane.put.bind(plane);
+    plane.put = (grant, body) => {
+      began.push(Date.now());
+      return put(grant, body);
+    };
+    const startedAt = Date.now();
+    send(uploader, 6); // 10, 11, 12 … bytes.
+    await vi.advanceTimersByTimeAsync(3_200);
+    expect(began.map((at) => Math.round((at - startedAt) / 100))).toEqual([0, 10, 21]);
+    uploader.setLimit(1_000);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(began).toHaveLength(5);
+    uploader.setLimit(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(began).toHaveLength(5);
+    uploader.setLimit(null);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(done.completed).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('never more PUTs at once than lanes, and fewer after the bucket was busy', async () => {
+  const { plane, uploader, done } = setUp();
+  let underWay = 0;
+  const atOnce: number[] = [];
+  const put = plane.put.bind(plane);
+  let busy = false;
+  plane.put = async (grant, body) => {
+    underWay += 1;
+    atOnce.push(underWay);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    underWay -= 1;
+    if (!busy) return put(grant, body);
+    busy = false;
+    return { kind: 'busy', retryAfterMs: 0 };
+  };
+  send(uploader, 20);
+  await vi.waitFor(() => expect(done.completed).toBe(1));
+  expect(Math.max(...atOnce)).toBe(2);
+  busy = true;
+  const shipment = uploader.open({ ...FACTS, id: 'r2' }, false);
+  for (let seq = 0; seq < 10; seq += 1) uploader.add('r2', sealOf(seq));
+  await vi.waitFor(() => expect([...shipment.held()].length).toBe(10));
+  await vi.waitFor(() => expect(plane.objects.size).toBe(30));
+  expect(atOnce.slice(23).every((count) => count === 1)).toBe(true);
 });

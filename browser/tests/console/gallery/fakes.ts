@@ -21,6 +21,7 @@ export function stillSafereel(snapshot: Snapshot): Safereel {
     delete: () => new Promise(() => undefined),
     discardLocal: () => new Promise(() => undefined),
     retryNow: () => undefined,
+    limitUploads: () => undefined,
     close: () => Promise.resolve(),
   };
 }

@@ -1,3 +1,4 @@
+import { EMPTY_SNAPSHOT } from '../../../src/recorder/mirror';
 import type { ChunkState, ChunkView, RecordingView, Snapshot } from '../../../src/recorder/types';
 
 /** Chunks of 5 s; `tail` gives the states of the last ones, all before them are released. */
@@ -61,6 +62,7 @@ export function recording(id: string, list: readonly ChunkView[], part: Partial<
 
 export function snapshot(recordings: readonly RecordingView[], part: Partial<Snapshot> = {}): Snapshot {
   return {
+    ...EMPTY_SNAPSHOT,
     ready: true,
     owner: 'someone',
     connection: 'online',
