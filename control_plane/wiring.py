@@ -35,7 +35,7 @@ from control_plane.domain.identity import ClaimRules
 from control_plane.jobs.queue import JobQueue
 from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
-from control_plane.services.auditing import AuditService, Repairs
+from control_plane.services.auditing import AuditService
 from control_plane.services.carrying import CarryService
 from control_plane.services.confirming import ConfirmService
 from control_plane.services.deleting import DeletionService
@@ -70,6 +70,7 @@ from control_plane.services.sweeping import SweepRunner
 from control_plane.services.taking_up import TakeUpService
 from control_plane.services.tickets import TicketService
 from control_plane.services.ticking import TickService
+from control_plane.services.unexpected import UnexpectedService
 
 # How long a request waits for a connection before it is told to come again.
 POOL_TIMEOUT_S = 5.0
@@ -248,8 +249,8 @@ def _build(
     takeups = TakeUpService(rebuilding, opened, prover)
     descriptions = DescriptionService(recordings, opened)
     meta = MetaKeeper(recordings, descriptions, opened, settle=settings.settle)
-    repairs = Repairs(RepairStore(database), prover, takeups, meta)
-    healing = HealService(repairs.store, opened, repairs.prover)
+    repairs = RepairStore(database)
+    healing = HealService(repairs, opened, prover)
     discrepancies = DiscrepancyService(sweeps, healing, freezing, tickets_per_sweep=settings.safereel_tickets_per_sweep)
     deletions = DeletionStore(database)
     deleting = DeletionService(deletions, grant_ttl=settings.grant_ttl)
@@ -262,12 +263,12 @@ def _build(
         discrepancies,
         opened,
         sweeping,
+        unexpected=UnexpectedService(sweeps, repairs, prover, takeups, purges, settle=settings.settle),
+        meta=meta,
         work=work,
-        repairs=repairs,
-        purges=purges,
         settle=settings.settle,
     )
-    reading = FixityService(runner, fixity, sweeps, discrepancies, repairs.prover, plan=settings.reading_plan)
+    reading = FixityService(runner, fixity, sweeps, discrepancies, prover, plan=settings.reading_plan)
     stale = Staleness(worker=settings.worker_silent, audit_round=settings.audit_stale)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
@@ -299,7 +300,7 @@ def _build(
         retention=RetentionService(RetentionStore(database), deleting, rules=settings.retention),
         deployment=deployment,
         rebuild=RebuildService(
-            RebuildStores(rebuilding, sweeps, repairs.store, deployments), deployment, opened, takeups, prover
+            RebuildStores(rebuilding, sweeps, repairs, deployments), deployment, opened, takeups, prover
         ),
         confirm=confirm,
         audit=audit,

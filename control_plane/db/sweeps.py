@@ -53,9 +53,14 @@ class AuditStaging:
         rows = await self._rows("audit_doubts", {"after": after, "limit": limit})
         return [(row["key"], chunk_of(row)) for row in rows]
 
-    async def unexpected(self, settle: timedelta, limit: int) -> Sequence[str]:
-        """Listed keys, older than the settle time, that no chunk acked at the snapshot has."""
-        return [row["key"] for row in await self._rows("audit_unexpected", {"settle": settle, "limit": limit})]
+    async def gather_unexpected(self, settle: timedelta) -> None:
+        """Sets apart the listed keys, older than the settle time, that no chunk acked at the snapshot has."""
+        await self._database.execute("audit_gather_unexpected", {"settle": settle}, on=self._connection)
+
+    async def unexpected(self, *, after: str | None, until: str | None, limit: int) -> Sequence[str]:
+        """Of those set apart: the first ones after `after`, up to `until`, in order."""
+        params = {"after": after, "until": until, "limit": limit}
+        return [row["key"] for row in await self._rows("audit_unexpected", params)]
 
     async def forget_cleared(self, started_at: datetime) -> int:
         """Forgets sightings, made before the sweep started, of chunks that are now listed as they were acked."""
@@ -136,6 +141,7 @@ class SweepStore:
         async with self._database.connection() as connection:
             await self._database.execute("audit_expect_table", {}, on=connection)
             await self._database.execute("audit_listed_table", {}, on=connection)
+            await self._database.execute("audit_unexpected_table", {}, on=connection)
             try:
                 yield AuditStaging(self._database, connection)
             finally:
@@ -148,6 +154,12 @@ class SweepStore:
         assert row is not None, "a count answers one row"
         size: int = row["chunks"]
         return size
+
+    async def resume_after(self, unit: Shards) -> str | None:
+        """Behind which unexpected key the last audit of this unit stopped; None: it came to the end."""
+        params = {"unit": str(unit), "first_shard": unit.first, "last_shard": unit.last}
+        row = await self._database.row("audit_resume_after", params)
+        return None if row is None else row["resume_after"]
 
     async def chunks_of(self, keys: Sequence[ChunkKey]) -> Mapping[ChunkKey, Chunk]:
         """The ledger's chunk of each key, as long as segment, size and digest are the ledger's too."""

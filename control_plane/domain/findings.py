@@ -51,7 +51,11 @@ class Handled:
 
 @dataclass(slots=True)
 class Observation:
-    """What a sweep saw, gathered while it runs; `shards`: which of them it has gone through, first and last."""
+    """What a sweep saw, gathered while it runs; `shards`: which of them it has gone through, first and last.
+
+    `resume_after`: of each unit of an audit in which there was more to try than one audit may, the key behind which a later
+    one goes on.
+    """
 
     looked_at: int = 0
     confirmed: int = 0
@@ -70,6 +74,7 @@ class Observation:
     discrepancies: dict[str, int] = field(default_factory=dict)
     unexpected: dict[str, int] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
+    resume_after: dict[str, str] = field(default_factory=dict)
 
     def note(self, findings: Sequence[Finding]) -> None:
         """Counts findings by verdict. They are not kept: of an emptied bucket there is one for each chunk of the ledger."""
@@ -138,4 +143,5 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "unexpected": dict(seen.unexpected),
         "samples": list(seen.samples),
         "truncated": seen.truncated,
+        "resume_after": dict(seen.resume_after),
     }

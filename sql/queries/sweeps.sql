@@ -84,8 +84,11 @@ create temp table if not exists audit_expected (
 -- name: audit_listed_table
 create temp table if not exists audit_listed (key text, size bigint, etag text, last_modified timestamptz)
 
+-- name: audit_unexpected_table
+create temp table if not exists audit_unexpected (key text primary key)
+
 -- name: audit_clear
-truncate audit_expected, audit_listed
+truncate audit_expected, audit_listed, audit_unexpected
 
 -- name: audit_snapshot
 -- What should be in these shards, as committed before the listing begins.
@@ -190,13 +193,29 @@ delete from sightings s
    and l.size = e.size and l.etag = e.etag
    and s.verdict in ('missing', 'size_differs', 'etag_differs') and s.read_again_at is null
 
--- name: audit_unexpected
--- Listed, old enough, and not acked at the snapshot: keys for the caller to tell apart.
-select l.key, l.size from audit_listed l
+-- name: audit_gather_unexpected
+-- Listed, old enough, and not acked at the snapshot: keys for the caller to tell apart. None of S3's is longer, and no index
+-- takes much longer ones.
+insert into audit_unexpected
+select l.key from audit_listed l
  where not exists (select from audit_expected e where e.key = l.key)
    and l.last_modified < now() - %(settle)s::interval
- order by l.key
+   and octet_length(l.key) <= 1024
+on conflict do nothing
+
+-- name: audit_unexpected
+select key from audit_unexpected
+ where (%(after)s::text is null or key > %(after)s::text) and (%(until)s::text is null or key <= %(until)s::text)
+ order by key
  limit %(limit)s
+
+-- name: audit_resume_after
+-- What the latest audit that went through this unit said of it.
+select report->'resume_after'->>%(unit)s as resume_after from sweeps
+ where kind = 'audit' and not dry_run and outcome = 'decided'
+   and first_shard <= %(first_shard)s and last_shard >= %(last_shard)s
+ order by started_at desc
+ limit 1
 
 -- name: audit_size
 select (select count(*) from audit_expected) as expected, (select count(*) from audit_listed) as listed
