@@ -1,17 +1,33 @@
-"""The live system, shared by tests that leave it whole: each uses a browser profile, and so a recorder, of its own."""
+"""The live system, shared by tests that leave it whole: each uses a browser profile, and so a recorder, of its own.
 
+Every test that asks for an `engine`, or for something that rests on it, can run in Chromium and in Firefox. By default those
+marked `both_engines` run in both and the others, for time's sake, in Chromium; `make test-firefox` (ENGINE=firefox) runs all in
+Firefox.
+"""
+
+import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Browser
+from tests.support.browser import Browser, Engine, Launch
 from tests.support.live import System, up
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage, build_embedding_page
 from tests.support.site import serve_folder
 from tests.support.witness import Witness
 
 HERE = Path(__file__).parent
+ONLY = os.environ.get("ENGINE")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which engines a test runs in."""
+    if "engine" in metafunc.fixturenames:
+        in_both = metafunc.definition.get_closest_marker("both_engines") is not None
+        engines = [ONLY] if ONLY else ["chromium", "firefox"] if in_both else ["chromium"]
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +37,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.flaky(reruns=1))
+            if ONLY and "engine" not in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason="the same in every engine"))
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The browser engine of this test."""
+    name: Engine = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def launch(engine: Engine) -> Launch:
+    """Starts a browser of that engine on a profile."""
+    return partial(Browser.launch, engine=engine)
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +89,9 @@ def profile(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def browser(profile: Path) -> Iterator[Browser]:
+def browser(profile: Path, launch: Launch) -> Iterator[Browser]:
     """A browser on that profile."""
-    with Browser.launch(profile) as browser:
+    with launch(profile) as browser:
         yield browser
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.browser import Browser
+from tests.support.browser import Launch
 from tests.support.live import PAGE_OWNER, System, get, until
 from tests.support.recorder_pages import SLOW_S, ConsolePage, EmbeddedPage
 from tests.support.witness import Witness
@@ -210,9 +210,9 @@ def test_an_embedding_page_deletes_what_it_records(embed: Callable[..., Embedded
 
 
 def test_a_device_that_was_off_drops_it_when_it_returns(
-    profile: Path, system: System, site: str, witness: Witness
+    launch: Launch, profile: Path, system: System, site: str, witness: Witness
 ) -> None:
-    with Browser.launch(profile) as killed:
+    with launch(profile) as killed:
         page = EmbeddedPage.open(killed, site, system, witness)
         recording_id = page.record()
         page.wait_view(recording_id, "chunks.some((c) => c.state === 'acked' || c.state === 'confirmed')")
@@ -225,7 +225,7 @@ def test_a_device_that_was_off_drops_it_when_it_returns(
     assert_gone(system, recording_id)
 
     before = len(system.bucket.log())
-    with Browser.launch(profile) as second:
+    with launch(profile) as second:
         page = EmbeddedPage.open(second, site, system, witness)
         until("nothing of it in OPFS", lambda: files_of(page, recording_id) == [], timeout=SLOW_S)
         assert page.page.evaluate("safereel.snapshot().recordings.length") == 0

@@ -1,10 +1,12 @@
-"""A browser killed while it records: what was flushed is found, sent and complete at the next visit, by itself."""
+"""A browser killed while it records: what was flushed is found, sent and complete at the next visit, by itself.
+
+`test_kills.py` kills at random moments and in other ways.
+"""
 
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.browser import Browser
+from tests.support.browser import Launch
 from tests.support.films import decode
 from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage
@@ -20,16 +22,16 @@ def assert_kept(segment: bytes, flushed: int, given: bytes) -> None:
 
 
 def test_what_was_flushed_is_sent_at_the_next_visit(
-    profile: Path, system: System, witness: Witness, tmp_path: Path
+    launch: Launch, profile: Path, system: System, witness: Witness, tmp_path: Path
 ) -> None:
-    with Browser.launch(profile) as killed:
+    with launch(profile) as killed:
         console = ConsolePage.open(killed, system, witness)
         recording_id = console.start()
         until("enough flushes", lambda: len(witness.entries("flushed")) >= FLUSHES)
         killed.kill()
     flushed = witness.flushed(recording_id)[0]
 
-    with Browser.launch(profile) as second:
+    with launch(profile) as second:
         console = ConsolePage.open(second, system, witness)
         notice = "[data-testid=recovered-notice]"
         console.page.wait_for(f"document.querySelector('{notice}')?.dataset.id === '{recording_id}'")
@@ -44,32 +46,11 @@ def test_what_was_flushed_is_sent_at_the_next_visit(
     assert [entry["recordingId"] for entry in witness.entries("recovered")] == [recording_id]
 
 
-def test_killed_while_offline_nothing_flushed_is_lost(
-    profile: Path, system: System, site: str, witness: Witness
-) -> None:
-    with Browser.launch(profile) as killed:
-        page = EmbeddedPage.open(killed, site, system, witness)
-        recording_id = page.record()
-        system.api.cut()
-        system.bucket.cut()
-        until("enough flushes", lambda: len(witness.entries("flushed")) >= FLUSHES)
-        killed.kill()
-    flushed = witness.flushed(recording_id)[0]
-    system.heal()
-
-    with Browser.launch(profile) as second:
-        EmbeddedPage.open(second, site, system, witness)
-        system.until(recording_id, lambda told: bool(told["complete"]))
-
-    (segment,) = system.segments(recording_id)
-    assert_kept(segment, flushed, witness.runs()[0])
-
-
 def test_a_recording_killed_with_an_empty_spool_goes_on_with_the_next_number(
-    profile: Path, system: System, site: str, witness: Witness
+    launch: Launch, profile: Path, system: System, site: str, witness: Witness
 ) -> None:
     options = {"resumeWindowMs": 600_000}
-    with Browser.launch(profile) as killed:
+    with launch(profile) as killed:
         page = EmbeddedPage.open(killed, site, system, witness, options=options)
         recording_id = page.record()
         page.wait_view(recording_id, "chunks.filter((c) => c.state === 'released').length >= 2")
@@ -77,7 +58,7 @@ def test_a_recording_killed_with_an_empty_spool_goes_on_with_the_next_number(
     before = {chunk.seq: chunk.sha256 for chunk in system.stored(recording_id)}
     flushed = witness.flushed(recording_id)[0]
 
-    with Browser.launch(profile) as second:
+    with launch(profile) as second:
         page = EmbeddedPage.open(second, site, system, witness, options=options)
         assert page.record(resume=recording_id) == recording_id
         page.wait_view(recording_id, "chunks.filter((c) => c.segment === 1 && c.state === 'released').length >= 1")
@@ -94,18 +75,3 @@ def test_a_recording_killed_with_an_empty_spool_goes_on_with_the_next_number(
     assert resumed == given_after
     assert "chunk_conflict" not in witness.problems()
     assert b"chunk_conflict" not in b"".join(x.answer for x in system.api.log() if recording_id in x.path)
-
-
-def test_a_crashed_tab_is_taken_over_by_the_next_one(
-    browser: Browser, system: System, witness: Witness, embed: Callable[..., EmbeddedPage]
-) -> None:
-    page = embed()
-    recording_id = page.record()
-    until("some flushes", lambda: len(witness.entries("flushed")) >= FLUSHES)
-    page.page.crash()
-    flushed = witness.flushed(recording_id)[0]
-
-    embed()
-    system.until(recording_id, lambda told: bool(told["complete"]))
-    (segment,) = system.segments(recording_id)
-    assert_kept(segment, flushed, witness.runs()[0])

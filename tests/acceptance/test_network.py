@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.embedded import EmbeddedStack
-from tests.support.browser import Browser
+from tests.support.browser import Browser, Launch
 from tests.support.live import System, served, until
 from tests.support.proxy import CutBody, Delay, Drop, Exchange, Fault, FaultProxy, ForwardThenDrop, Hold, Respond, Slow
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage
@@ -20,9 +20,9 @@ LONGEST_GAP_MS = 2_000
 
 
 @pytest.fixture(scope="module")
-def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def one_browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser for the tests here that leave nothing on disk."""
-    with Browser.launch(tmp_path_factory.mktemp("profile")) as browser:
+    with launch(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 
@@ -52,6 +52,7 @@ def struck(proxy: FaultProxy, fault: Fault, since: float) -> list[Exchange]:
     return [x for x in proxy.log() if x.fault == fault.name and x.at >= since]
 
 
+@pytest.mark.both_engines
 def test_cut_and_back_recording_goes_on_and_spills_to_disk(console: ConsolePage) -> None:
     recording_id = console.start()
     until("some slices", lambda: len(console.witness.slices()) > 2)

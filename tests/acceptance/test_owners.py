@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from control_plane.embedded import EmbeddedStack
-from tests.support.browser import Browser, Page
+from tests.support.browser import Browser, Launch, Page
 from tests.support.live import System, get, served, until
 from tests.support.proxy import Drop
 from tests.support.recorder_pages import SLOW_S, EmbeddedPage
@@ -18,11 +18,11 @@ def names(system: System, owner: str) -> set[str]:
 
 
 def test_two_people_on_two_devices_do_not_see_each_other(
-    browser: Browser, system: System, site: str, tmp_path: Path
+    browser: Browser, launch: Launch, system: System, site: str, tmp_path: Path
 ) -> None:
     ada_witness, bob_witness = Witness(tmp_path / "ada"), Witness(tmp_path / "bob")
     ada = EmbeddedPage.open(browser, site, system, ada_witness, owner="ada")
-    with Browser.launch(tmp_path / "other") as other:
+    with launch(tmp_path / "other") as other:
         bob = EmbeddedPage.open(other, site, system, bob_witness, owner="bob")
         of_ada, of_bob = ada.record(), bob.record()
         for page, recording_id, owner in ((ada, of_ada, "ada"), (bob, of_bob, "bob")):

@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.browser import Browser
 from tests.support.films import decode
 from tests.support.live import DIST, System, until
@@ -19,6 +21,7 @@ def recorded_ms(console: ConsolePage) -> int:
     return max(times) - min(times) if times else 0
 
 
+@pytest.mark.both_engines
 def test_every_recorded_byte_is_in_the_bucket_and_none_is_left_here(console: ConsolePage, tmp_path: Path) -> None:
     recording_id = console.start()
     until("all recorded", lambda: recorded_ms(console) > RECORDED_MS)
@@ -43,6 +46,7 @@ def test_every_recorded_byte_is_in_the_bucket_and_none_is_left_here(console: Con
     assert (seen.errors, seen.failed_requests, console.witness.problems()) == ((), (), [])
 
 
+@pytest.mark.both_engines
 def test_nothing_is_said_about_a_chunk_before_it_is_on_disk_and_read_back(
     browser: Browser, system: System, witness: Witness
 ) -> None:

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +46,12 @@ CHROMIUM_ARGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
+# Firefox needs no flags to run as root. Colour schemes and crashes are not in WebDriver BiDi: its own scripts must help.
+FIREFOX_ARGS = ("--remote-allow-system-access",)
+
 Engine = Literal["chromium", "firefox"]
+Launch = Callable[[Path], "Browser"]
+"""Starts a browser on a profile; which engine it has was settled before."""
 WaitUntil = Literal["load", "domcontentloaded", "networkidle0", "networkidle2"]
 Scheme = Literal["light", "dark"]
 
@@ -300,7 +305,7 @@ class Page:
         self._call("bring_to_front")
 
     def crash(self) -> None:
-        """Ends this tab's renderer as a crash does (Chromium only); the tab can then only be closed."""
+        """Ends this tab's renderer as a crash does, in Firefox with all tabs of its site; it can then only be closed."""
         self._call("crash")
 
     def close(self, *, run_before_unload: bool = False) -> None:
@@ -333,7 +338,7 @@ class Browser:
         profile.mkdir(parents=True, exist_ok=True)
         if executable is None:
             executable = parts.chromium() if engine == "chromium" else parts.firefox()
-        own = CHROMIUM_ARGS if engine == "chromium" else ()
+        own = CHROMIUM_ARGS if engine == "chromium" else FIREFOX_ARGS
         driver = _Driver()
         try:
             started = driver.call(
@@ -353,6 +358,11 @@ class Browser:
     def driver_pid(self) -> int:
         """The id of the process between this one and the browser."""
         return self._driver.pid
+
+    @property
+    def runs(self) -> bool:
+        """False once it was killed or closed."""
+        return processes.is_running(self.pid)
 
     def new_page(self, url: str | None = None, *, timeout: float = TIMEOUT_S) -> Page:
         """Opens a tab, and `url` in it if given."""

@@ -23,6 +23,8 @@ const FIREFOX_PREFS = {
 };
 
 let browser;
+/** What Firefox does for scripts of its own and WebDriver BiDi has no words for; null in Chromium. */
+let firefox = null;
 let nextPage = 1;
 const pages = new Map();
 
@@ -52,6 +54,34 @@ function collect(page) {
   return seen;
 }
 
+/** Runs scripts in Firefox's own window, where a page's tab is `tab`. Needs `--remote-allow-system-access`. */
+async function inFirefox() {
+  const { connection } = browser;
+  const windows = await connection.send('browsingContext.getTree', { 'moz:scope': 'chrome', maxDepth: 0 });
+  const target = { context: windows.result.contexts[0].context };
+  const tabs = 'ChromeUtils.importESModule("chrome://remote/content/shared/NavigableManager.sys.mjs").NavigableManager';
+  return async (page, script) => {
+    const tab = `${tabs}.getBrowsingContextById(${JSON.stringify(page.mainFrame()._id)})`;
+    const expression = `((tab) => ${script})(${tab})`;
+    const { result } = await connection.send('script.evaluate', { expression, target, awaitPromise: true });
+    if (result.type !== 'success') throw new Error(result.exceptionDetails.text);
+    return result.result.value;
+  };
+}
+
+/** Colour scheme and motion as the person would have chosen them in their system. */
+async function prefer(page, scheme, reducedMotion) {
+  if (firefox) {
+    await firefox(page, `void (tab.prefersColorSchemeOverride = '${scheme}')`);
+    await firefox(page, `void Services.prefs.setIntPref('ui.prefersReducedMotion', ${reducedMotion ? 1 : 0})`);
+    return;
+  }
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: scheme },
+    { name: 'prefers-reduced-motion', value: reducedMotion ? 'reduce' : 'no-preference' },
+  ]);
+}
+
 /** A value as the answer's JSON can hold it: `undefined` becomes null. */
 const plain = (value) => (value === undefined ? null : value);
 
@@ -64,6 +94,7 @@ const methods = {
         ? { browser: 'firefox', protocol: 'webDriverBiDi', extraPrefsFirefox: FIREFOX_PREFS }
         : { browser: 'chrome', pipe: true };
     browser = await puppeteer.launch({ ...common, ...signals, ...own, defaultViewport: { width: 1280, height: 800 } });
+    firefox = engine === 'firefox' ? await inFirefox() : null;
     return { pid: browser.process().pid, version: await browser.version() };
   },
   async new_page() {
@@ -147,10 +178,7 @@ const methods = {
   async viewport(params) {
     const { page } = pageOf(params);
     await page.setViewport({ width: params.width, height: params.height, deviceScaleFactor: params.scale });
-    await page.emulateMediaFeatures([
-      { name: 'prefers-color-scheme', value: params.scheme },
-      { name: 'prefers-reduced-motion', value: params.reduced_motion ? 'reduce' : 'no-preference' },
-    ]);
+    await prefer(page, params.scheme, params.reduced_motion);
     return null;
   },
   async seen(params) {
@@ -168,9 +196,13 @@ const methods = {
       id: v.id, impact: v.impact ?? '', help: v.help, nodes: v.nodes.map((n) => n.html + ' :: ' + n.failureSummary) })))`;
     return await page.evaluate(run);
   },
-  /** Ends the page's renderer as a crash does. Chromium only. */
+  /** Ends the page's renderer as a crash does. Firefox ends all tabs of the same site with it. */
   async crash(params) {
     const { page } = pageOf(params);
+    if (firefox) {
+      process.kill(await firefox(page, 'tab.currentWindowGlobal.osPid'), 'SIGKILL');
+      return null;
+    }
     const crashed = new Promise((resolve) => page.once('error', resolve));
     void page.goto('chrome://crash').catch(() => undefined);
     await crashed;

@@ -1,4 +1,4 @@
-"""The parts that tests need and neither pip nor npm brings: Chromium, ffprobe, SPIN and a C compiler.
+"""The parts that tests need and neither pip nor npm brings: Chromium, Firefox, ffprobe, SPIN and a C compiler.
 
 `python -m tests.support.parts` installs those that are missing, and fails naming what it could not get.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ROOT / ".cache" / "browsers"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOX_NAMES = ("firefox-esr", "firefox")
 
 
 class MissingPart(Exception):
@@ -21,28 +22,34 @@ class MissingPart(Exception):
 
 def chromium() -> Path:
     """The Chromium to drive: `$SAFEREEL_CHROMIUM`, else the first on the path, else the one downloaded."""
-    named = os.environ.get("SAFEREEL_CHROMIUM")
-    if named:
-        if not os.access(named, os.X_OK):
-            raise MissingPart(f"SAFEREEL_CHROMIUM names {named}, which cannot be run.")
-        return Path(named)
-    on_path = (shutil.which(name) for name in CHROMIUM_NAMES)
-    downloaded = (str(path) for path in sorted(BROWSERS.glob("chrome/*/*/chrome"), reverse=True))
-    found = next((path for path in (*on_path, *downloaded) if path), None)
+    found = _browser("SAFEREEL_CHROMIUM", CHROMIUM_NAMES, "chrome/*/*/chrome")
     if found is None:
         raise MissingPart(
             "Chromium is missing: install it (Debian: apt-get install chromium), "
             "or name a Chrome or Chromium in SAFEREEL_CHROMIUM."
         )
-    return Path(found)
+    return found
 
 
 def firefox() -> Path:
-    """The Firefox to drive: `$SAFEREEL_FIREFOX`, else the first on the path. `main` does not install it."""
-    named = os.environ.get("SAFEREEL_FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
-    if named is None:
-        raise MissingPart("Firefox is missing: install it (Debian: apt-get install firefox-esr).")
-    return Path(named)
+    """The Firefox to drive: `$SAFEREEL_FIREFOX`, else the first on the path, else the one downloaded."""
+    found = _browser("SAFEREEL_FIREFOX", FIREFOX_NAMES, "firefox/*/*/firefox")
+    if found is None:
+        raise MissingPart(
+            "Firefox is missing: install it (Debian: apt-get install firefox-esr), or name one in SAFEREEL_FIREFOX."
+        )
+    return found
+
+
+def _browser(variable: str, names: Sequence[str], downloaded: str) -> Path | None:
+    """The one that the variable names, else the first on the path, else the newest in `BROWSERS`."""
+    named = os.environ.get(variable)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise MissingPart(f"{variable} names {named}, which cannot be run.")
+        return Path(named)
+    on_path = (Path(found) for name in names if (found := shutil.which(name)))
+    return next(iter((*on_path, *sorted(BROWSERS.glob(downloaded), reverse=True))), None)
 
 
 def ffprobe() -> Path:
@@ -72,11 +79,13 @@ def gcc() -> Path:
 def main() -> int:
     """Installs what is missing; 0 if all parts are there afterwards."""
     apt = list(_apt_get())
-    chromium_ways = [*(_apt_install(cmd, "chromium", "fonts-liberation") for cmd in apt), _download_chrome]
+    chromium_ways = [*(_apt_install(cmd, "chromium", "fonts-liberation") for cmd in apt), _download("chrome")]
+    firefox_ways = [*(_apt_install(cmd, "firefox-esr", "fonts-liberation") for cmd in apt), _download("firefox")]
     ffprobe_ways = [_apt_install(cmd, "ffmpeg") for cmd in apt]
     spin_ways = [_apt_install(cmd, "spin") for cmd in apt]
     gcc_ways = [_apt_install(cmd, "gcc", "libc6-dev") for cmd in apt]
-    wanted = ((chromium, chromium_ways), (ffprobe, ffprobe_ways), (spin, spin_ways), (gcc, gcc_ways))
+    browsers = ((chromium, chromium_ways), (firefox, firefox_ways))
+    wanted = (*browsers, (ffprobe, ffprobe_ways), (spin, spin_ways), (gcc, gcc_ways))
     missing = [problem for find, ways in wanted if (problem := _ensure(find, ways)) is not None]
     for problem in missing:
         sys.stderr.write(f"{problem}\n")
@@ -119,10 +128,13 @@ def _apt_install(apt: Sequence[str], *packages: str) -> Callable[[], None]:
     return install
 
 
-def _download_chrome() -> None:
-    _say("Downloading Chrome into .cache/browsers …")
-    installer = ROOT / "browser" / "node_modules" / ".bin" / "browsers"
-    _run([str(installer), "install", "chrome@stable", "--path", str(BROWSERS)])
+def _download(browser: str) -> Callable[[], None]:
+    def download() -> None:
+        _say(f"Downloading {browser} into .cache/browsers …")
+        installer = ROOT / "browser" / "node_modules" / ".bin" / "browsers"
+        _run([str(installer), "install", f"{browser}@stable", "--path", str(BROWSERS)])
+
+    return download
 
 
 def _run(command: Sequence[str]) -> None:
