@@ -45,6 +45,10 @@ test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those i
 	@cd browser && npm test --silent
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
+.PHONY: test-firefox
+test-firefox: node-there $(INSTALLED) $(PAGE) test-parts ## Runs in Firefox what `make test` runs in Chromium alone
+	@ENGINE=firefox .venv/bin/python -m pytest tests/acceptance $(PYTEST_ARGS)
+
 .PHONY: check
 check: node-there $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks
 	.venv/bin/ruff check .
@@ -80,6 +84,10 @@ model: $(INSTALLED) test-parts ## Searches all states of the protocol's model: s
 .PHONY: campaign-faults
 campaign-faults: $(INSTALLED) ## Lives LIVES (300) random lives of chunks in which everything may fail at any step
 	@FAULTS=$(or $(LIVES),300) .venv/bin/python -m pytest tests/integration/test_faults.py -q
+
+.PHONY: campaign-kill
+campaign-kill: node-there $(INSTALLED) $(PAGE) test-parts ## Kills each browser KILLS (50) times while it records; SEED= repeats one
+	@KILLS=$(or $(KILLS),50) SEED=$(SEED) .venv/bin/python -m pytest tests/acceptance/test_kills.py -s -q
 
 .PHONY: format
 format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format

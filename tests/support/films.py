@@ -4,6 +4,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support import parts
 
@@ -21,11 +22,24 @@ class Stream:
 
 def decode(data: bytes, folder: Path) -> dict[str, Stream]:
     """The streams by kind. Raises with ffprobe's words if it cannot read them."""
+    streams = _probe(data, folder, "-count_frames", "stream=codec_type,codec_name,nb_read_frames")["streams"]
+    return {s["codec_type"]: Stream(s["codec_type"], s["codec_name"], int(s.get("nb_read_frames", 0))) for s in streams}
+
+
+def ends_at(data: bytes, folder: Path) -> float:
+    """Up to which second of its own time the film has all of its streams. Raises as `decode`."""
+    ends: dict[int, float] = {}
+    for packet in _probe(data, folder, "-show_packets", "packet=stream_index,pts_time,duration_time")["packets"]:
+        end = float(packet["pts_time"]) + float(packet.get("duration_time", 0))
+        ends[packet["stream_index"]] = max(end, ends.get(packet["stream_index"], 0))
+    return min(ends.values(), default=0)
+
+
+def _probe(data: bytes, folder: Path, how: str, entries: str) -> Any:
     file = folder / "film"
     file.write_bytes(data)
-    wanted = ["-count_frames", "-show_entries", "stream=codec_type,codec_name,nb_read_frames", "-of", "json"]
     done = subprocess.run(
-        [str(parts.ffprobe()), "-v", "error", *wanted, str(file)],
+        [str(parts.ffprobe()), "-v", "error", how, "-show_entries", entries, "-of", "json", str(file)],
         check=False,
         capture_output=True,
         text=True,
@@ -33,5 +47,4 @@ def decode(data: bytes, folder: Path) -> dict[str, Stream]:
     )
     if done.returncode != 0:
         raise AssertionError(f"ffprobe cannot read {len(data)} bytes: {done.stderr}")
-    streams = json.loads(done.stdout)["streams"]
-    return {s["codec_type"]: Stream(s["codec_type"], s["codec_name"], int(s.get("nb_read_frames", 0))) for s in streams}
+    return json.loads(done.stdout)

@@ -25,7 +25,7 @@ def serve_pages(pages: Mapping[str, str]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Tests look at what the browser saw."""
 
-    with _serving(Handler) as origin:
+    with serving(Handler) as origin:
         yield origin
 
 
@@ -40,12 +40,13 @@ def serve_folder(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Tests look at what the browser saw."""
 
-    with _serving(Handler) as origin:
+    with serving(Handler) as origin:
         yield origin
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Runs a handler on 127.0.0.1; yields the origin."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
