@@ -1,5 +1,7 @@
 """boto3's client, for calls that are not hot: provisioning, versions, and looking at how a bucket is set up. Blocking."""
 
+import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 CONNECT_S = 3
 # These calls take milliseconds; some stores take seconds to make a bucket.
 READ_S = 10
+# A session reads boto3's descriptions of S3, 0.1 s of CPU, and may not make two clients at once.
+_making = threading.Lock()
+
+
+@cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
+
 
 
 def open_client(
@@ -26,20 +36,21 @@ def open_client(
     call_s: float = READ_S,
 ) -> "S3Client":
     """A client to be closed; each call may take `call_s` and is made up to `tries` times. `ValueError` for a bad `endpoint`."""
-    return boto3.session.Session().client(  # of its own: the one that boto3 shares is not for several threads
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.session_token,
-        config=Config(
-            connect_timeout=min(CONNECT_S, call_s),
-            read_timeout=call_s,
-            retries={"total_max_attempts": tries, "mode": "standard"},
-            s3={"addressing_style": addressing.value},
-            # R2 and others refuse the checksums that boto3 adds by itself.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    with _making:
+        return _session().client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+            config=Config(
+                connect_timeout=min(CONNECT_S, call_s),
+                read_timeout=call_s,
+                retries={"total_max_attempts": tries, "mode": "standard"},
+                s3={"addressing_style": addressing.value},
+                # R2 and others refuse the checksums that boto3 adds by itself.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
