@@ -37,6 +37,13 @@ def settings(stack: EmbeddedStack, template: None) -> Iterator[Settings]:
         yield settings_for(stack, url, bucket)
 
 
+@pytest.fixture(scope="module")
+def shared_settings(stack: EmbeddedStack, template: None) -> Iterator[Settings]:
+    """Settings on a database and a bucket for all tests of a module: for those that look at answers, not at what is stored."""
+    with fresh_database(stack) as url, fresh_bucket(stack) as bucket:
+        yield settings_for(stack, url, bucket)
+
+
 @pytest.fixture
 async def running(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
     """A served control plane."""

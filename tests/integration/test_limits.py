@@ -25,10 +25,17 @@ LISTED = "https://app.example.com"
 START = {"recorder_id": str(uuid4()), "source": "recorder", "mime_type": "video/webm"}
 
 
-@pytest.fixture
-async def open_to_pages(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Running]:
+@pytest.fixture(scope="module")
+async def running(stack: EmbeddedStack, shared_settings: Settings) -> AsyncIterator[Running]:
+    """One for all that change nothing."""
+    async with running_plane(stack, shared_settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def open_to_pages(stack: EmbeddedStack, shared_settings: Settings) -> AsyncIterator[Running]:
     """A control plane that pages of one other origin may call."""
-    async with running_plane(stack, settings.model_copy(update={"safereel_page_origins": (LISTED,)})) as found:
+    async with running_plane(stack, shared_settings.model_copy(update={"safereel_page_origins": (LISTED,)})) as found:
         yield found
 
 
@@ -96,9 +103,9 @@ async def test_a_batch_is_one_call(stack: EmbeddedStack, settings: Settings) -> 
         assert {grant.state for grant in granted} == {"granted"}
 
 
-async def test_a_store_that_is_down_is_never_an_error(stack: EmbeddedStack, settings: Settings) -> None:
+async def test_a_store_that_is_down_is_never_an_error(stack: EmbeddedStack, shared_settings: Settings) -> None:
     update = {"safereel_rate_limit": 1, "safereel_rate_limit_store": "redis://127.0.0.1:1/0"}
-    async with running_plane(stack, Settings(**{**settings.model_dump(), **update})) as running:
+    async with running_plane(stack, Settings(**{**shared_settings.model_dump(), **update})) as running:
         for _ in range(5):
             status, headers, _ = await ask(running, "GET", "/v1/me")
             assert status == 200
@@ -178,8 +185,10 @@ async def test_the_id_stands_in_the_log(running: Running, monkeypatch: pytest.Mo
     }
 
 
-async def test_hsts_is_said_where_it_is_set(stack: EmbeddedStack, settings: Settings) -> None:
-    async with running_plane(stack, settings.model_copy(update={"safereel_hsts_max_age_s": 31_536_000})) as running:
+async def test_hsts_is_said_where_it_is_set(stack: EmbeddedStack, shared_settings: Settings) -> None:
+    async with running_plane(
+        stack, shared_settings.model_copy(update={"safereel_hsts_max_age_s": 31_536_000})
+    ) as running:
         assert (await ask(running, "GET", "/health/live"))[1]["strict-transport-security"] == "max-age=31536000"
 
 
@@ -253,9 +262,9 @@ async def test_any_other_origin_may_not(open_to_pages: Running, origin: str) -> 
 @pytest.mark.parametrize(
     "origin", ["*", "null", "https://a.example/path", "file://", "https://*.example", "https://A.example"]
 )
-def test_what_is_no_origin_cannot_be_listed(settings: Settings, origin: str) -> None:
+def test_what_is_no_origin_cannot_be_listed(shared_settings: Settings, origin: str) -> None:
     with pytest.raises(ValueError, match="is not an origin"):
-        Settings(**{**settings.model_dump(), "safereel_page_origins": origin})
+        Settings(**{**shared_settings.model_dump(), "safereel_page_origins": origin})
 
 
 # --- bounds on heads, bodies and time
@@ -297,8 +306,8 @@ async def test_a_head_that_never_ends_is_not_waited_for(running: Running, monkey
     assert head.headers["connection"] == "close"
 
 
-async def test_a_body_that_stalls_is_not_waited_for(stack: EmbeddedStack, settings: Settings) -> None:
-    async with running_plane(stack, settings.model_copy(update={"safereel_request_timeout_ms": 300})) as running:
+async def test_a_body_that_stalls_is_not_waited_for(stack: EmbeddedStack, shared_settings: Settings) -> None:
+    async with running_plane(stack, shared_settings.model_copy(update={"safereel_request_timeout_ms": 300})) as running:
         head, told = await send_raw(
             running,
             b"PUT /v1/recordings/%s HTTP/1.1\r\nhost: x\r\nauthorization: Bearer %s\r\n"

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -18,13 +17,16 @@ pytestmark = pytest.mark.anyio
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
-@pytest.fixture
-async def running(stack: EmbeddedStack, settings: Settings, tmp_path: Path) -> AsyncIterator[Running]:
+@pytest.fixture(scope="module")
+async def running(
+    stack: EmbeddedStack, shared_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """A control plane with a page and a reference."""
-    (tmp_path / "assets").mkdir()
+    built = tmp_path_factory.mktemp("page")
+    (built / "assets").mkdir()
     for name in ("index.html", "reference.html"):
-        (tmp_path / name).write_text("<!doctype html>")
-    async with running_plane(stack, settings, page_dir=tmp_path) as running:
+        (built / name).write_text("<!doctype html>")
+    async with running_plane(stack, shared_settings, page_dir=built) as running:
         yield running
 
 
