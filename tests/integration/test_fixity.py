@@ -80,7 +80,7 @@ async def send_again(recorder: Recorder, chunk: Chunk, chunks: list[Chunk]) -> N
 @pytest.fixture
 def impatient(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store reads what is damaged again and again, for ten seconds, before it answers 500."""
-    monkeypatch.setattr(running.plane.fixity._prover._bucket, "_call_s", 2.0)
+    monkeypatch.setattr(running.plane.fixity._prover._bucket, "_call_s", 1.0)
 
 
 async def rot_on_disk(stack: EmbeddedStack, running: Running, recorder: Recorder, chunk: Chunk) -> None:
