@@ -25,7 +25,6 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-
 def open_client(
     endpoint: str,
     region: str,

@@ -1,0 +1,18 @@
+"""`safereel drill`: losses, rehearsed on a live deployment."""
+
+import argparse
+
+from control_plane import drill
+from control_plane.environment import settings_of_stack_or_environment
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints how each loss was repaired; 1 if one was not."""
+    settings = settings_of_stack_or_environment(arguments.data_dir)
+    return drill.run(
+        settings,
+        owner=arguments.owner or drill.OWNER,
+        deadline_s=arguments.deadline,
+        sweeps=arguments.sweep,
+        json=arguments.json,
+    )
