@@ -53,6 +53,7 @@ class Handled:
 class Observation:
     """What a sweep saw, gathered while it runs; `shards`: which of them it has gone through, first and last.
 
+    `unknown_of_shards`: how many of the unexpected keys the ledger does not know, by number of shard, where there are any.
     `resume_after`: of each unit of an audit in which there was more to try than one audit may, the key behind which a later
     one goes on.
     """
@@ -73,6 +74,7 @@ class Observation:
     shards: Range | None = None
     discrepancies: dict[str, int] = field(default_factory=dict)
     unexpected: dict[str, int] = field(default_factory=dict)
+    unknown_of_shards: dict[str, int] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
     resume_after: dict[str, str] = field(default_factory=dict)
 
@@ -141,6 +143,7 @@ def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
         "tickets_left": handled.left,
         "releases_would_freeze": handled.would_freeze,
         "unexpected": dict(seen.unexpected),
+        "unknown_of_shards": dict(seen.unknown_of_shards),
         "samples": list(seen.samples),
         "truncated": seen.truncated,
         "resume_after": dict(seen.resume_after),

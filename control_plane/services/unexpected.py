@@ -6,14 +6,14 @@ never hides what lies behind it.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import AuditStaging, SweepStore
-from control_plane.domain.keys import ChunkKey, parse_chunk_key
+from control_plane.domain.keys import ChunkKey, parse_chunk_key, shard_of
 from control_plane.domain.models import Chunk, ChunkState
 from control_plane.domain.work import Shards
 from control_plane.services.proving import Prover
@@ -29,6 +29,7 @@ TRIED_PER_UNIT = 10_000
 SAMPLES = 20
 GONE = frozenset({ChunkState.MISSING, ChunkState.LOST})
 REMAINS = "remains"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,17 @@ def _found(key: str, parsed: ChunkKey | None, chunk: Chunk | None, dead: frozens
 
 
 def _note(sweep: Sweep, page: Sequence[_Found]) -> None:
-    for kind, count in Counter(found.kind for found in page if found.kind is not None).items():
-        sweep.seen.unexpected[kind] = sweep.seen.unexpected.get(kind, 0) + count
+    seen = sweep.seen
+    _add(seen.unexpected, (found.kind for found in page if found.kind is not None))
+    unknown = (found.parsed for found in page if found.parsed and found.kind == UNKNOWN)
+    _add(seen.unknown_of_shards, (str(shard_of(key.recording_id)) for key in unknown))
     samples = [found.key for found in page if found.kind is not None]
-    sweep.seen.samples += samples[: max(0, SAMPLES - len(sweep.seen.samples))]
+    seen.samples += samples[: max(0, SAMPLES - len(seen.samples))]
+
+
+def _add(counts: dict[str, int], names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        counts[name] = counts.get(name, 0) + count
 
 
 def unexpected_kind(key: ChunkKey | None, state: ChunkState | None) -> str | None:
@@ -171,7 +179,7 @@ def unexpected_kind(key: ChunkKey | None, state: ChunkState | None) -> str | Non
     if key is None:
         return "foreign"
     if state is None:
-        return "unknown"
+        return UNKNOWN
     return {
         ChunkState.GRANTED: "unacked",
         ChunkState.MISSING: "missing_returned",

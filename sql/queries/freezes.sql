@@ -38,15 +38,21 @@ select coalesce(sum(looked_at), 0)::bigint as looked_at,
    and started_at >= greatest(now() - %(window)s::interval, (select max(thawed_at) from freezes))
 
 -- name: freeze_unknown
--- Well-formed keys that the ledger did not know when each part of the bucket was last audited, less those of the last thaw.
-with latest as (
-    select distinct on (shards) shards, looked_at, coalesce((report->'unexpected'->>'unknown')::bigint, 0) as unknown
+-- Well-formed keys that the ledger did not know when each shard was last audited, less those of the last thaw. By shard, since parts
+-- overlap where their number has changed; a report that does not tell shards apart counts with its share.
+with audits as (
+    select id, started_at, shards, (upper(shards) - lower(shards))::numeric as of_shards, looked_at,
+           (report->'unexpected'->>'unknown')::bigint as unknown, report->'unknown_of_shards' as by_shard
       from sweeps
      where kind = 'audit' and not dry_run and outcome = 'decided' and shards is not null
        and started_at > now() - %(window)s::interval
-     order by shards, started_at desc
+), latest as (
+    select distinct on (shard) looked_at / of_shards as looked_at,
+           coalesce(case when by_shard is null then unknown / of_shards else (by_shard->>shard::text)::numeric end, 0) as unknown
+      from generate_series(0, 255) as shard join audits on shards @> shard
+     order by shard, started_at desc, id
 )
-select coalesce(sum(unknown), 0)::bigint as unknown, coalesce(sum(looked_at), 0)::bigint as looked_at,
+select coalesce(round(sum(unknown)), 0)::bigint as unknown, coalesce(round(sum(looked_at)), 0)::bigint as looked_at,
        coalesce((select unknown_at_thaw from freezes where thawed_at is not null order by thawed_at desc limit 1), 0) as accepted
   from latest
 

@@ -74,8 +74,9 @@ returning t.id, t.recording_id, t.seq, t.cause
 -- name: tickets_mend
 -- A missing chunk has an open ticket, always: every statement sees to that, and this to the statements. Answers what was amiss.
 with due as (
-    select c.recording_id, c.seq from chunks c
-     where c.state = 'missing'
+    -- Only of recordings that are alive: those of others, which have no tickets any more, would take the limit up.
+    select c.recording_id, c.seq from chunks c join recordings r on r.id = c.recording_id
+     where c.state = 'missing' and r.state in ('open', 'expired', 'complete')
        and not exists (select from tickets t where (t.recording_id, t.seq) = (c.recording_id, c.seq) and t.state = 'open')
      order by c.recording_id, c.seq
      limit %(limit)s
