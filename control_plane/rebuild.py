@@ -20,8 +20,11 @@ BAR_WIDTH = 24
 ADVICE = {
     "undescribed": "chunks of recordings whose recording.json is absent or cannot be read: whose they are is not known. "
     "Bring it back from an older version or a backup of the bucket, and run this again.",
-    "unproven": "objects whose bytes are not those that their key names, or could not be read: they are damaged, or the bucket "
-    "was busy. Run this again; what stays is not a recording's chunk any more.",
+    "nameless": "recordings that have a manifest or another file beside their chunks, and no recording.json that can be read: "
+    "whose they are is not known. Bring it back as above, and run this again.",
+    "unproven": "objects whose bytes are not those that their key names: they are damaged, and no recording's chunk any more.",
+    "unreached": "objects that the bucket gave no answer about: what is true of them, and of the recordings that they belong to, "
+    "is left open. Run this again.",
     "refused": "objects of recordings that were deleted, beyond a complete recording's end, or under a number that the ledger "
     "has bound to other content. Nothing needs to be done.",
     "bad_manifests": "recordings whose manifest.json cannot be read, or lists no chunks: they are open until their recorder "
@@ -99,7 +102,9 @@ def summary(done: Rebuilt, *, dry_run: bool) -> str:
 def _left(done: Rebuilt) -> dict[str, int]:
     return {
         "undescribed": done.taken.undescribed,
+        "nameless": done.taken.nameless,
         "unproven": done.taken.unproven,
+        "unreached": done.taken.unreached,
         "refused": done.taken.refused,
         "bad_manifests": done.bad_manifests,
     }

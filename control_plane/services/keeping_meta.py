@@ -12,6 +12,7 @@ from uuid import UUID
 from control_plane.db.recordings import RecordingStore
 from control_plane.domain.bucket import Bucket
 from control_plane.domain.keys import META_PREFIX, SHARDS, manifest_key, meta_shard_prefix, recording_key
+from control_plane.services.at_once import at_once
 from control_plane.services.describing import DescriptionService
 from control_plane.services.sweeping import Sweep
 
@@ -63,5 +64,4 @@ class MetaKeeper:
 
     async def _describe(self, recording_ids: list[UUID]) -> None:
         """Not those that were deleted meanwhile; what is written in that moment, the purge finds."""
-        for recording in await self._recordings.alive(recording_ids):
-            await self._descriptions.write(recording)
+        await at_once(self._descriptions.write, await self._recordings.alive(recording_ids))

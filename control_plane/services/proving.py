@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from control_plane.db.fixity import FixityStore
 from control_plane.domain.bucket import Bucket, BucketUnreachable, ReadBack
@@ -12,6 +13,16 @@ from control_plane.services.looking import Looker
 
 # Each is up to some megabytes on the line and none of them in memory; more would only slow down the uploads beside them.
 READS_AT_ONCE = 4
+# No ETag: nothing is true of it.
+_UNREACHED = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """Chunks whose granted bytes are there now, each with the ETag under which they lie; and those of which nothing is known."""
+
+    proven: Sequence[tuple[Chunk, str]]
+    unreached: Sequence[Chunk]
 
 
 class Prover:
@@ -26,14 +37,23 @@ class Prover:
     async def proven(self, chunks: Sequence[Chunk]) -> Sequence[tuple[Chunk, str]]:
         """Those whose granted bytes are there now, each with the ETag under which they lie.
 
-        What could not be looked at is left out as well: nothing is concluded from it. What was read wrong before is read: a HEAD
-        shows the digest of bytes that are damaged by now.
+        What could not be looked at is left out as well: nothing is concluded from it.
+        """
+        return (await self.prove(chunks)).proven
+
+    async def prove(self, chunks: Sequence[Chunk]) -> Proofs:
+        """The same, and what could not be looked at apart.
+
+        What was read wrong before is read: a HEAD shows the digest of bytes that are damaged by now.
         """
         doubted = await self._fixity.doubted(chunks) if chunks else frozenset()
         etags = await asyncio.gather(
             *(self._prove(chunk, by_reading=(chunk.recording_id, chunk.seq) in doubted) for chunk in chunks)
         )
-        return [(chunk, etag) for chunk, etag in zip(chunks, etags, strict=True) if etag]
+        told = list(zip(chunks, etags, strict=True))
+        return Proofs(
+            [(chunk, etag) for chunk, etag in told if etag], [chunk for chunk, etag in told if etag is _UNREACHED]
+        )
 
     async def undoubted(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Those that were not read wrong before: the others are a fixity sweep's, which reads within its budget."""
@@ -50,21 +70,21 @@ class Prover:
         return await self.read(chunk, version_id=version_id) == ReadBack(chunk.size, chunk.sha256)
 
     async def _prove(self, chunk: Chunk, *, by_reading: bool) -> str | None:
+        """The ETag of what is proven, None for what is not, `_UNREACHED` where the bucket gave no answer."""
         sight = await self._looker.look(chunk)
+        if not sight.reached:
+            return _UNREACHED
         if sight.head is None:
             return None
         verdict = judge(size=chunk.size, sha256=chunk.sha256, etag=None, head=sight.head)
         if verdict not in {Verdict.MATCH, Verdict.UNPROVEN}:
             return None
-        if (by_reading or verdict is Verdict.UNPROVEN) and not await self._reads_right(chunk):
-            return None
-        return sight.head.etag
-
-    async def _reads_right(self, chunk: Chunk) -> bool:
+        if not by_reading and verdict is Verdict.MATCH:
+            return sight.head.etag
         try:
-            return await self.holds(chunk)
+            return sight.head.etag if await self.holds(chunk) else None
         except BucketUnreachable:
-            return False
+            return _UNREACHED
 
 
 def key_of(chunk: Chunk) -> str:

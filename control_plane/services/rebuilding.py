@@ -13,27 +13,25 @@ from control_plane.db.deployment import DeploymentStore
 from control_plane.db.rebuilding import RebuildStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.sweeps import SweepStore
-from control_plane.domain.bucket import Bucket, ObjectTooLong
+from control_plane.domain.bucket import Bucket, BucketUnreachable
 from control_plane.domain.keys import (
     CHUNKS_PREFIX,
     DEPLOYMENT_KEY,
     META_PREFIX,
     SHARDS,
     ChunkKey,
-    manifest_key,
     parse_chunk_key,
     shard_of,
 )
-from control_plane.domain.models import ChunkState, RecordingState
-from control_plane.domain.rebuilding import Manifested, manifested
+from control_plane.domain.models import Chunk, ChunkState, RecordingState
 from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, WrongBucket, marked_id
 from control_plane.services.proving import Prover
 from control_plane.services.taking_up import TakenUp, TakeUpService
 
 # A recording has many chunks and two files beside them. Stores list in order of shard; on one that does not, only this jumps.
 CHUNKS_SHARE = 0.9
-# 500,000 chunks of 90 bytes, the longest that is ever listed, and as much again.
-MANIFEST_LIMIT = 128 * 1024 * 1024
+# A bucket that fails so many is in trouble: what is remembered of them stays small.
+UNDECIDED_RECORDINGS = 10_000
 OPEN = frozenset({RecordingState.OPEN, RecordingState.EXPIRED})
 UNPROVEN = frozenset({ChunkState.GRANTED, ChunkState.MISSING, ChunkState.LOST})
 
@@ -61,7 +59,9 @@ class Rebuilt:
     @property
     def whole(self) -> bool:
         """Whether everything well-formed in the bucket is in the ledger now."""
-        return not (self.taken.undescribed or self.taken.unproven or self.taken.refused or self.bad_manifests)
+        taken = self.taken
+        left = (taken.undescribed, taken.nameless, taken.unproven, taken.unreached, taken.refused, self.bad_manifests)
+        return not any(left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,26 @@ class RebuildService:
         doubtful = [chunk for chunk in known.values() if chunk.state in UNPROVEN]
         done.known += len(known) - len(doubtful)
         await self._takeups.take_up((key for key in keys if key not in known), done.taken, dry_run=dry_run)
-        if proven := await self._prover.proven(doubtful):
-            done.adopted += len(proven) if dry_run else await self._stores.repairs.adopted(proven)
+        await self._adopt(doubtful, done, dry_run=dry_run)
+        if len(done.taken.undecided) > UNDECIDED_RECORDINGS:
+            raise BucketUnreachable("It gives no answer about too many objects.")
+
+    async def _adopt(self, doubtful: list[Chunk], done: Rebuilt, *, dry_run: bool) -> None:
+        ids = {chunk.recording_id for chunk in doubtful}
+        ends = await self._takeups.ends(ids, await self._stores.rebuild.states(ids), done.taken)
+        within = [chunk for chunk in doubtful if chunk.seq < ends.get(chunk.recording_id, chunk.seq + 1)]
+        proofs = await self._prover.prove(within)
+        done.taken.refused += len(doubtful) - len(within)
+        done.taken.unreached += len(proofs.unreached)
+        done.taken.undecided.update(chunk.recording_id for chunk in proofs.unreached)
+        if proofs.proven:
+            done.adopted += len(proofs.proven) if dry_run else await self._stores.repairs.adopted(proofs.proven)
 
     async def _descriptions(
         self, marked: UUID, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool
     ) -> None:
         """Recordings without any chunk as well, and after their chunks those that are complete."""
+        done.taken.told = {}  # what chunks had asked of them is not counted yet
         async for page in self._meta():
             await self._deployment.require(marked)
             ids = {recording_id for recording_id, _ in page}
@@ -153,7 +166,7 @@ class RebuildService:
             states = await self._stores.rebuild.states(ids)
             for recording_id, name in page:
                 if name == "manifest.json" and (
-                    states.get(recording_id) in OPEN or (dry_run and recording_id not in states)
+                    states.get(recording_id) in OPEN or (dry_run and done.taken.told.get(recording_id))
                 ):
                     await self._complete(recording_id, done, dry_run=dry_run)
             if page:
@@ -167,7 +180,9 @@ class RebuildService:
             yield [(recording_id, name) for recording_id, name in found if recording_id is not None]
 
     async def _complete(self, recording_id: UUID, done: Rebuilt, *, dry_run: bool) -> None:
-        manifest = await self._manifest(recording_id)
+        if recording_id in done.taken.undecided:
+            return  # what nobody could look at is not known to be missing: it is for another run to complete
+        manifest = await self._takeups.manifest(recording_id)
         if manifest is None or manifest.chunks is None:
             done.bad_manifests += 1
         if manifest is None:
@@ -176,13 +191,6 @@ class RebuildService:
         if missing is not None:
             done.completed += 1
             done.missing += missing
-
-    async def _manifest(self, recording_id: UUID) -> Manifested | None:
-        try:
-            body = await self._bucket.read(manifest_key(recording_id), limit=MANIFEST_LIMIT)
-        except ObjectTooLong:
-            return None
-        return None if body is None else manifested(body, recording_id)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -1,0 +1,28 @@
+"""Many small calls to the bucket at once, and no more than it should bear."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+# Small objects beside the chunks: what a store answers one after another in a minute takes some seconds.
+SMALL_CALLS = 16
+
+Given = TypeVar("Given")
+Answer = TypeVar("Answer")
+
+
+async def at_once(call: Callable[[Given], Awaitable[Answer]], given: Iterable[Given]) -> Sequence[Answer]:
+    """The answers, in order. All have ended when it returns; raises what the first of those that failed has raised."""
+    turns = asyncio.Semaphore(SMALL_CALLS)
+
+    async def in_turn(one: Given) -> Answer:
+        async with turns:
+            return await call(one)
+
+    ends = await asyncio.gather(*(in_turn(one) for one in given), return_exceptions=True)
+    answers = list[Answer]()
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+        answers.append(end)
+    return answers
