@@ -97,8 +97,11 @@ def derived_prefix(recording_id: UUID) -> str:
 
 
 def prefixes_of(recording_id: UUID) -> tuple[str, ...]:
-    """Every prefix that belongs to one recording, and to it alone: what a deletion empties."""
-    return (recording_prefix(recording_id), derived_prefix(recording_id), meta_prefix(recording_id))
+    """Every prefix that belongs to one recording, and to it alone: what a deletion empties, in this order.
+
+    The description first: of a recording without one nothing is taken up, should the ledger be lost before the rest is gone.
+    """
+    return (meta_prefix(recording_id), recording_prefix(recording_id), derived_prefix(recording_id))
 
 
 def manifest_key(recording_id: UUID) -> str:

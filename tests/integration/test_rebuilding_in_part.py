@@ -10,7 +10,9 @@ from control_plane.domain.bucket import BucketUnreachable, ObjectHead
 from control_plane.domain.keys import recording_key
 from control_plane.embedded import EmbeddedStack
 from tests.integration.test_rebuilding import beside_an_empty_ledger, rebuild, recorded
-from tests.support.plane import Running
+from tests.support.deletions import versions
+from tests.support.plane import Running, running_plane
+from tests.support.proxy import FaultProxy, Respond
 
 pytestmark = pytest.mark.anyio
 
@@ -72,3 +74,21 @@ async def test_what_could_not_be_looked_at_is_not_missing(
             again = await rebuild(anew)
             assert (again.taken.chunks, again.completed, again.missing, again.whole) == (1, 1, 0, True)
             assert await anew.sql("select 1 from tickets") == []
+
+
+async def test_what_a_deletion_has_left_is_not_taken_up_again(
+    stack: EmbeddedStack, settings: Settings, bucket_proxy: FaultProxy
+) -> None:
+    """Its database was lost after the first of its objects was removed, and before the last."""
+    changed = settings.model_copy(update={"s3_endpoint": bucket_proxy.url, "s3_public_endpoint": settings.s3_endpoint})
+    async with running_plane(stack, changed) as behind, behind.recorder() as recorder:
+        await recorded(recorder, 3, complete=True)
+        await behind.plane.services.manifests.run()
+        await recorder.delete()
+        bucket_proxy.add("POST", "delete", Respond(503), skip=1, times=None)
+        assert (await behind.plane.services.purges.run()).failed == 1
+        assert len(await versions(behind, recorder)) == 3
+        async with beside_an_empty_ledger(stack, settings) as anew:
+            rebuilt = await rebuild(anew)
+            assert (rebuilt.taken.recordings, rebuilt.taken.chunks, rebuilt.taken.undescribed) == (0, 0, 3)
+            assert await anew.sql("select 1 from recordings") == []
