@@ -31,7 +31,7 @@ class RecorderPage:
 
     def chunk_files(self) -> list[tuple[str, int]]:
         """Those that hold recorded bytes: all but journals and identities."""
-        notes = {"journal", "releases", "identity", "last-owner"}
+        notes = {"journal", "releases", "identity", "last-owner", "finished-files"}
         return [(path, size) for path, size in self.files() if path.rpartition("/")[2] not in notes]
 
 
@@ -124,6 +124,12 @@ class EmbeddedPage(RecorderPage):
     def stop(self) -> None:
         """Ends it; returns once all of it is on disk."""
         self.page.evaluate("recording.stop()")
+
+    def upload(self, file: Path, **options: Any) -> dict[str, Any]:
+        """Chooses a file and uploads it: `{id, already}` once that has begun, or `{code, message}` of a refusal."""
+        self.page.choose_files("input[type=file]", file)
+        begun: dict[str, Any] = self.page.evaluate(f"upload({json.dumps(options)})")
+        return begun
 
     def view(self, recording_id: str) -> dict[str, Any]:
         """The recording as the SDK's snapshot shows it."""

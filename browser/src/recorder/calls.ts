@@ -82,7 +82,8 @@ export class Calls {
   #begin(facts: RecordingFacts) {
     const request = {
       recorder_id: facts.recorderId,
-      source: 'recorder' as const,
+      source: facts.file ? ('file' as const) : ('recorder' as const),
+      expected_bytes: facts.file?.size ?? null,
       mime_type: facts.mimeType,
       title: fitTitle(facts.title),
     };
@@ -153,7 +154,9 @@ export class Calls {
   /** The control plane misses chunks: what it lacks and is here goes again. */
   async #refresh(entry: Consignment): Promise<void> {
     try {
-      entry.shipment.onStatus(await this.#plane.status(entry.shipment.id, this.#signal));
+      const status = await this.#plane.status(entry.shipment.id, this.#signal);
+      entry.shipment.onStatus(status);
+      this.#events.status(entry.shipment.id, status);
     } catch (error) {
       this.#onFailed(entry, 'complete', error);
     }

@@ -44,6 +44,8 @@ export interface Consignment {
   troubled: Call | null;
   /** It was deleted or finished: what still comes back of its calls is nobody's business. */
   closed: boolean;
+  /** A person paused it: nothing more of it is sent. */
+  paused: boolean;
 }
 
 /** Says that `call` has trouble, until `overcome` for the same call. */

@@ -43,7 +43,7 @@ export type Ticket = Models['Ticket'];
 export type Holding = Models['Holding'];
 export type HeartbeatRequest = Required<Models['HeartbeatRequest']>;
 export type HeartbeatAnswer = AnswerTo<'sendHeartbeat'>;
-export type StartRequest = Models['StartRequest'] & { source: 'recorder' };
+export type StartRequest = Models['StartRequest'];
 /** The answer to a deletion: `deleting` while the bucket is being emptied. */
 export type DeletionAnswer = Models['DeletionAnswer'];
 type ChunkClaim = Models['ChunkClaim'];

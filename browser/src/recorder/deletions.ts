@@ -3,7 +3,6 @@ import type { ControlPlane } from './control-plane';
 import { assertUnknownAtServer, deleteAtServer } from './deletion';
 import { asProblem } from './errors';
 import type { Inventory } from './inventory';
-import type { LiveRecording } from './live';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import type { Spool } from './spool';
 import type { BetweenTabs, ToWorker } from './spool-protocol';
@@ -20,9 +19,15 @@ export interface DeletionsHost {
   problem(problem: Problem, id: string): void;
 }
 
+/** What this worker writes at present, by recording. */
+export interface Written {
+  get(id: string): { recording: { abandon(): Promise<void> }; lock: HeldLock } | undefined;
+  delete(id: string): unknown;
+}
+
 export class Deletions {
   readonly #inventory: Inventory;
-  readonly #live: Map<string, { recording: LiveRecording; lock: HeldLock }>;
+  readonly #live: Written;
   readonly #host: DeletionsHost;
   readonly #stop: AbortSignal;
   /** Asked for by this tab's page. */
@@ -31,13 +36,8 @@ export class Deletions {
   readonly #told = new Set<string>();
   readonly #waiting = new Map<number, AbortController>();
 
-  /** `live` are the recordings that this worker writes. */
-  constructor(
-    inventory: Inventory,
-    live: Map<string, { recording: LiveRecording; lock: HeldLock }>,
-    host: DeletionsHost,
-    stop: AbortSignal,
-  ) {
+  /** `live` are the recordings that this worker writes, and the files it reads. */
+  constructor(inventory: Inventory, live: Written, host: DeletionsHost, stop: AbortSignal) {
     this.#inventory = inventory;
     this.#live = live;
     this.#host = host;

@@ -60,6 +60,19 @@ const DETAILS = {
   recording_known:
     'The server knows this recording, so it is not on this device alone. Nothing was removed: delete it instead.',
   unexpected: 'Something unforeseen failed. What was flushed is safe on this device. Reload the page when convenient.',
+  file_empty: 'This file is empty, so there is nothing to upload. Nothing was noted or sent.',
+  file_type_unsupported:
+    'Files of this type cannot be uploaded. WebM, MP4, Matroska and Ogg can: .webm, .weba, .mp4, .m4v, .m4a, .mkv, .ogg, ' +
+    '.oga, .opus. Nothing was noted or sent.',
+  source_changed:
+    'The file is not what it was when its upload began: it was changed, or another one was chosen. Nothing of the new ' +
+    'content is mixed with what was sent. Choose the file as it was, or cancel this upload and upload the new one.',
+  source_unreadable:
+    'The file can no longer be read: it was moved or removed, or its drive is gone. What was sent is kept. Choose the ' +
+    'file again to go on.',
+  file_storage_full:
+    'The disk takes not even a note about the next chunk of this file, so its upload waits. It goes on by itself when ' +
+    'there is room; the file itself is untouched.',
   closed: 'This recorder was closed. What was flushed is safe on this device and is sent at the next visit.',
 } as const;
 

@@ -3,6 +3,7 @@ import { HttpControlPlane } from './control-plane';
 import { NotDeleted } from './deletion';
 import { Deletions } from './deletions';
 import { asProblem, SafereelError } from './errors';
+import { Files } from './files';
 import { Inventory } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
 import { lockNames, TabChannel, underLock } from './locks';
@@ -24,6 +25,7 @@ export class Host {
   readonly #inventory: Inventory;
   readonly #writing: Writing;
   readonly #storage: Storage;
+  readonly #files: Files;
   readonly #stop = new AbortController();
   readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
@@ -42,14 +44,22 @@ export class Host {
     this.#tokens = new Tokens((request) => post({ type: 'token_wanted', request }));
     this.#inventory = new Inventory(
       Date.now,
-      (recordingId, chunk) => post({ type: 'chunk', recordingId, chunk }),
+      (recordingId, chunk) => {
+        post({ type: 'chunk', recordingId, chunk });
+        this.#files.onChunk(recordingId, chunk);
+      },
       () => this.#updateSoon(),
     );
     this.#writing = new Writing(this.#inventory, this.#writingHost());
     // How much other owners' chunks take is not known.
     const held = () => (this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld());
     this.#storage = new Storage(held, (problem) => this.#problem(problem));
-    this.#deletions = new Deletions(this.#inventory, this.#writing.live, this.#deletionsHost(), this.#stop.signal);
+    this.#files = new Files(this.#inventory, this.#filesHost(), this.#stop.signal);
+    const written = {
+      get: (id: string) => this.#writing.live.get(id) ?? this.#files.get(id),
+      delete: (id: string) => this.#writing.live.delete(id) || this.#files.letGo(id),
+    };
+    this.#deletions = new Deletions(this.#inventory, written, this.#deletionsHost(), this.#stop.signal);
   }
 
   handle(message: ToWorker): void {
@@ -74,6 +84,15 @@ export class Host {
         return;
       case 'end':
         void this.#reply(message.request, () => this.#end(message.id));
+        return;
+      case 'upload':
+        void this.#reply(message.request, async () => {
+          const { request } = message;
+          return { type: 'uploading', request, ...(await this.#files.begin(message)) };
+        });
+        return;
+      case 'pause_file':
+        this.#pauseFile(message.id, message.paused);
         return;
       case 'delete':
         void this.#reply(message.request, () => this.#deletions.delete(message));
@@ -157,6 +176,7 @@ export class Host {
       parallelPuts,
       resumeWindowMs,
       signal,
+      files: this.#files,
     });
   }
 
@@ -167,6 +187,7 @@ export class Host {
         this.#uploading = uploading;
         uploading.uploader.setLimit(this.#uploadLimit);
         for (const recording of this.#writing.recordings()) uploading.writing(recording.facts, recording.seals, true);
+        this.#files.announce();
         await uploading.start();
         this.#tabs?.send({ type: 'who' });
       },
@@ -186,7 +207,7 @@ export class Host {
 
   #uploadingHost() {
     return {
-      isLiveHere: (id: string) => this.#writing.live.has(id),
+      isLiveHere: (id: string) => this.#writing.live.has(id) || this.#files.get(id) !== undefined,
       storage: () => this.#storage.refresh(),
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
@@ -197,7 +218,10 @@ export class Host {
       askWriter: (id: string) => this.#tabs?.send({ type: 'deleted', id }),
       deleted: (id: string) => this.#deletions.onDeleted(id),
       limits: (id: string, bytes: number) => this.#writing.live.get(id)?.recording.setMaxChunkBytes(bytes),
-      freed: () => this.#writing.wake(),
+      freed: () => {
+        this.#writing.wake();
+        this.#files.wake();
+      },
       standing: () => this.#updateSoon(),
     };
   }
@@ -208,8 +232,26 @@ export class Host {
       spool: () => this.#opened().spool,
       uploader: () => this.#uploading,
       toTabs: (message: BetweenTabs) => this.#tabs?.send(message),
-      tell: (event: RecordingDeleted) => this.#tell(event),
+      tell: (event: RecordingDeleted) => {
+        void this.#files.forget(event.recordingId, true);
+        this.#tell(event);
+      },
       problem: (problem: Problem, id: string) => this.#problem(problem, id),
+    };
+  }
+
+  #filesHost() {
+    return {
+      spool: () => this.#opened().spool,
+      plane: () => this.#newPlane(this.#opened().options),
+      uploading: () => this.#uploading,
+      toTabs: (message: BetweenTabs) => this.#tabs?.send(message),
+      problem: (problem: Problem, id: string) => this.#problem(problem, id),
+      copyBytes: () => this.#opened().options.fileCopyBytes,
+      roomBytes: async () => {
+        const { quota, usage } = await this.#storage.refresh();
+        return quota === null || usage === null ? null : quota - usage;
+      },
     };
   }
 
@@ -240,6 +282,7 @@ export class Host {
 
   async #close(): Promise<undefined> {
     await this.#writing.endAll();
+    await this.#files.close();
     this.#stop.abort(new SafereelError('closed'));
     clearTimeout(this.#updateTimer);
     this.#tabs?.close();
@@ -258,12 +301,17 @@ export class Host {
     this.#updateSoon();
   }
 
+  #pauseFile(id: string, paused: boolean): void {
+    this.#files.pause(id, paused).catch((error: unknown) => this.#problem(asProblem(error, 'unexpected'), id));
+  }
+
   #onTabMessage(message: BetweenTabs): void {
     switch (message.type) {
       case 'who':
         for (const recording of this.#writing.recordings()) {
           this.#tabs?.send({ type: 'writing', facts: recording.facts, seals: [...recording.seals] });
         }
+        this.#files.announce();
         if (this.#uploading)
           this.#tabs?.send({
             type: 'changes',
@@ -279,6 +327,15 @@ export class Host {
         return;
       case 'ended':
         this.#uploading?.ended(message.id, message.end);
+        return;
+      case 'source':
+        this.#files.handed(message.id, message.file);
+        return;
+      case 'source_lost':
+        void this.#files.sourceLost(message.id, message.problem, true);
+        return;
+      case 'pause_file':
+        if (this.#uploading) this.#pauseFile(message.id, message.paused);
         return;
       case 'changes':
         this.#onNeighbourChanges(message);
@@ -310,6 +367,7 @@ export class Host {
       released ||= delta.chunks.some(({ state }) => state === 'released');
     }
     if (released) this.#writing.wake();
+    this.#files.wake();
     this.#updateSoon();
   }
 

@@ -3,7 +3,7 @@
  * what changed since the last delta. It decides nothing.
  */
 import type { End, RecordingFacts, Seal } from './journal';
-import type { RecordingDelta, RecordingHead } from './spool-protocol';
+import type { FileMarks, RecordingDelta, RecordingHead } from './spool-protocol';
 import type { ChunkState, ChunkView, Problem } from './types';
 
 export interface Entry {
@@ -18,22 +18,38 @@ export interface Entry {
   stuck: boolean;
   recovered: boolean;
   problem: Problem | undefined;
+  /** Set for an upload of a file. */
+  file?: FileMarks | undefined;
 }
+
+const NOT_YET: FileMarks = {
+  paused: false,
+  checking: false,
+  sourceNeeded: false,
+  reopenable: false,
+  bytesPerSecond: null,
+};
 
 /** States in which a chunk is safe without this device. */
 export function isSafe(state: ChunkState): boolean {
   return state === 'confirmed' || state === 'released';
 }
 
+/** States in which the bucket has taken a chunk. */
+export function isSent(state: ChunkState): boolean {
+  return state === 'in_bucket' || state === 'acked' || isSafe(state);
+}
+
 /** What a recording's chunks add up to. */
 export function totalsOf(
   chunks: Iterable<ChunkView>,
-): Pick<RecordingHead, 'bytes' | 'safeMs' | 'chunksOnlyHere' | 'bytesOnlyHere'> {
-  const totals = { bytes: 0, safeMs: 0, chunksOnlyHere: 0, bytesOnlyHere: 0 };
+): Pick<RecordingHead, 'bytes' | 'sentBytes' | 'safeMs' | 'chunksOnlyHere' | 'bytesOnlyHere'> {
+  const totals = { bytes: 0, sentBytes: 0, safeMs: 0, chunksOnlyHere: 0, bytesOnlyHere: 0 };
   let firstUnsafeMs = Number.POSITIVE_INFINITY;
   let endMs = 0;
   for (const chunk of chunks) {
     totals.bytes += chunk.size;
+    if (isSent(chunk.state)) totals.sentBytes += chunk.size;
     endMs = Math.max(endMs, chunk.startMs + chunk.durationMs);
     if (isSafe(chunk.state)) continue;
     totals.chunksOnlyHere += 1;
@@ -44,10 +60,10 @@ export function totalsOf(
   return totals;
 }
 
-/** Bytes of the chunks that this device keeps, whether or not they are safe without it. */
+/** Bytes of the chunks that are in OPFS, whether or not they are safe without it. */
 export function bytesHeld(chunks: Iterable<ChunkView>): number {
   let held = 0;
-  for (const { state, size } of chunks) if (state !== 'released') held += size;
+  for (const { state, size, held: copied } of chunks) if (state !== 'released' && copied !== false) held += size;
   return held;
 }
 
@@ -97,6 +113,7 @@ export class Inventory {
         stuck: false,
         recovered: false,
         problem: undefined,
+        file: facts.file && { ...NOT_YET },
       };
       this.#entries.set(facts.id, entry);
     }
@@ -160,7 +177,7 @@ export class Inventory {
       delta.id,
       keepWriting
         ? { complete, stuck, problem: problem ?? entry.problem }
-        : { ...marksOf(head), complete, stuck, problem, recovered },
+        : { ...marksOf(head), complete, stuck, problem, recovered, file: head.file },
     );
   }
 
@@ -206,6 +223,7 @@ function headOf(entry: Entry): RecordingHead {
     stuck: entry.stuck,
     recovered: entry.recovered,
     problem: entry.problem,
+    file: entry.file,
     ...totalsOf(entry.chunks.values()),
   };
 }

@@ -15,6 +15,17 @@ export interface RecordingFacts {
   mimeType: string;
   title: string;
   startedAt: number;
+  /** Set for an upload of a file: which one, and how it is cut. */
+  file?: FileFacts;
+}
+
+/** What is known of a file without reading it, and how large its chunks are (the last one is what is left). */
+export interface FileFacts {
+  name: string;
+  size: number;
+  /** Epoch ms, as the file system tells it. */
+  lastModified: number;
+  chunkBytes: number;
 }
 
 /** A chunk that will never change again. Sizes in bytes, times in ms of recorded time. */
@@ -25,6 +36,8 @@ export interface Seal {
   sha256: string;
   startMs: number;
   durationMs: number;
+  /** False for a chunk of a file that was not copied: it is read again from the file. */
+  held?: false;
 }
 
 /** The open chunk: written down and flushed before its file exists, so that its number is never given twice. */
@@ -51,6 +64,8 @@ export type ReleaseRecord =
   /** A completion may have reached the server: from here on the recording must not be resumed. */
   | { t: 'completing' }
   | { t: 'complete' }
+  /** A person paused, or resumed, the upload of a file. */
+  | { t: 'paused'; paused: boolean }
   /** Its owner deleted the recording: whatever is left of it here goes, now or at the next visit. */
   | { t: 'discard' };
 
@@ -71,6 +86,7 @@ export interface ReleaseState {
   completing: boolean;
   complete: boolean;
   discarded: boolean;
+  paused: boolean;
 }
 
 const NEWLINE = 10;
@@ -156,12 +172,19 @@ export function sealedMs(seals: readonly Seal[]): number {
 }
 
 export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
-  const state: ReleaseState = { released: new Map(), completing: false, complete: false, discarded: false };
+  const state: ReleaseState = {
+    released: new Map(),
+    completing: false,
+    complete: false,
+    discarded: false,
+    paused: false,
+  };
   for (const record of records) {
     if (record.t === 'release') state.released.set(record.seq, record.sha256);
     else if (record.t === 'completing') state.completing = true;
     else if (record.t === 'complete') state.complete = true;
     else if (record.t === 'discard') state.discarded = true;
+    else if (record.t === 'paused') state.paused = record.paused;
   }
   return state;
 }

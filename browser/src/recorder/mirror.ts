@@ -1,4 +1,6 @@
 /** The page's picture of the worker's state: immutable snapshots that share everything that did not change. */
+
+import { progressOf } from './file-progress';
 import type { RecordingDelta, RecordingHead, Standing } from './spool-protocol';
 import type { ChunkView, RecordingState, RecordingView, Snapshot } from './types';
 
@@ -58,6 +60,7 @@ export function mergeChunks(before: readonly ChunkView[], changed: readonly Chun
 
 function viewOf(head: RecordingHead, chunks: readonly ChunkView[]): RecordingView {
   const { facts, durationMs, bytes, safeMs, chunksOnlyHere, bytesOnlyHere, recovered, problem } = head;
+  const file = progressOf(head);
   return {
     id: facts.id,
     title: facts.title,
@@ -71,6 +74,7 @@ function viewOf(head: RecordingHead, chunks: readonly ChunkView[]): RecordingVie
     chunksOnlyHere,
     bytesOnlyHere,
     recovered,
+    ...(file ? { file } : {}),
     ...(problem ? { problem } : {}),
   };
 }

@@ -46,9 +46,9 @@ export class Puts {
     this.#lanes = new Lanes(options.parallelPuts);
   }
 
-  /** Whether one more PUT may begin now. */
-  mayBegin(now: number): boolean {
-    return this.gate.isOpen(now) && this.pace.isOpen(now) && this.#underWay < this.#lanes.open;
+  /** Whether one more PUT may begin now; `beside` of those under way take no lane from it. */
+  mayBegin(now: number, beside: number): boolean {
+    return this.gate.isOpen(now) && this.pace.isOpen(now) && this.#underWay - beside < this.#lanes.open;
   }
 
   /** All that could begin has begun. */

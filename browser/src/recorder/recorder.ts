@@ -1,15 +1,26 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
 import { Capture, defaultSliceMs, pickMimeType } from './capture';
 import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
+import { DEFAULT_COPY_BYTES } from './file-plan';
+import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
 import { MOST_LANES } from './lanes';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
 import type { FromWorker, ToWorker } from './spool-protocol';
-import type { Recording, RecordOptions, Safereel, SafereelEvent, SafereelOptions, Snapshot } from './types';
+import type {
+  FileUpload,
+  Recording,
+  RecordOptions,
+  Safereel,
+  SafereelEvent,
+  SafereelOptions,
+  Snapshot,
+  UploadFileOptions,
+} from './types';
 import { uuidv7 } from './uuid';
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'delete' | 'close' }>, 'request'>;
+type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'close' }>, 'request'>;
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
@@ -123,6 +134,42 @@ class PageRecorder implements Safereel {
     }
   }
 
+  async uploadFile(file: File, options: UploadFileOptions = {}): Promise<FileUpload> {
+    await this.#ready;
+    const { signal, handle = null, resume = null, mimeType = null } = options;
+    signal?.throwIfAborted();
+    if (this.#closing) throw new SafereelError('closed');
+    const asked = { id: uuidv7(), file, handle, resume, mimeType, title: options.title ?? '' };
+    const begun = this.#ask({ type: 'upload', ...asked, again: options.again ?? false });
+    const answer = await unlessAborted(begun, signal, (begunLate) => {
+      if (begunLate.type === 'uploading' && !resume && !begunLate.already) this.#withdraw(begunLate.id);
+    });
+    if (answer.type !== 'uploading') throw new SafereelError('unexpected');
+    return this.#fileUpload(answer.id, answer.already);
+  }
+
+  /** Nobody waits for it any more. Where it cannot be cancelled now, it goes on and is in the snapshot. */
+  #withdraw(id: string): void {
+    this.fileUpload(id)
+      .cancel()
+      .catch(() => undefined);
+  }
+
+  fileUpload(recordingId: string): FileUpload {
+    return this.#fileUpload(recordingId, false);
+  }
+
+  #fileUpload(id: string, already: boolean): FileUpload {
+    return new PageFileUpload(id, already, {
+      progress: () => this.#snapshot.recordings.find((view) => view.id === id)?.file ?? null,
+      pause: (paused) => this.#send({ type: 'pause_file', id, paused }),
+      goOn: (file, handle) => this.uploadFile(file, { resume: id, handle }).then(() => undefined),
+      delete: (signal) => this.#delete(id, false, signal),
+      discardLocal: (signal) => this.#delete(id, true, signal),
+      completed: (signal) => this.#completed(id, signal),
+    });
+  }
+
   retryNow(): void {
     this.#send({ type: 'retry' });
   }
@@ -182,7 +229,7 @@ class PageRecorder implements Safereel {
 
   #workerOptions() {
     const { endpoint, owner, chunkBytes, chunkMs, parallelPuts, resumeWindowMs } = this.#options;
-    const { maxUploadBytesPerSecond } = this.#options;
+    const { maxUploadBytesPerSecond, fileCopyBytes } = this.#options;
     return {
       endpoint: endpoint || location.origin,
       owner: owner ?? null,
@@ -191,6 +238,7 @@ class PageRecorder implements Safereel {
       parallelPuts: parallelPuts ?? MOST_LANES,
       resumeWindowMs: resumeWindowMs ?? 0,
       maxUploadBytesPerSecond: validLimit(maxUploadBytesPerSecond ?? null),
+      fileCopyBytes: fileCopyBytes ?? DEFAULT_COPY_BYTES,
     };
   }
 
@@ -234,6 +282,7 @@ class PageRecorder implements Safereel {
         void this.#answerToken(message.request);
         return;
       case 'began':
+      case 'uploading':
       case 'done':
         this.#answers.get(message.request)?.resolve(message);
         this.#answers.delete(message.request);
@@ -243,7 +292,7 @@ class PageRecorder implements Safereel {
         this.#answers.delete(message.request);
         return;
       case 'changes':
-        this.#setSnapshot(applyChanges(this.#snapshot, message.recordings, message.standing));
+        this.#onChanges(applyChanges(this.#snapshot, message.recordings, message.standing));
         return;
       case 'deleted':
         // Nothing of it is kept any more: the devices need not run for it.
@@ -260,6 +309,14 @@ class PageRecorder implements Safereel {
       case 'problem':
         this.#emit(message);
         return;
+    }
+  }
+
+  #onChanges(after: Snapshot): void {
+    const before = this.#snapshot;
+    this.#setSnapshot(after);
+    for (const { recordingId, progress } of progressBetween(before, after)) {
+      this.#emit({ type: 'file_progress', recordingId, progress });
     }
   }
 

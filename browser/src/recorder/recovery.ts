@@ -15,6 +15,10 @@ export interface RecoveryEvents {
   problem(problem: Problem, id: string): void;
   /** Everything of this recording was taken up: it may be complete and wholly released already. */
   takenUp(id: string): Promise<void>;
+  /** It was looked at, and nobody holds its lock any more: an upload of a file may go on. */
+  found(id: string): void;
+  /** The file of an upload is at hand: its chunks that are not in OPFS are read from it. */
+  hasSource(id: string): boolean;
 }
 
 export class Recovery {
@@ -24,6 +28,7 @@ export class Recovery {
   readonly #events: RecoveryEvents;
   readonly #resumeWindowMs: number;
   readonly #signal: AbortSignal;
+  readonly #awaited = new Set<string>();
 
   constructor(
     spool: Spool,
@@ -49,14 +54,19 @@ export class Recovery {
     }
     await this.#tryRecover(id, false);
     lock.release();
+    this.#events.found(id);
   }
 
   /** The lock of a recording comes free when its writer ended it or died: the disk tells which. */
   async takeUpWhenFree(id: string): Promise<void> {
+    if (this.#awaited.has(id)) return;
+    this.#awaited.add(id);
     try {
       const lock = await holdLock(this.#lockName(id), { signal: this.#signal });
+      this.#awaited.delete(id);
       await this.#tryRecover(id, true);
       lock?.release();
+      this.#events.found(id);
     } catch (error) {
       if (!this.#signal.aborted) this.#events.problem(asProblem(error, 'recovery_failed'), id);
     }
@@ -87,6 +97,7 @@ export class Recovery {
     }
     await this.#spool.finishReleases(id, found);
     const { journal } = found;
+    if (found.facts.file) return this.#takeUpFile(found);
     const orphaned = journal.end === null;
     const known = !wasLive && this.#inventory.get(id) !== undefined;
     this.#hand(found, journal.seals, journal.end, !wasLive || orphaned);
@@ -95,6 +106,16 @@ export class Recovery {
     if ((!wasLive || orphaned) && !known) this.#announce(id);
     this.#countVanished(found, settled.seals);
     await this.#events.takenUp(id);
+  }
+
+  /** The upload of a file is not ended with what it has: what is not sealed yet is still in its file. */
+  async #takeUpFile(found: SpooledRecording): Promise<void> {
+    const { facts, journal, releases, files } = found;
+    const isHere = ({ seq }: Seal) => files.has(seq) || releases.released.has(seq) || this.#events.hasSource(facts.id);
+    this.#inventory.open(facts, { end: journal.end });
+    this.#hand(found, journal.seals, journal.seals.every(isHere) ? journal.end : null, false);
+    this.#inventory.mark(facts.id, { end: journal.end });
+    await this.#events.takenUp(facts.id);
   }
 
   async #settle(found: SpooledRecording, orphaned: boolean): Promise<{ seals: Seal[]; end: End | null }> {
@@ -130,7 +151,11 @@ export class Recovery {
     this.#inventory.mark(facts.id, { durationMs: sealedMs(seals), paused: false });
     const shipment = this.#uploader.open(facts, true);
     shipment.completed ||= releases.complete;
-    for (const seal of seals) if (files.has(seal.seq)) this.#uploader.add(facts.id, seal);
+    const fromSource = (seal: Seal) => seal.held === false && this.#events.hasSource(facts.id);
+    for (const seal of seals) {
+      const isReleased = releases.released.has(seal.seq);
+      if (files.has(seal.seq) || (fromSource(seal) && !isReleased)) this.#uploader.add(facts.id, seal);
+    }
     if (end) this.#uploader.end(facts.id, end);
   }
 

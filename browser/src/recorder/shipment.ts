@@ -345,6 +345,16 @@ export class Shipment {
     return 'served';
   }
 
+  /** How many PUTs of it are under way. */
+  get underWay(): number {
+    return this.#parcels.count('putting');
+  }
+
+  /** A chunk of it waits to be sent, or is on its way to the bucket. */
+  get hasToSend(): boolean {
+    return this.#parcels.count('todo') + this.#parcels.count('granted') + this.underWay > 0;
+  }
+
   /** Something here is still to be granted. */
   get waitsForGrant(): boolean {
     return this.#parcels.count('todo') > 0;

@@ -2,6 +2,18 @@
 import type { End, RecordingFacts, Seal } from './journal';
 import type { ChunkView, ConnectionState, OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
 
+/** A file to upload, as the page hands it over. */
+export interface FileBegin {
+  /** Its id if it is a new one. */
+  id: string;
+  file: File;
+  handle: FileSystemFileHandle | null;
+  title: string;
+  mimeType: string | null;
+  resume: string | null;
+  again: boolean;
+}
+
 /** The options that reach the worker, with every default filled in. */
 export interface WorkerOptions {
   endpoint: string;
@@ -12,6 +24,19 @@ export interface WorkerOptions {
   resumeWindowMs: number;
   /** Bytes a second; null: no limit. */
   maxUploadBytesPerSecond: number | null;
+  fileCopyBytes: number;
+}
+
+/** What is said of the upload of a file apart from its chunks. */
+export interface FileMarks {
+  paused: boolean;
+  /** It is being compared with what was sent of it. */
+  checking: boolean;
+  /** Its file has to be chosen again, or asked for. */
+  sourceNeeded: boolean;
+  /** The browser has a handle to it that a person can allow. */
+  reopenable: boolean;
+  bytesPerSecond: number | null;
 }
 
 /** A recording without its chunks. */
@@ -25,7 +50,9 @@ export interface RecordingHead {
   stuck: boolean;
   recovered: boolean;
   problem: Problem | undefined;
+  file?: FileMarks | undefined;
   bytes: number;
+  sentBytes: number;
   safeMs: number;
   chunksOnlyHere: number;
   bytesOnlyHere: number;
@@ -61,6 +88,9 @@ export type ToWorker =
   | { type: 'slice'; id: string; blob: Blob; startMs: number; endMs: number }
   | { type: 'paused'; id: string; paused: boolean }
   | { type: 'end'; request: number; id: string }
+  /** Upload a file. `resume`: go on with this one; `again`: even if it was uploaded before. */
+  | ({ type: 'upload'; request: number } & FileBegin)
+  | { type: 'pause_file'; id: string; paused: boolean }
   /** Delete a recording; `localOnly` one that the control plane must not know. */
   | { type: 'delete'; request: number; id: string; localOnly: boolean }
   /** The page gave up waiting for this answer. */
@@ -76,6 +106,8 @@ export type FromWorker =
   | { type: 'open_failed'; problem: Problem }
   | { type: 'token_wanted'; request: number }
   | { type: 'began'; request: number; startMs: number }
+  /** `already`: it was uploaded before, as this recording. */
+  | { type: 'uploading'; request: number; id: string; already: boolean }
   | { type: 'done'; request: number }
   | { type: 'failed'; request: number; problem: Problem }
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
@@ -95,6 +127,10 @@ export type BetweenTabs =
   | { type: 'writing'; facts: RecordingFacts; seals: Seal[] }
   | { type: 'sealed'; id: string; seal: Seal }
   | { type: 'ended'; id: string; end: End }
+  /** From whoever was given a file: the uploading tab reads from it what is not in OPFS. */
+  | { type: 'source'; id: string; file: File }
+  | { type: 'source_lost'; id: string; problem: Problem }
+  | { type: 'pause_file'; id: string; paused: boolean }
   /** From the uploader: what its page was told. */
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
   /** A recording was deleted: whoever writes or sends it drops it. */

@@ -287,6 +287,16 @@ export class Spool {
     }
   }
 
+  /** Lines about the owner's uploads as a whole; the newest last. */
+  async lines<T>(name: string): Promise<T[]> {
+    const bytes = await readFile(this.#directory, name);
+    return bytes ? parseLines<T>(bytes).records : [];
+  }
+
+  async addLine(name: string, record: object): Promise<void> {
+    await appendLines(this.#directory, name, [record]);
+  }
+
   async note(id: string, record: ReleaseRecord): Promise<void> {
     await appendLines(await this.#directory.getDirectoryHandle(id), RELEASES, [record]);
   }

@@ -24,6 +24,11 @@ export interface SafereelOptions {
   /** Uploading keeps to so many bytes a second on average. Left out: no limit. See `Safereel.limitUploads`. */
   maxUploadBytesPerSecond?: number;
   /**
+   * How many bytes of all files being uploaded are copied to this device, so that a reload can go on without them.
+   * Default 256 MiB; 0: none, files are read again when they are sent.
+   */
+  fileCopyBytes?: number;
+  /**
    * How long a recording found unfinished is left open, so that the page can go on with it (`RecordOptions.resume`),
    * before it is ended with what it has. Its chunks are sent meanwhile. Default 0: ended at once.
    */
@@ -77,6 +82,8 @@ export interface ChunkView {
   times: Partial<Record<ChunkState, number>>;
   /** How often it was sent again after the bucket lost it. */
   resent: number;
+  /** False for a chunk of a file that was not copied to OPFS: it is read again from the file. */
+  held?: false;
 }
 
 /**
@@ -103,7 +110,67 @@ export interface RecordingView {
   bytesOnlyHere: number;
   /** True when found on this device after a crash or a closed tab, until everything was released. */
   recovered: boolean;
+  /** How the upload of a file goes; left out for what is recorded. Then `state` is `sending`, `complete` or `stuck`. */
+  file?: FileProgress;
   problem?: Problem;
+}
+
+/**
+ * `checking`: read again and compared with what was sent of it. `source_needed`: the file must be chosen again (see the
+ * recording's `problem` for why, if anything failed); what is held here is sent meanwhile.
+ */
+export type FileState = 'checking' | 'sending' | 'paused' | 'source_needed' | 'complete' | 'stuck';
+
+export interface FileProgress {
+  state: FileState;
+  name: string;
+  /** Epoch ms, as the file system tells it. */
+  lastModified: number;
+  totalBytes: number;
+  /** Bytes of chunks that the bucket took. */
+  sentBytes: number;
+  /** Over the last seconds; null until known, and while nothing is being sent. */
+  bytesPerSecond: number | null;
+  timeLeftMs: number | null;
+  /** In `source_needed`: `reopen()` can ask the browser for the file; else it has to be chosen again. */
+  reopenable: boolean;
+}
+
+export interface UploadFileOptions {
+  /** Left out: the file's name. */
+  title?: string;
+  /** Left out: by the file's own type, else by its name. */
+  mimeType?: string;
+  /** What `showOpenFilePicker` or a drop gave: kept, so that a reload can go on without the file being chosen again. */
+  handle?: FileSystemFileHandle;
+  /** Id of an unfinished upload to go on with: this must be the same file, else it rejects with `source_changed`. */
+  resume?: string;
+  /** Upload it even if it was uploaded from here before. */
+  again?: boolean;
+  /** Gives up starting; an upload that has started is ended by `cancel()`. */
+  signal?: AbortSignal;
+}
+
+/** The upload of one file, from any tab of this browser. */
+export interface FileUpload {
+  /** The recording that it becomes. */
+  readonly id: string;
+  /** This very file was uploaded from here before and is in the bucket: nothing was sent, `id` is that recording. */
+  readonly already: boolean;
+  /** Null for one that this device has no more to do with. */
+  progress(): FileProgress | null;
+  /** No further chunk is sent until `resume()`, also after a reload. What is under way arrives. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Asks the browser for the file after a reload; call it in a click. Answers false when the file has to be chosen again
+   * (`uploadFile` with `resume`). Rejects with `source_changed` or `source_unreadable`.
+   */
+  reopen(): Promise<boolean>;
+  /** Deletes what was sent and what is here. Rejects like `Safereel.delete`, and then nothing was dropped. */
+  cancel(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Resolves when the control plane has finalised it; rejects with the signal's reason, or `recording_deleted`. */
+  completed(signal?: AbortSignal): Promise<void>;
 }
 
 /** A problem document of the control plane, or one of the SDK's own in the same shape. */
@@ -171,6 +238,8 @@ export type SafereelEvent =
   | { type: 'chunk'; recordingId: string; chunk: ChunkView }
   | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
   | { type: 'completed'; recordingId: string }
+  /** How an upload goes changed: its state, what was sent, its speed. */
+  | { type: 'file_progress'; recordingId: string; progress: FileProgress }
   /** The quota began to hold chunks back, with new figures, or (null) no longer does. */
   | { type: 'over_quota'; quota: OverQuota | null }
   | RecordingDeleted
@@ -208,6 +277,14 @@ export interface Safereel {
   /** Resolves once OPFS was probed, leftovers were found and the worker runs; rejects with a `SafereelError`. */
   ready(): Promise<void>;
   record(stream: MediaStream, options?: RecordOptions): Promise<Recording>;
+  /**
+   * Uploads a file the way recordings go. Resolves once it is noted on this device; a file whose upload is under way or
+   * interrupted here goes on where it is, one that was uploaded before is only named (`already`).
+   * Rejects with `file_empty`, `file_type_unsupported`, `source_unreadable`, `source_changed` or `recording_not_resumable`.
+   */
+  uploadFile(file: File, options?: UploadFileOptions): Promise<FileUpload>;
+  /** The upload with this id, for example one that an earlier visit left. */
+  fileUpload(recordingId: string): FileUpload;
   /**
    * Deletes a recording for good: first in the bucket, then on this device; one that is being recorded is stopped. Until the
    * control plane has agreed, nothing is dropped: rejects with `delete_failed`, or with `recording_unknown` when the control

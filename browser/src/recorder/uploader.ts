@@ -8,6 +8,7 @@ import type { ChunkSource, Consignment, UploaderEvents } from './consignment';
 import type { ControlPlane, Ticket } from './control-plane';
 import { asProblem } from './errors';
 import type { End, RecordingFacts, Seal } from './journal';
+import { besideOf, inOrder, maySend } from './precedence';
 import { Puts } from './puts';
 import { Room } from './room';
 import { Shipment } from './shipment';
@@ -55,7 +56,7 @@ export class Uploader {
     const report = (seq: number, state: ChunkState) => this.#events.chunk(facts.id, seq, state);
     const shipment = new Shipment(facts.id, report, this.#random);
     const gate = new Gate(this.#random);
-    this.#consignments.set(facts.id, { shipment, facts, leftover, gate, troubled: null, closed: false });
+    this.#consignments.set(facts.id, { shipment, facts, leftover, gate, troubled: null, closed: false, paused: false });
     this.pump();
     return shipment;
   }
@@ -76,6 +77,13 @@ export class Uploader {
   end(id: string, end: End): void {
     const shipment = this.shipment(id);
     if (shipment) shipment.end = end;
+    this.pump();
+  }
+
+  /** Sends nothing more of a file for now, or goes on. */
+  hold(id: string, paused: boolean): void {
+    const entry = this.#consignments.get(id);
+    if (entry) entry.paused = paused;
     this.pump();
   }
 
@@ -178,25 +186,17 @@ export class Uploader {
     if (this.#signal.aborted) return;
     clearTimeout(this.#timer);
     const now = this.#now();
-    const entries = this.#inOrder();
+    const entries = inOrder(this.#consignments.values());
     this.#beginPuts(now, entries);
     for (const entry of entries) this.#beginCalls(now, entry);
     this.#scheduleWake(now);
-  }
-
-  /** What is being recorded goes before what is only left over, and of those the newest (UUIDv7 sorts by birth) first. */
-  #inOrder(): Consignment[] {
-    const isLive = ({ shipment }: Consignment) => shipment.end === null;
-    return [...this.#consignments.values()].sort(
-      (a, b) => Number(isLive(b)) - Number(isLive(a)) || (a.facts.id < b.facts.id ? 1 : -1),
-    );
   }
 
   /** Tickets first, whatever recording they are of: what the bucket lost goes before what is only new. */
   #beginPuts(now: number, entries: readonly Consignment[]): void {
     for (const urgent of [true, false]) {
       for (const entry of entries) {
-        while (this.#puts.mayBegin(now)) {
+        while (this.#puts.mayBegin(now, besideOf(entry, entries)) && maySend(entry, entries, urgent)) {
           const parcel = entry.shipment.takePut(now, urgent);
           if (!parcel) break;
           this.#run(this.#puts.put(entry, parcel));

@@ -1,8 +1,10 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
-import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus } from './control-plane';
+import type { ChunkSource } from './consignment';
+import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus, Ticket } from './control-plane';
 import { asProblem } from './errors';
+import { isOfSource } from './file-source';
 import { Heartbeat } from './heartbeat';
-import { type Inventory, isSafe, viewOf } from './inventory';
+import { type Inventory, isSafe, isSent, viewOf } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import { inRanges, toRanges } from './ranges';
@@ -10,6 +12,9 @@ import { Recovery } from './recovery';
 import type { Spool } from './spool';
 import type { OverQuota, Problem, StorageReport } from './types';
 import { Uploader } from './uploader';
+
+/** How often it is asked what the bucket has of a file's chunks that are not held here: only the row's last words wait. */
+const LOOK_MS = 15_000;
 
 /** The worker around it. */
 export interface UploadingHost {
@@ -33,10 +38,22 @@ export interface UploadingHost {
   standing(): void;
 }
 
+/** Uploads of files, for what they do otherwise than recordings. */
+export interface FilesBeside extends ChunkSource {
+  hasSource(id: string): boolean;
+  /** The seal of a chunk that can be read from its file; null for others. */
+  sealOf(id: string, seq: number): Seal | null;
+  found(id: string): Promise<void>;
+  sourceLost(id: string, problem: Problem): Promise<void>;
+  onStatus(id: string): void;
+  onCompleted(id: string): Promise<void>;
+}
+
 export interface UploadingOptions {
   parallelPuts: number;
   resumeWindowMs: number;
   signal: AbortSignal;
+  files?: FilesBeside;
 }
 
 export class Uploading {
@@ -47,6 +64,8 @@ export class Uploading {
   readonly #inventory: Inventory;
   readonly #host: UploadingHost;
   readonly #signal: AbortSignal;
+  readonly #plane: ControlPlane;
+  readonly #files: FilesBeside | null;
   #releasesFail = false;
   #turn: Promise<void> = Promise.resolve();
 
@@ -55,7 +74,9 @@ export class Uploading {
     this.#inventory = inventory;
     this.#host = host;
     this.#signal = options.signal;
-    this.uploader = new Uploader(plane, spool, this.#uploaderEvents(), options);
+    this.#plane = plane;
+    this.#files = options.files ?? null;
+    this.uploader = new Uploader(plane, options.files ?? spool, this.#uploaderEvents(), options);
     this.#recovery = new Recovery(spool, inventory, this.uploader, this.#recoveryEvents(), options);
     this.#heartbeat = new Heartbeat(plane, spool.recorderId, this.#duties(), options.signal);
   }
@@ -75,11 +96,12 @@ export class Uploading {
 
   /** A recording that a living tab writes, with what it has sealed so far. */
   writing(facts: RecordingFacts, seals: readonly Seal[], here: boolean): void {
-    this.#inventory.open(facts, { live: true });
+    this.#inventory.open(facts, { live: facts.file === undefined });
     const known = this.uploader.shipment(facts.id) !== undefined;
     this.uploader.open(facts, seals.length > 0).end = null;
+    if (facts.file) this.uploader.hold(facts.id, this.#inventory.get(facts.id)?.file?.paused ?? false);
     for (const seal of seals) this.sealed(facts.id, seal);
-    if (!here && !known) void this.#recovery.takeUpWhenFree(facts.id);
+    if (!here && (!known || facts.file)) void this.#recovery.takeUpWhenFree(facts.id);
     this.#heartbeat.soon();
   }
 
@@ -129,7 +151,7 @@ export class Uploading {
   async #handle(answer: HeartbeatAnswer): Promise<void> {
     this.uploader.setServerTime(answer.server_time);
     for (const ticket of answer.tickets) {
-      if (!this.uploader.serve(ticket)) this.#heartbeat.gone(ticket.id);
+      if (!this.#serve(ticket)) this.#heartbeat.gone(ticket.id);
     }
     for (const { recording_id, chunks } of answer.releases)
       await this.#inTurn(() => this.#release(recording_id, chunks));
@@ -137,6 +159,24 @@ export class Uploading {
     for (const notice of answer.notices) {
       if (notice.code === 'recording_unknown' && notice.recording_id) this.uploader.restart(notice.recording_id);
     }
+  }
+
+  /** A chunk of a file that was released is taken from the file once more, while that is at hand. */
+  #serve(ticket: Ticket): boolean {
+    if (this.uploader.serve(ticket)) return true;
+    const { recording_id: id, seq, sha256 } = ticket;
+    const seal = this.#files?.sealOf(id, seq);
+    if (seal?.sha256 !== sha256 || !this.uploader.shipment(id)) return false;
+    this.uploader.add(id, seal);
+    return this.uploader.serve(ticket);
+  }
+
+  /** The file of an upload is not at hand any more: its chunks that are not in OPFS are not held, and it cannot end. */
+  withoutSource(id: string): void {
+    const shipment = this.uploader.shipment(id);
+    if (!shipment || shipment.completed) return;
+    shipment.end = null;
+    for (const { seq, held } of this.#inventory.get(id)?.chunks.values() ?? []) if (held === false) shipment.drop(seq);
   }
 
   /** Deletes released chunks where the digest is equal. A failure keeps them held: they are released again. */
@@ -234,9 +274,54 @@ export class Uploading {
   #onStatus(id: string, status: RecordingStatus): void {
     const shipment = this.uploader.shipment(id);
     for (const { seq, state } of this.#inventory.get(id)?.chunks.values() ?? []) {
-      if (state !== 'on_disk' || shipment?.parcel(seq)) continue;
+      if ((state !== 'on_disk' && state !== 'acked') || shipment?.parcel(seq)) continue;
       if (inRanges(status.confirmed, seq)) this.#inventory.move(id, seq, 'confirmed');
       else if (inRanges(status.received, seq)) this.#inventory.move(id, seq, 'acked');
+    }
+    if (this.#inventory.get(id)?.facts.file) {
+      this.#bringBack(id, status);
+      this.#onFileStatus(id);
+    }
+  }
+
+  /** What the bucket lost of a file is read from it once more, also what was released: a file is still there. */
+  #bringBack(id: string, { received }: RecordingStatus): void {
+    const shipment = this.uploader.shipment(id);
+    for (const chunk of [...(this.#inventory.get(id)?.chunks.values() ?? [])]) {
+      if (shipment?.parcel(chunk.seq) || !isSent(chunk.state) || inRanges(received, chunk.seq)) continue;
+      this.#inventory.put(id, { ...chunk, state: 'on_disk', held: false });
+      const seal = this.#files?.sealOf(id, chunk.seq);
+      if (seal) this.uploader.add(id, seal);
+      else if (shipment) shipment.end = null;
+    }
+  }
+
+  /** A file whose chunks are all sealed, and here or received, needs its source no more: it can end. */
+  #onFileStatus(id: string): void {
+    this.#files?.onStatus(id);
+    const entry = this.#inventory.get(id);
+    const shipment = this.uploader.shipment(id);
+    if (!entry?.end || !shipment) return;
+    const chunks = [...entry.chunks.values()];
+    const beyond = chunks.filter(({ seq, state }) => !shipment.parcel(seq) && !isSafe(state));
+    if (beyond.every(({ state }) => isSent(state))) this.uploader.end(id, entry.end);
+    // No heartbeat speaks for what is not held: whether it was confirmed is asked for.
+    if (beyond.length > 0) this.#lookLater(id);
+  }
+
+  #lookLater(id: string): void {
+    const timer = setTimeout(() => void this.#look(id), LOOK_MS);
+    this.#signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  }
+
+  async #look(id: string): Promise<void> {
+    if (!this.uploader.shipment(id)) return;
+    try {
+      this.#onStatus(id, await this.#plane.status(id, this.#signal));
+      await this.#inTurn(() => this.#finish(id));
+    } catch {
+      // The line tells how it is by its other calls.
+      if (!this.#signal.aborted) this.#lookLater(id);
     }
   }
 
@@ -244,6 +329,9 @@ export class Uploading {
     if (!this.#inventory.get(id)) return; // Deleted meanwhile: there is nothing left to note.
     this.#inventory.mark(id, { complete: true, stuck: false, problem: undefined });
     this.#host.completed(id);
+    await this.#files?.onCompleted(id).catch((error: unknown) => {
+      this.#host.problem(asProblem(error, 'unexpected'), id);
+    });
     try {
       await this.#spool.note(id, { t: 'complete' });
     } catch (error) {
@@ -270,6 +358,8 @@ export class Uploading {
       recovered: (id: string, chunks: number, bytes: number) => this.#host.recovered(id, chunks, bytes),
       problem: (problem: Problem, id: string) => this.#host.problem(problem, id),
       takenUp: (id: string) => this.#inTurn(() => this.#finish(id)),
+      found: (id: string) => void this.#files?.found(id),
+      hasSource: (id: string) => this.#files?.hasSource(id) ?? false,
     };
   }
 
@@ -287,6 +377,7 @@ export class Uploading {
         this.#heartbeat.soon();
       },
       stuck: (id: string, problem: Problem) => {
+        if (this.#files && isOfSource(problem.code)) return void this.#files.sourceLost(id, problem);
         this.#inventory.mark(id, { stuck: true, problem });
         this.#host.problem(problem, id);
       },

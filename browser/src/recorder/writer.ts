@@ -141,6 +141,22 @@ export class SpoolWriter {
     return seal;
   }
 
+  /** Seals a chunk of a file without copying it; what was begun of a copy goes. Its digest is of what was read. */
+  async sealUncopied(size: number, sha256: string): Promise<Seal> {
+    const { nextSeq: seq } = this.state;
+    // An empty file beside a seal would say that the chunk was released.
+    await this.dropOpen();
+    const seal: Seal = { seq, segment: this.#segment, size, sha256, startMs: 0, durationMs: 0, held: false };
+    this.#append({ t: 'seal', ...seal });
+    return seal;
+  }
+
+  /** Throws away what was begun of a copy of a file's next chunk, here or by a dead writer. */
+  async dropOpen(): Promise<void> {
+    this.#closeOpen();
+    await removeFile(this.#directory, chunkName(this.state.nextSeq, this.#segment));
+  }
+
   /**
    * Seals what a dead writer left open, if it has bytes; without bytes its number stays free, since nothing
    * was ever said about it. @throws DOMException when somebody else still holds its handle.

@@ -96,5 +96,5 @@ test('releases: repeated ones count once', () => {
     { t: 'release', seq: 0, sha256: 'a' },
     { t: 'completing' },
   ]);
-  expect(state).toEqual({ released: new Map([[0, 'a']]), completing: true, complete: false, discarded: false });
+  expect(state).toMatchObject({ released: new Map([[0, 'a']]), completing: true, complete: false, discarded: false });
 });

@@ -27,7 +27,7 @@ test.each([
   { states: ['confirmed', 'resending', 'writing'], safeMs: 100, only: 2 },
 ] as { states: ChunkState[]; safeMs: number; only: number }[])('safe time of $states', ({ states, safeMs, only }) => {
   const totals = totalsOf(states.map((state, seq) => chunk(seq, state)));
-  expect(totals).toEqual({ bytes: states.length * 10, safeMs, chunksOnlyHere: only, bytesOnlyHere: only * 10 });
+  expect(totals).toMatchObject({ bytes: states.length * 10, safeMs, chunksOnlyHere: only, bytesOnlyHere: only * 10 });
 });
 
 const FACTS = { id: 'r', owner: 'alice', recorderId: 'd', mimeType: 'video/webm', title: '', startedAt: 0 };

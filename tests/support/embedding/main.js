@@ -13,6 +13,19 @@ globalThis.record = async (options) => {
   return recording.id;
 };
 
+const chooser = document.body.appendChild(document.createElement('input'));
+chooser.type = 'file';
+
+/** Uploads what was chosen. Answers the upload's id and whether it was done before; of a refusal, its code. */
+globalThis.upload = async (options) => {
+  try {
+    globalThis.file = await safereel.uploadFile(chooser.files[0], options);
+    return { id: file.id, already: file.already };
+  } catch (error) {
+    return { code: error.code, message: error.message };
+  }
+};
+
 globalThis.view = (id) => safereel.snapshot().recordings.find((recording) => recording.id === id);
 
 document.documentElement.dataset.ready = 'true';

@@ -18,6 +18,10 @@ export function stillSafereel(snapshot: Snapshot): Safereel {
     subscribe: () => () => undefined,
     ready: () => Promise.resolve(),
     record: () => Promise.reject(new Error('nothing is recorded in the gallery')),
+    uploadFile: () => Promise.reject(new Error('nothing is uploaded in the gallery')),
+    fileUpload: () => {
+      throw new Error('nothing is uploaded in the gallery');
+    },
     delete: () => new Promise(() => undefined),
     discardLocal: () => new Promise(() => undefined),
     retryNow: () => undefined,
