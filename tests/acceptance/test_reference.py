@@ -14,7 +14,9 @@ def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, syste
     for call in CALLS:
         page.wait_for_text("body", call.summary)
     seen = page.seen()
-    assert (seen.errors, seen.failed_requests) == ((), ())
+    # The reference asks whether it may compile code, and does without: Firefox tells that as an error, Chromium keeps it to itself.
+    errors = [error for error in seen.errors if "blocked a JavaScript eval" not in error.message]
+    assert (errors, seen.failed_requests) == ([], ())
     assert page.evaluate(FOREIGN) == []
 
 
