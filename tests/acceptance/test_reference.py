@@ -14,7 +14,7 @@ def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, syste
     for call in CALLS:
         page.wait_for_text("body", call.summary)
     seen = page.seen()
-    # The reference asks whether it may compile code, and does without: Firefox tells that as an error, Chromium keeps it to itself.
+    # The reference asks whether it may compile code, and does without: Firefox tells that as an error, Chromium does not.
     errors = [error for error in seen.errors if "blocked a JavaScript eval" not in error.message]
     assert (errors, seen.failed_requests) == ([], ())
     assert page.evaluate(FOREIGN) == []

@@ -30,7 +30,7 @@ def ends_at(data: bytes, folder: Path) -> float:
     """Up to which second of its own time the film has all of its streams. Raises as `decode`."""
     ends: dict[int, float] = {}
     for packet in _probe(data, folder, "-show_packets", "packet=stream_index,pts_time,duration_time")["packets"]:
-        end = float(packet["pts_time"]) + float(packet.get("duration_time", 0))
+        end = float(packet.get("pts_time", 0)) + float(packet.get("duration_time", 0))
         ends[packet["stream_index"]] = max(end, ends.get(packet["stream_index"], 0))
     return min(ends.values(), default=0)
 
