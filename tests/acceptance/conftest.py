@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            if item.get_closest_marker("flaky") is None:
+                item.add_marker(pytest.mark.flaky(reruns=1))
             if ONLY and "engine" not in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.skip(reason="the same in every engine"))
 
