@@ -89,11 +89,23 @@ def profile(tmp_path: Path) -> Path:
     return tmp_path / "profile"
 
 
-@pytest.fixture
-def browser(profile: Path, launch: Launch) -> Iterator[Browser]:
-    """A browser on that profile."""
-    with launch(profile) as browser:
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Firefox for all tests that kill none: it takes seconds to start."""
+    with Browser.launch(tmp_path_factory.mktemp("firefox"), engine="firefox") as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(engine: Engine, profile: Path, launch: Launch, request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser with nothing in it."""
+    if engine == "firefox":
+        shared: Browser = request.getfixturevalue("firefox")
+        with shared.apart() as browser:
+            yield browser
+    else:
+        with launch(profile) as browser:
+            yield browser
 
 
 @pytest.fixture

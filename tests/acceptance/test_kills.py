@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Engine, Launch
-from tests.support.kills import KINDS, Kills, Kind, Loss, told
+from tests.support.kills import KINDS, LATEST_S, Kills, Kind, Loss, told
 from tests.support.live import System
 
 # Nought: as few as tests among many may take.
 KILLS = int(os.environ.get("KILLS") or 0)
+SOON_S = 3.0
 FEW: Mapping[Engine, Sequence[Kind]] = {"chromium": KINDS, "firefox": ("browser", "renderer")}
 SEED = int(os.environ.get("SEED") or 0) or secrets.randbelow(1_000_000) + 1
 
@@ -24,7 +25,7 @@ SEED = int(os.environ.get("SEED") or 0) or secrets.randbelow(1_000_000) + 1
 def test_a_kill_costs_at_most_the_slice_being_flushed(
     engine: Engine, launch: Launch, system: System, site: str, tmp_path: Path
 ) -> None:
-    kills = Kills(launch, system, site, tmp_path, seed=SEED)
+    kills = Kills(launch, system, site, tmp_path, seed=SEED, latest_s=LATEST_S if KILLS else SOON_S)
     losses: list[Loss] = []
     for loss in kills.run(list(islice(cycle(KINDS), KILLS)) or FEW[engine]):
         print(f"{engine} SEED={SEED} {len(losses)}: {loss}", flush=True)

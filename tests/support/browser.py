@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -317,10 +317,12 @@ class Page:
 
 
 class Browser:
-    """One browser with a persistent profile. Leaving the `with` closes it."""
+    """One browser with a persistent profile. Leaving the `with` kills it: a good end takes seconds, and tells a test nothing."""
 
-    def __init__(self, driver: _Driver, pid: int, version: str) -> None:
+    def __init__(self, driver: _Driver, pid: int, version: str, *, context: int | None = None) -> None:
         self._driver = driver
+        self._context = context
+        self._ended = False
         self.pid = pid
         self.version = version
 
@@ -362,22 +364,38 @@ class Browser:
     @property
     def runs(self) -> bool:
         """False once it was killed or closed."""
-        return processes.is_running(self.pid)
+        return not self._ended and processes.is_running(self.pid)
 
     def new_page(self, url: str | None = None, *, timeout: float = TIMEOUT_S) -> Page:
         """Opens a tab, and `url` in it if given."""
-        page = Page(self._driver, self._driver.call("new_page", timeout))
+        page = Page(self._driver, self._driver.call("new_page", timeout, context=self._context))
         if url is not None:
             page.goto(url, timeout=timeout)
         return page
 
+    @contextlib.contextmanager
+    def apart(self) -> Iterator["Browser"]:
+        """The same browser for somebody else: storage, locks and tabs of its own, gone at the end.
+
+        In Chromium that is a private window, whose files are in memory: nothing for tests of what is on disk.
+        """
+        context: int = self._driver.call("new_context", TIMEOUT_S)
+        yield Browser(self._driver, self.pid, self.version, context=context)
+        self._driver.call("close_context", TIMEOUT_S, context=context)
+
     def kill(self) -> None:
-        """SIGKILL of every process of the browser, at once; the profile can be launched again afterwards."""
+        """SIGKILL of every process of the browser, at once; the profile can be launched again. Harmless when it is gone."""
+        if self._ended:
+            return  # its ids may be other processes' by now
+        self._ended = True
         processes.kill_tree(self.pid)
         self._driver.kill()
 
     def close(self) -> None:
         """Closes the browser in good order. Harmless when it is gone."""
+        if self._ended:
+            return
+        self._ended = True
         self._driver.end()
         processes.kill_tree(self.pid)
 
@@ -387,7 +405,7 @@ class Browser:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.kill()
 
 
 def _stream(stream: IO[str] | None) -> IO[str]:

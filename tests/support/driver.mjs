@@ -25,8 +25,9 @@ const FIREFOX_PREFS = {
 let browser;
 /** What Firefox does for scripts of its own and WebDriver BiDi has no words for; null in Chromium. */
 let firefox = null;
-let nextPage = 1;
+let nextId = 1;
 const pages = new Map();
+const contexts = new Map();
 
 function pageOf({ page }) {
   const found = pages.get(page);
@@ -97,9 +98,20 @@ const methods = {
     firefox = engine === 'firefox' ? await inFirefox() : null;
     return { pid: browser.process().pid, version: await browser.version() };
   },
-  async new_page() {
-    const page = await browser.newPage();
-    const id = nextPage++;
+  /** Tabs with storage, locks and channels of their own; what is stored there goes with it. */
+  async new_context() {
+    const id = nextId++;
+    contexts.set(id, await browser.createBrowserContext());
+    return id;
+  },
+  async close_context({ context }) {
+    await contexts.get(context).close();
+    contexts.delete(context);
+    return null;
+  },
+  async new_page({ context }) {
+    const page = await (contexts.get(context) ?? browser).newPage();
+    const id = nextId++;
     pages.set(id, { page, seen: collect(page), axe: false });
     return id;
   },

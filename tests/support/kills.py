@@ -34,7 +34,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SLICE_MS = 500
 # What users have, and what strikes sealing, sending and releasing more often.
 CHUNK_MS = (5_000, 1_000)
-# From before the first slice to within the second chunk of five seconds.
+# Within the second chunk of five seconds.
 LATEST_S = 8.0
 
 
@@ -58,12 +58,15 @@ class Loss:
 class Kills:
     """One profile, whose browser is killed again and again."""
 
-    def __init__(self, launch: Launch, system: System, site: str, folder: Path, *, seed: int) -> None:
+    def __init__(
+        self, launch: Launch, system: System, site: str, folder: Path, *, seed: int, latest_s: float = LATEST_S
+    ) -> None:
         self._launch = launch
         self._system = system
         self._site = site
         self._folder = folder
         self._random = random.Random(seed)
+        self._latest_s = latest_s
 
     def run(self, kinds: Sequence[Kind]) -> Iterator[Loss]:
         """Kills once for each kind, at a random moment each, and tells what it cost once the next visit has sent everything."""
@@ -74,18 +77,17 @@ class Kills:
                     witness = stack.enter_context(notary(self._folder / f"{number}.jsonl"))
                     recording_id, killed_at = self._record_and_kill(browser, kind, witness)
                     if not browser.runs:
-                        browser.close()
                         browser = self._launch(self._folder / "profile")
                     self._visit_again(browser, recording_id, self._folder / f"{number}.after.jsonl")
                     yield self._judge(kind, recording_id, killed_at, witness)
         finally:
-            browser.close()
+            browser.kill()
 
     def _record_and_kill(self, browser: Browser, kind: Kind, witness: Notary) -> tuple[str, float]:
         """The recording, and when the kill began, in epoch milliseconds."""
         page = self._open(browser, witness)
         recording_id = page.record()
-        moment = self._random.uniform(0, LATEST_S)
+        moment = self._random.uniform(0, self._latest_s)
         if kind == "offline":
             time.sleep(moment * self._random.random())
             self._system.api.cut()
