@@ -127,7 +127,8 @@ class RecordingFacts(TypedDict):
 
 class RecordingAnswer(RecordingFacts):
     """A recording with its chunks as ranges of `seq`. `received` are those acked or confirmed; `next_chunk_index` is the
-    lowest not received; `complete` is true only once it was finalised.
+    lowest not received; `complete` is true only once it was finalised. `duration_ms`: how long it lasts, with chunks that were
+    granted and are still on a device; null where no recorder has said.
     """
 
     received: Sequence[Range]
@@ -137,6 +138,7 @@ class RecordingAnswer(RecordingFacts):
     received_chunks: Count
     received_bytes: Count
     confirmed_bytes: Count
+    duration_ms: Count | None
     next_chunk_index: Count
     open_tickets: Count
     limits: Limits
@@ -144,7 +146,7 @@ class RecordingAnswer(RecordingFacts):
 
 
 class RecordingSummary(RecordingFacts):
-    """A recording in a list: counts instead of ranges."""
+    """A recording in a list: counts instead of ranges. `duration_ms` is null where no recorder has said how long it lasts."""
 
     received_chunks: Count
     received_bytes: Count
@@ -152,6 +154,7 @@ class RecordingSummary(RecordingFacts):
     confirmed_bytes: Count
     missing_chunks: Count
     lost_chunks: Count
+    duration_ms: Count | None
 
 
 class WrongMember(TypedDict):
@@ -217,6 +220,7 @@ def recording_answer(recording: Recording, progress: Progress, *, heartbeat_inte
         "received_chunks": progress.received_chunks,
         "received_bytes": progress.received_bytes,
         "confirmed_bytes": progress.confirmed_bytes,
+        "duration_ms": progress.duration_ms,
         "next_chunk_index": progress.next_chunk_index,
         "open_tickets": progress.open_tickets,
         "limits": LIMITS,
@@ -234,6 +238,7 @@ def listed_answer(recording: Recording, totals: Totals) -> RecordingSummary:
         "confirmed_bytes": totals.confirmed_bytes,
         "missing_chunks": totals.missing_chunks,
         "lost_chunks": totals.lost_chunks,
+        "duration_ms": totals.duration_ms,
     }
 
 

@@ -31,6 +31,7 @@ from control_plane.domain.limits import (
     MAX_HELD_RANGES,
     MAX_HELD_RECORDINGS,
     MAX_RECORDING_BYTES,
+    MAX_RECORDING_MS,
     MAX_SEGMENT,
     MAX_SEQ,
     MAX_TITLE_LENGTH,
@@ -58,6 +59,10 @@ Seq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 _CODEC = r"[A-Za-z0-9_.-]+"
 MIME_TYPE = rf'^[a-z]+/[a-z0-9.-]+(; ?codecs=({_CODEC}(,{_CODEC})*|"{_CODEC}(, ?{_CODEC})*"))?$'
 MimeType = Annotated[str, StringConstraints(max_length=200, pattern=MIME_TYPE), AfterValidator(_allowed_mime_type)]
+
+
+# For people alone: nothing is decided by it.
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_RECORDING_MS)] | None
 
 
 class Body(BaseModel):
@@ -101,6 +106,10 @@ class ChunkBody(Body):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="Digest of its bytes, in lower-case hex."
     )
+    start_ms: Milliseconds = Field(
+        default=None, description="Where in the recording it begins, pauses left out; null or left out: not known."
+    )
+    duration_ms: Milliseconds = Field(default=None, description="How long it lasts; null or left out: not known.")
 
 
 class AckBody(Body):

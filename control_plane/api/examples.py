@@ -52,6 +52,7 @@ RECORDING: RecordingAnswer = {
     "received_chunks": 42,
     "received_bytes": 220_200_960,
     "confirmed_bytes": 214_958_080,
+    "duration_ms": 210_000,
     "next_chunk_index": 42,
     "open_tickets": 0,
     "limits": LIMITS,
@@ -64,6 +65,7 @@ NEW_RECORDING: RecordingAnswer = {
     "received_chunks": 0,
     "received_bytes": 0,
     "confirmed_bytes": 0,
+    "duration_ms": None,
     "next_chunk_index": 0,
 }
 COMPLETE_RECORDING: RecordingAnswer = {
@@ -82,4 +84,5 @@ SUMMARY: RecordingSummary = {
     "confirmed_bytes": 214_958_080,
     "missing_chunks": 0,
     "lost_chunks": 0,
+    "duration_ms": 210_000,
 }

@@ -67,7 +67,10 @@ async def grant(request: Request[State]) -> Response:
     """
     identity = await identify(request)
     body = await read(request, GrantsBody)
-    claims = [ChunkClaim(chunk.seq, chunk.segment, chunk.size, chunk.sha256) for chunk in body.chunks]
+    claims = [
+        ChunkClaim(chunk.seq, chunk.segment, chunk.size, chunk.sha256, chunk.start_ms, chunk.duration_ms)
+        for chunk in body.chunks
+    ]
     wanted = GrantRequest(identity.owner, request.path_params["id"], claims, exempt=ADMIN in identity.scopes)
     answers = await services(request).grants.grant(wanted)
     told: GrantsAnswer = {"grants": [_grant_answer(found) for found in answers]}
@@ -118,7 +121,18 @@ calls = [
         scope=RECORD,
         path_parameters=[examples.RECORDING_ID],
         body=GrantsBody,
-        example={"chunks": [{"seq": 0, "segment": 0, "size": 5_242_880, "sha256": examples.DIGEST}]},
+        example={
+            "chunks": [
+                {
+                    "seq": 0,
+                    "segment": 0,
+                    "size": 5_242_880,
+                    "sha256": examples.DIGEST,
+                    "start_ms": 0,
+                    "duration_ms": 5_000,
+                }
+            ]
+        },
         answers=[Answer(GrantsAnswer, EXAMPLE, description="One answer for each chunk, in the order asked.")],
         problems=[RecordingUnknown, RecordingDeleted],
         item_problems=[ChunkConflict, RecordingComplete, QuotaExceeded, TooManyGrants],

@@ -63,7 +63,9 @@ class RecordingPage(TypedDict):
 
 
 class Chunk(TypedDict):
-    """A chunk as the ledger has it. `get` is null where the bucket does not hold it (granted, missing, lost)."""
+    """A chunk as the ledger has it. `get` is null where the bucket does not hold it (granted, missing, lost); `start_ms` and
+    `duration_ms` where its recorder did not say when it was recorded.
+    """
 
     seq: int
     segment: int
@@ -73,6 +75,8 @@ class Chunk(TypedDict):
     key: str
     acked_at: Time | None
     confirmed_at: Time | None
+    start_ms: Count | None
+    duration_ms: Count | None
     get: Get | None
 
 
@@ -167,6 +171,8 @@ def _chunk_answer(stored: StoredChunk) -> Chunk:
         "key": stored.key,
         "acked_at": maybe_rfc3339(chunk.acked_at),
         "confirmed_at": maybe_rfc3339(chunk.confirmed_at),
+        "start_ms": chunk.start_ms,
+        "duration_ms": chunk.duration_ms,
         "get": None if get is None else {"url": get.url, "expires_at": rfc3339(get.expires_at)},
     }
 
@@ -189,6 +195,8 @@ CHUNKS_EXAMPLE: ChunkPage = {
             "key": examples.KEY,
             "acked_at": examples.NOW,
             "confirmed_at": examples.LATER,
+            "start_ms": 0,
+            "duration_ms": 5_000,
             "get": {"url": f"https://bucket.example.com/{examples.KEY}?…", "expires_at": examples.LATER},
         }
     ],

@@ -116,6 +116,8 @@ class ChunkStore:
             "segments": [claim.segment for _, claim in wanted],
             "sizes": [claim.size for _, claim in wanted],
             "digests": [bytes.fromhex(claim.sha256) for _, claim in wanted],
+            "starts": [claim.start_ms for _, claim in wanted],
+            "durations": [claim.duration_ms for _, claim in wanted],
             "ttl": self._grant_ttl,
             "idle": self._idle,
             "default_limit": self._quota,

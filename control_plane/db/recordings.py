@@ -140,6 +140,7 @@ async def _sums(database: Database, recording_id: UUID, *, on: Connection | None
         received_bytes=row["received_bytes"],
         confirmed_bytes=row["confirmed_bytes"],
         open_tickets=row["open_tickets"],
+        duration_ms=row["duration_ms"],
     )
     return Sums(progress=progress, last_seq=row["last_seq"], known_bytes=row["known_bytes"])
 
@@ -152,4 +153,5 @@ def _totals_of(row: Row) -> Totals:
         confirmed_bytes=row["confirmed_bytes"],
         missing_chunks=row["missing_chunks"],
         lost_chunks=row["lost_chunks"],
+        duration_ms=row["duration_ms"],
     )

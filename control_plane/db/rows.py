@@ -53,6 +53,8 @@ def chunk_of(row: Row) -> Chunk:
         expires_at=row["expires_at"],
         acked_at=row["acked_at"],
         confirmed_at=row["confirmed_at"],
+        start_ms=row.get("start_ms"),  # an audit's copy of the ledger does without
+        duration_ms=row.get("duration_ms"),
     )
 
 

@@ -7,6 +7,7 @@ from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ
 MAX_BATCH = 1_000  # grants or acks a call: one statement's arrays, some 150 KB of JSON
 MAX_CHUNK_BYTES = 128 * 1024 * 1024  # after sleep, MediaRecorder has handed over slices of 50 MB
 MAX_RECORDING_BYTES = 5 * 1024**4  # what S3 takes as one object, which a download will be
+MAX_RECORDING_MS = 366 * 24 * 60 * 60 * 1000  # a year: no browser runs for longer
 MAX_TITLE_LENGTH = 200
 MAX_HELD_RECORDINGS = 1_000  # a recorder with more tells the rest in later beats
 MAX_HELD_RANGES = 10_000
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_HELD_RECORDINGS",
     "MAX_PAGE",
     "MAX_RECORDING_BYTES",
+    "MAX_RECORDING_MS",
     "MAX_RELEASES",
     "MAX_SEGMENT",
     "MAX_SEQ",

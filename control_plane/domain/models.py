@@ -182,7 +182,10 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a recording's chunks have come, as ranges of `seq` and sums of bytes."""
+    """How far a recording's chunks have come, as ranges of `seq` and sums of bytes.
+
+    `duration_ms`: how long it lasts, with what was granted and is still on a device; None where no recorder has said.
+    """
 
     received: Sequence[Range]
     confirmed: Sequence[Range]
@@ -192,6 +195,7 @@ class Progress:
     received_bytes: int
     confirmed_bytes: int
     open_tickets: int
+    duration_ms: int | None
 
     @property
     def next_chunk_index(self) -> int:
@@ -209,16 +213,21 @@ class Totals:
     confirmed_bytes: int
     missing_chunks: int
     lost_chunks: int
+    duration_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkClaim:
-    """What a recorder says of a chunk when it asks for a grant; `sha256` is lower-case hex."""
+    """What a recorder says of a chunk when it asks for a grant; `sha256` is lower-case hex. Where it lies in the recording is for
+    people alone: nothing is decided by it.
+    """
 
     seq: int
     segment: int
     size: int
     sha256: str
+    start_ms: int | None = None
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +255,8 @@ class Chunk:
     expires_at: datetime
     acked_at: datetime | None
     confirmed_at: datetime | None
+    start_ms: int | None = None
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

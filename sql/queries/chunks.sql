@@ -5,8 +5,9 @@
 -- counted yet needs room, in the quota and among the owner's live grants: a chunk that is sent again never does.
 with claim as (
     select * from unnest(%(owners)s::text[], %(exempt)s::boolean[], %(recording_ids)b::uuid[], %(seqs)b::int[],
-                         %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[])
-                  with ordinality as c (owner, exempt, recording_id, seq, segment, size, sha256, place)
+                         %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[], %(starts)b::bigint[],
+                         %(durations)b::bigint[])
+                  with ordinality as c (owner, exempt, recording_id, seq, segment, size, sha256, start_ms, duration_ms, place)
 ), recording as (
     -- Against their deletion meanwhile. Only what is the claiming owner's: a call that waited for another owner's recording would
     -- tell that it is there.
@@ -47,13 +48,14 @@ with claim as (
                                               over (partition by owner order by place) <= %(live_grants)s) as has_room
       from weighed
 ), granted as (
-    insert into chunks as c (recording_id, seq, segment, size, sha256, expires_at, reserved)
-    select recording_id, seq, segment, size, sha256, now() + %(ttl)s::interval, needed > 0
+    insert into chunks as c (recording_id, seq, segment, size, sha256, start_ms, duration_ms, expires_at, reserved)
+    select recording_id, seq, segment, size, sha256, start_ms, duration_ms, now() + %(ttl)s::interval, needed > 0
       from decided
      where has_room
      order by recording_id, seq
         on conflict (recording_id, seq) do update
-       set granted_at = now(), expires_at = excluded.expires_at, reserved = c.state = 'granted'
+       set granted_at = now(), expires_at = excluded.expires_at, reserved = c.state = 'granted',
+           start_ms = coalesce(c.start_ms, excluded.start_ms), duration_ms = coalesce(c.duration_ms, excluded.duration_ms)
      where c.state in ('granted', 'missing', 'lost')
        and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
     returning c.recording_id, c.seq, c.overwrite, c.granted_at, c.expires_at

@@ -40,7 +40,8 @@ select range_agg(int4range(seq, seq + 1)) filter (where state in ('acked', 'conf
        coalesce(sum(size) filter (where state = 'confirmed'), 0)::bigint as confirmed_bytes,
        (select count(*) from tickets where recording_id = %(id)s and state = 'open') as open_tickets,
        coalesce(max(seq) filter (where state <> 'granted'), -1) as last_seq,
-       coalesce(sum(size) filter (where state <> 'granted'), 0)::bigint as known_bytes
+       coalesce(sum(size) filter (where state <> 'granted'), 0)::bigint as known_bytes,
+       max(start_ms + duration_ms) as duration_ms
   from chunks
  where recording_id = %(id)s
 
@@ -53,7 +54,8 @@ select r.*, t.*
               count(*) filter (where c.state = 'confirmed') as confirmed_chunks,
               coalesce(sum(c.size) filter (where c.state = 'confirmed'), 0)::bigint as confirmed_bytes,
               count(*) filter (where c.state = 'missing') as missing_chunks,
-              count(*) filter (where c.state = 'lost') as lost_chunks
+              count(*) filter (where c.state = 'lost') as lost_chunks,
+              max(c.start_ms + c.duration_ms) as duration_ms
          from chunks c
         where c.recording_id = r.id) t
  where r.owner = %(owner)s

@@ -62,6 +62,7 @@ def test_the_library_lists_it_and_leads_to_it(console: ConsolePage) -> None:
     console.page.goto(f"{console.system.api.url}/recordings")
     row = f"[data-testid=recordings-row][data-id='{recording_id}']"
     console.page.wait_for_text(row, "Room 4")
+    console.page.wait_for_text(row, "00:00:0")
     console.page.click(row)
     console.page.wait_for(f"location.pathname === '/recordings/{recording_id}'")
     console.page.wait_for(f"{VIDEO}?.readyState >= 2")

@@ -26,13 +26,15 @@ type StoredBase = Pick<
 
 /** A recording in a list. */
 export type StoredRecording = StoredBase &
-  Pick<Models['RecordingSummary'], 'confirmed_chunks' | 'missing_chunks' | 'lost_chunks'>;
+  Pick<Models['RecordingSummary'], 'confirmed_chunks' | 'missing_chunks' | 'lost_chunks' | 'duration_ms'>;
 
 /** The owner's share of the bucket, in bytes; `limit_bytes` is null where there is no limit. */
 export type Quota = Models['Quota'];
 
 /** A recording by itself, with its ranges. */
-export type StoredStatus = StoredBase & Pick<Models['RecordingAnswer'], 'complete' | 'open_tickets'> & StoredRanges;
+export type StoredStatus = StoredBase &
+  Pick<Models['RecordingAnswer'], 'complete' | 'open_tickets' | 'duration_ms'> &
+  StoredRanges;
 type StoredRanges = {
   [Name in keyof Pick<Models['RecordingAnswer'], 'received' | 'confirmed' | 'missing' | 'lost'>]: Ranges;
 };

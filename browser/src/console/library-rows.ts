@@ -115,7 +115,8 @@ function storedRow(one: StoredRecording, view: RecordingView | undefined): Libra
     id: one.id,
     title: titleOf(one.title ? one : (view ?? one)),
     startedAt: view?.startedAt ?? Date.parse(one.created_at),
-    lengthMs: view?.durationMs ?? null,
+    // This device may have recorded more than the control plane was told of.
+    lengthMs: longest(view?.durationMs ?? null, one.duration_ms),
     bytes,
     safe: bytes === 0 ? 0 : Math.min(1, one.confirmed_bytes / bytes),
     lost: one.lost_chunks / chunks,
@@ -158,4 +159,10 @@ function alert(words: string): RowState {
 
 function plain(words: string): RowState {
   return { tone: 'plain', words, recording: false };
+}
+
+/** The longer of two lengths in milliseconds; null where neither is known, as of a file. */
+export function longest(one: number | null, other: number | null): number | null {
+  const known = Math.max(one ?? 0, other ?? 0);
+  return known > 0 ? known : null;
 }

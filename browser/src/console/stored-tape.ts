@@ -30,12 +30,18 @@ export function storedTape(
   return tape;
 }
 
-function fromStored({ seq, segment, size, sha256, state, key, acked_at, confirmed_at }: StoredChunk): TapeChunk {
+function fromStored(chunk: StoredChunk): TapeChunk {
+  const { seq, segment, size, sha256, state, key, acked_at, confirmed_at, start_ms, duration_ms } = chunk;
   const times = {
     ...(acked_at ? { acked: Date.parse(acked_at) } : {}),
     ...(confirmed_at ? { confirmed: Date.parse(confirmed_at) } : {}),
   };
-  return { seq, segment, size, sha256, key, state: STATES[state], times, startMs: 0, durationMs: 0, resent: 0 };
+  return { seq, segment, size, sha256, key, state: STATES[state], times, ...whenOf(start_ms, duration_ms), resent: 0 };
+}
+
+/** A length of nought: nobody has said when it was recorded. */
+function whenOf(startMs: number | null, durationMs: number | null): Pick<TapeChunk, 'startMs' | 'durationMs'> {
+  return startMs === null || durationMs === null ? { startMs: 0, durationMs: 0 } : { startMs, durationMs };
 }
 
 function absent(seq: number, segment: number): TapeChunk {

@@ -104,7 +104,7 @@ export class Calls {
   async grant(entry: Consignment, seals: Seal[]): Promise<void> {
     const { shipment } = entry;
     try {
-      const chunks = seals.map(({ seq, segment, size, sha256 }) => ({ seq, segment, size, sha256 }));
+      const chunks = seals.map(claimOf);
       const answers = await this.#plane.grants(shipment.id, chunks, this.#signal);
       const problems = shipment.onGrants(this.#now(), answers, (at) => this.grantEndsAt(at));
       this.#answered(entry, 'grant', problems);
@@ -231,4 +231,10 @@ export class Calls {
     }
     this.#events.standing();
   }
+}
+
+/** What is asked for: a chunk of which it is not known when it was recorded, a file's for example, says nothing of that. */
+function claimOf({ seq, segment, size, sha256, startMs, durationMs }: Seal) {
+  const claim = { seq, segment, size, sha256 };
+  return durationMs > 0 ? { ...claim, start_ms: Math.round(startMs), duration_ms: Math.round(durationMs) } : claim;
 }

@@ -23,6 +23,7 @@ function stored(part: Partial<StoredRecording> = {}): StoredRecording {
     confirmed_chunks: 10,
     missing_chunks: 0,
     lost_chunks: 0,
+    duration_ms: null,
     deletion: null,
     ...part,
   };
@@ -35,6 +36,17 @@ const deletion = (failures: number) => ({
 });
 
 describe('the library', () => {
+  it('tells how long a recording lasts as whoever knows more of it', () => {
+    const lengths = (duration_ms: number | null, durationMs?: number) => {
+      const here = durationMs === undefined ? [] : [{ ...view(chunks, 10), durationMs }];
+      return mergeRows([stored({ duration_ms })], here)[0]?.lengthMs;
+    };
+    expect(lengths(65_000)).toBe(65_000);
+    expect(lengths(65_000, 70_000)).toBe(70_000);
+    expect(lengths(65_000, 0)).toBe(65_000);
+    expect(lengths(null)).toBe(null);
+  });
+
   it('calls a complete and confirmed recording safe', () => {
     expect(mergeRows([stored()], [])[0]).toMatchObject({ safe: 1, state: { tone: 'safe', words: 'Safe' } });
   });

@@ -6,7 +6,8 @@ import { chunk } from './views';
 
 function stored(seq: number, state: StoredChunk['state'] = 'confirmed', segment = 0): StoredChunk {
   const get = state === 'confirmed' || state === 'acked' ? { url: `/${seq}`, expires_at: '' } : null;
-  return { seq, segment, size: 10, sha256: 'a', state, key: `k${seq}`, acked_at: null, confirmed_at: null, get };
+  const unknown = { acked_at: null, confirmed_at: null, start_ms: null, duration_ms: null };
+  return { seq, segment, size: 10, sha256: 'a', state, key: `k${seq}`, ...unknown, get };
 }
 
 describe('what can be played', () => {

@@ -17,6 +17,7 @@ const SETTLED: StoredStatus = {
   total_bytes: 20,
   complete: true,
   open_tickets: 0,
+  duration_ms: null,
   received: [[0, 1]],
   confirmed: [[0, 1]],
   missing: [],

@@ -3,7 +3,7 @@ import { type ReactNode, useEffect, useMemo } from 'react';
 import type { StoredStatus } from '../bucket-view';
 import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
-import { stateOfWish, titleOf, tries } from '../library-rows';
+import { longest, stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
 import { lengthOf, pauseOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
@@ -114,7 +114,7 @@ export function RecordingPage({ id }: { id: string }) {
               />
               <Facts
                 stored={stored}
-                lengthMs={view?.durationMs ?? null}
+                lengthMs={longest(view?.durationMs ?? null, status?.duration_ms ?? null)}
                 startedAt={view?.startedAt ?? null}
                 onlyHere={view?.chunksOnlyHere ?? 0}
               />

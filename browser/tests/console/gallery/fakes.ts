@@ -49,6 +49,7 @@ export function stored(index: number, part: Partial<StoredRecording> = {}): Stor
     confirmed_chunks: 120,
     missing_chunks: 0,
     lost_chunks: 0,
+    duration_ms: 600_000 + index * 251_000,
     deletion: null,
     ...part,
   };

@@ -250,7 +250,7 @@ function someStored(count: number) {
 }
 
 function storedChunks(list: readonly ChunkView[]): StoredChunk[] {
-  return list.map(({ seq, segment, size, sha256 }) => ({
+  return list.map(({ seq, segment, size, sha256, startMs, durationMs }) => ({
     seq,
     segment,
     size,
@@ -259,6 +259,8 @@ function storedChunks(list: readonly ChunkView[]): StoredChunk[] {
     key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}-0000-${size}-${sha256}`,
     acked_at: new Date().toISOString(),
     confirmed_at: new Date().toISOString(),
+    start_ms: startMs,
+    duration_ms: durationMs,
     get: { url: 'data:,', expires_at: new Date(Date.now() + HOUR).toISOString() },
   }));
 }
@@ -277,6 +279,8 @@ async function recordedChunks(): Promise<StoredChunk[]> {
       key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}`,
       acked_at: new Date().toISOString(),
       confirmed_at: new Date().toISOString(),
+      start_ms: null,
+      duration_ms: null,
       get: { url: URL.createObjectURL(blob), expires_at: new Date(Date.now() + HOUR).toISOString() },
     }));
 }
