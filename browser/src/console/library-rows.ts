@@ -16,7 +16,7 @@ export interface LibraryRow {
   id: string;
   title: string;
   startedAt: number;
-  /** Recorded time, where this device knows it. */
+  /** Recorded time; null where nobody has said it. */
   lengthMs: number | null;
   bytes: number;
   /** Shares of the bytes, 0 to 1. */
@@ -77,7 +77,7 @@ export function mergeRows(
   return rows.sort((a, b) => b.startedAt - a.startedAt);
 }
 
-/** Whether any length is known: only the device that recorded it knows it, and only until all was released. */
+/** Whether any length is known: files have none, nor has what was taken up from the bucket alone. */
 export function hasLengths(rows: readonly LibraryRow[]): boolean {
   return rows.some(({ lengthMs }) => lengthMs !== null);
 }

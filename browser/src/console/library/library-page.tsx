@@ -1,6 +1,7 @@
 import { Disc3, Plus } from 'lucide-react';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { DeleteDialog } from '../deleting/delete-dialog';
+import { counted } from '../format';
 import { hasLengths, type LibraryRow, mergeRows } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
@@ -12,6 +13,8 @@ import { Link } from '../ui/link';
 import { Note } from '../ui/note';
 import { Skeleton } from '../ui/skeleton';
 import { BeingDeleted } from './being-deleted';
+import { FindBar } from './find-bar';
+import { EVERYTHING, found, needsAll } from './finding';
 import { columnsOf, RecordingRow } from './recording-row';
 import { useRecordings } from './use-recordings';
 
@@ -28,6 +31,8 @@ export function LibraryPage() {
   const rows = useMemo(() => mergeRows(listing.recordings, views, wishes), [listing.recordings, views, wishes]);
   const leaving = rows.filter(isLeaving);
   const present = leaving.length > 0 ? rows.filter((row) => !isLeaving(row)) : rows;
+  const [wanted, setWanted] = useState(EVERYTHING);
+  const shown = useMemo(() => found(present, wanted), [present, wanted]);
   const lengths = hasLengths(present);
   const [asked, setAsked] = useState<string | null>(null);
   const doomed = rows.find(({ id }) => id === asked);
@@ -70,17 +75,32 @@ export function LibraryPage() {
           holds is listed all the same.
         </Note>
       ) : null}
-      {present.length > 0 || first ? (
+      {present.length > 1 ? (
+        <FindBar
+          wanted={wanted}
+          onChange={setWanted}
+          told={foundWords(shown.length, present.length, wanted.words, listing.cursor !== null)}
+        />
+      ) : null}
+      {shown.length > 0 || first ? (
         <Sheet lengths={lengths} busy={first}>
-          {present.map((row) => (
+          {shown.map((row) => (
             <RecordingRow key={row.id} row={row} lengths={lengths} now={now} onAsk={setAsked} onUndo={undo} />
           ))}
           {first ? <Shapes lengths={lengths} count={present.length > 0 ? 2 : 6} /> : null}
         </Sheet>
       ) : null}
       {present.length === 0 && listing.status === 'ready' ? <Empty /> : null}
+      {present.length > 0 && shown.length === 0 && listing.cursor === null ? (
+        <NotFound words={wanted.words} onClear={() => setWanted({ ...wanted, words: '' })} />
+      ) : null}
       {listing.cursor !== null && listing.status !== 'failed' ? (
-        <More key={listing.cursor} onMore={() => void listing.more()} busy={listing.status === 'loading'} />
+        <More
+          key={listing.cursor}
+          onMore={() => void listing.more()}
+          busy={listing.status === 'loading'}
+          all={needsAll(wanted)}
+        />
       ) : null}
       <BeingDeleted rows={leaving} now={now} />
       {doomed ? <DeleteDialog doomed={doomed} onClose={() => setAsked(null)} /> : null}
@@ -153,11 +173,31 @@ function Empty() {
   );
 }
 
-/** Asks for the next page as its end comes into view; a button for those who do not scroll. */
-function More({ onMore, busy }: { onMore: () => void; busy: boolean }) {
+/** What was found, for eyes and for screen readers; nothing where nothing is looked for. */
+function foundWords(shown: number, all: number, words: string, more: boolean): string {
+  if (words.trim() === '') return '';
+  return more ? `${shown} of ${all} so far, looking further` : `${shown} of ${counted(all, 'recording')}`;
+}
+
+function NotFound({ words, onClear }: { words: string; onClear: () => void }) {
+  return (
+    <div className="mt-4 flex flex-col items-center rounded-[14px] border border-faint border-dashed px-6 py-12 text-center">
+      <h2 className="font-semibold text-[17px]">No recording has “{words.trim()}” in its title or state</h2>
+      <Button className="mt-4" onClick={onClear}>
+        Show all
+      </Button>
+    </div>
+  );
+}
+
+/** Asks for the next page as its end comes into view, or at once where `all` are wanted; a button for those who do not scroll. */
+function More({ onMore, busy, all }: { onMore: () => void; busy: boolean; all: boolean }) {
   const end = useRef<HTMLDivElement>(null);
   const ask = useRef(onMore);
   ask.current = onMore;
+  useEffect(() => {
+    if (all && !busy) ask.current();
+  }, [all, busy]);
   useEffect(() => {
     const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && ask.current(), { rootMargin: '600px' });
     if (end.current) seen.observe(end.current);
