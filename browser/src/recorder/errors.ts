@@ -5,6 +5,9 @@ import type { Problem } from './types';
  * what to do. Codes are stable; problems of the control plane keep the code they came with.
  */
 const DETAILS = {
+  no_browser:
+    'There are no workers here (this is a server, or a very old browser), so nothing can be recorded. Nothing was ' +
+    'lost: there is nothing yet.',
   opfs_unavailable:
     'This browser refuses the private file system that recordings are kept in (a private window, or an old browser). ' +
     'Nothing can be recorded safely here: use a normal window of a current browser.',

@@ -16,15 +16,18 @@ import type {
   SafereelOptions,
   Snapshot,
   UploadFileOptions,
+  WaitOptions,
 } from './types';
 import { uuidv7 } from './uuid';
+import { until } from './waiting';
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'close' }>, 'request'>;
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
- * Nothing is thrown here; `ready()` rejects with a `SafereelError` when recording safely is impossible.
+ * `ready()` rejects with a `SafereelError` when recording safely is impossible; on a server it does, and nothing else happens.
+ * @throws RangeError for a limit of bytes a second that is none.
  */
 export function createSafereel(options: SafereelOptions): Safereel {
   return new PageRecorder(options);
@@ -32,7 +35,7 @@ export function createSafereel(options: SafereelOptions): Safereel {
 
 class PageRecorder implements Safereel {
   readonly #options: SafereelOptions;
-  readonly #worker: Worker;
+  readonly #worker: Worker | null;
   readonly #listeners = new Set<(event: SafereelEvent) => void>();
   readonly #answers = new Map<number, { resolve: (answer: FromWorker) => void; reject: (error: Error) => void }>();
   readonly #recordings = new Map<string, PageRecording>();
@@ -53,14 +56,24 @@ class PageRecorder implements Safereel {
     });
     // Whoever never asks `ready()` still gets the problem event; an unhandled rejection would only repeat it.
     this.#ready.catch(() => undefined);
-    this.#worker = new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
-    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#onMessage(event.data);
-    this.#worker.onerror = (event) => this.#onWorkerError(event);
-    this.#worker.onmessageerror = () => this.#emitProblem(problemOf('worker_failed', 'a message could not be read'));
+    this.#worker = this.#startWorker();
+    if (!this.#worker) {
+      this.#settleReady.reject(new SafereelError('no_browser'));
+      return;
+    }
     this.#send({ type: 'open', options: this.#workerOptions() });
     addEventListener('online', this.#onOnline);
     addEventListener('offline', this.#onOnline);
     void this.#persist();
+  }
+
+  #startWorker(): Worker | null {
+    if (typeof Worker === 'undefined') return null;
+    const worker = new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#onMessage(event.data);
+    worker.onerror = (event) => this.#onWorkerError(event);
+    worker.onmessageerror = () => this.#emitProblem(problemOf('worker_failed', 'a message could not be read'));
+    return worker;
   }
 
   snapshot(): Snapshot {
@@ -72,12 +85,12 @@ class PageRecorder implements Safereel {
     return () => this.#listeners.delete(listener);
   }
 
-  ready(): Promise<void> {
-    return this.#ready;
+  ready(options: WaitOptions = {}): Promise<void> {
+    return until(this.#ready, options.signal);
   }
 
   async record(stream: MediaStream, options: RecordOptions = {}): Promise<Recording> {
-    await this.#ready;
+    await this.ready(options);
     options.signal?.throwIfAborted();
     if (this.#closing) throw new SafereelError('closed');
     const id = options.resume ?? uuidv7();
@@ -91,7 +104,15 @@ class PageRecorder implements Safereel {
       audioBitsPerSecond: options.audioBitsPerSecond,
     });
     const resume = options.resume !== undefined;
-    const began = await this.#ask({ type: 'begin', id, mimeType, title: options.title ?? '', resume });
+    const beginning = this.#ask({ type: 'begin', id, mimeType, title: options.title ?? '', resume });
+    const began = await until(beginning, options.signal).catch((error: unknown) => {
+      // Given up: what begins all the same is ended at once.
+      void beginning.then(
+        () => this.#ask({ type: 'end', id }),
+        () => undefined,
+      );
+      throw error;
+    });
     this.#recordings.set(id, recording);
     await this.#startCapture(recording, began.type === 'began' ? began.startMs : 0, options.signal);
     return recording;
@@ -108,16 +129,16 @@ class PageRecorder implements Safereel {
     }
   }
 
-  delete(recordingId: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  delete(recordingId: string, options: WaitOptions = {}): Promise<void> {
     return this.#delete(recordingId, false, options.signal);
   }
 
-  discardLocal(recordingId: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  discardLocal(recordingId: string, options: WaitOptions = {}): Promise<void> {
     return this.#delete(recordingId, true, options.signal);
   }
 
   async #delete(id: string, localOnly: boolean, signal: AbortSignal | undefined): Promise<void> {
-    await this.#ready;
+    await this.ready({ signal });
     signal?.throwIfAborted();
     if (this.#closing) throw new SafereelError('closed');
     const answered = this.#ask({ type: 'delete', id, localOnly });
@@ -178,12 +199,13 @@ class PageRecorder implements Safereel {
     this.#send({ type: 'limit', perSecond: validLimit(bytesPerSecond) });
   }
 
-  close(): Promise<void> {
+  close(options: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    return until(this.#closing, options.signal);
   }
 
   async #close(): Promise<void> {
+    if (!this.#worker) return;
     removeEventListener('online', this.#onOnline);
     removeEventListener('offline', this.#onOnline);
     await Promise.all([...this.#recordings.values()].map((recording) => recording.stop()));
@@ -256,7 +278,7 @@ class PageRecorder implements Safereel {
   readonly #onOnline = () => this.#send({ type: 'online', online: navigator.onLine });
 
   #send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.#worker?.postMessage(message);
   }
 
   #ask(question: Asked): Promise<FromWorker> {
@@ -410,9 +432,9 @@ class PageRecording implements Recording {
     this.#tellPaused();
   }
 
-  stop(): Promise<void> {
+  stop(options: WaitOptions = {}): Promise<void> {
     this.#capture.stop();
-    return this.#ended;
+    return until(this.#ended, options.signal);
   }
 
   completed(signal?: AbortSignal): Promise<void> {

@@ -35,6 +35,11 @@ export interface SafereelOptions {
   resumeWindowMs?: number;
 }
 
+/** Stops waiting when `signal` aborts, rejecting with its reason; what was begun goes on. */
+export interface WaitOptions {
+  signal?: AbortSignal | undefined;
+}
+
 export interface RecordOptions {
   title?: string;
   /** A type MediaRecorder supports. Left out: the first of a list that this browser supports. */
@@ -264,7 +269,7 @@ export interface Recording {
   pause(): void;
   resume(): void;
   /** Ends capture; resolves once the last slice is sealed on disk. Sending goes on by itself, also at the next visit. */
-  stop(): Promise<void>;
+  stop(options?: WaitOptions): Promise<void>;
   /** Resolves when the control plane has finalised the recording; rejects with the signal's reason, or `recording_deleted`. */
   completed(signal?: AbortSignal): Promise<void>;
 }
@@ -275,7 +280,7 @@ export interface Safereel {
   /** Calls `listener` for every event; the answer ends that. */
   subscribe(listener: (event: SafereelEvent) => void): () => void;
   /** Resolves once OPFS was probed, leftovers were found and the worker runs; rejects with a `SafereelError`. */
-  ready(): Promise<void>;
+  ready(options?: WaitOptions): Promise<void>;
   record(stream: MediaStream, options?: RecordOptions): Promise<Recording>;
   /**
    * Uploads a file the way recordings go. Resolves once it is noted on this device; a file whose upload is under way or
@@ -290,13 +295,13 @@ export interface Safereel {
    * control plane has agreed, nothing is dropped: rejects with `delete_failed`, or with `recording_unknown` when the control
    * plane has no such recording (`discardLocal` is for those), or with the signal's reason.
    */
-  delete(recordingId: string, options?: { signal?: AbortSignal }): Promise<void>;
+  delete(recordingId: string, options?: WaitOptions): Promise<void>;
   /**
    * Throws away a recording that exists on this device alone, which no other copy can bring back: ask the person before.
    * Rejects with `recording_known` when the control plane has it, `delete_failed` when that could not be looked up; then
    * nothing was dropped.
    */
-  discardLocal(recordingId: string, options?: { signal?: AbortSignal }): Promise<void>;
+  discardLocal(recordingId: string, options?: WaitOptions): Promise<void>;
   /** Tries now instead of waiting for the backoff; a wait that the server asked for is kept. */
   retryNow(): void;
   /**
@@ -306,5 +311,5 @@ export interface Safereel {
    */
   limitUploads(bytesPerSecond: number | null): void;
   /** Ends the worker. Recordings under way are stopped first; nothing on disk is lost. */
-  close(): Promise<void>;
+  close(options?: WaitOptions): Promise<void>;
 }
