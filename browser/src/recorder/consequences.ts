@@ -14,6 +14,16 @@ const CHUNK_REFUSED_FOR_GOOD = new Set([
   'segment_not_allowed',
 ]);
 
+/**
+ * Refusals that say: another device speaks for this recording. Its numbers are bound to other bytes, or it was completed
+ * without this chunk, as happens to the twins of a cloned profile.
+ */
+const OF_A_TWIN = new Set(['chunk_conflict', 'recording_complete']);
+
+export function isOfATwin(code: string): boolean {
+  return OF_A_TWIN.has(code);
+}
+
 /** What to do about a failed call: repetition is the rule, since a recorder never gives up by itself. */
 export function consequenceOf(failure: CallFailed): Consequence {
   const { status, problem } = failure;

@@ -1,7 +1,7 @@
 /** A recording on its way: what is left to send of it, what its calls came to, and whom that is told. */
 import type { Gate } from './backoff';
 import type { RecordingStatus } from './control-plane';
-import type { RecordingFacts, Seal } from './journal';
+import type { End, RecordingFacts, Seal } from './journal';
 import type { Shipment } from './shipment';
 import type { ChunkState, OverQuota, Problem } from './types';
 
@@ -27,8 +27,20 @@ export interface UploaderEvents {
   standing(): void;
   /** The quota holds chunks back (again, with newer figures), or null: no longer. */
   overQuota(quota: OverQuota | null): void;
+  /** Files these chunks under another recording. On failure it says so, and they stay. */
+  refile(id: string, seals: readonly Seal[]): Promise<void>;
   /** Runs `work` while nobody can resume the recording; answers false without running it when somebody writes it. */
   whileEnded(id: string, work: () => Promise<void>): Promise<boolean>;
+}
+
+/** What can be begun now. Each is empty or false when there is nothing of its kind. */
+export interface Steps {
+  start: boolean;
+  grant: Seal[];
+  acks: { seq: number; etag?: string }[];
+  complete: End | null;
+  /** Chunks that only a recording of their own can take. */
+  refile: Seal[];
 }
 
 export type Call = 'start' | 'grant' | 'put' | 'ack' | 'complete';

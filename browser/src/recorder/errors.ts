@@ -39,6 +39,9 @@ const DETAILS = {
     'This recording cannot be resumed: it is not on this device, is being recorded elsewhere, or was already ended. ' +
     'Start a new one.',
   recording_exists: 'A recording with this id is already on this device. Nothing was changed.',
+  recording_refiled:
+    'A copy of this browser profile went on with the same recording on another device. What was recorded here was filed as ' +
+    'a recording of its own, marked as second copy. Nothing is lost, and nothing is to be done.',
   chunk_damaged:
     'A chunk on this device no longer has the bytes that were flushed, so it is not sent. The other chunks are safe ' +
     'and are sent. Keep this device as it is and tell the operator.',

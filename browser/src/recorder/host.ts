@@ -142,7 +142,7 @@ export class Host {
       this.#foreignChunks = await spool.foreignChunks();
       this.#tabs = new TabChannel(owner, (message) => this.#onTabMessage(message));
       await this.#storage.refresh();
-      this.#role = new UploaderRole(owner, this.#roleEvents(spool, options), this.#stop.signal);
+      this.#role = new UploaderRole(owner, this.#roleEvents(spool, options), this.#stop.signal, options.takeOverMs);
       await this.#role.seek();
       this.#update();
       this.#post({ type: 'ready', owner });

@@ -60,7 +60,8 @@ export type JournalRecord =
   | ({ t: 'end' } & End);
 
 export type ReleaseRecord =
-  | { t: 'release'; seq: number; sha256: string }
+  /** `to`: it was not released, but is kept under that other recording. */
+  | { t: 'release'; seq: number; sha256: string; to?: string }
   /** A completion may have reached the server: from here on the recording must not be resumed. */
   | { t: 'completing' }
   | { t: 'complete' }
@@ -83,6 +84,8 @@ export interface JournalState {
 
 export interface ReleaseState {
   released: Map<number, string>;
+  /** Chunks of it were filed under another recording: a twin of this profile goes on with this one, and ends it. */
+  contested: boolean;
   completing: boolean;
   complete: boolean;
   discarded: boolean;
@@ -174,14 +177,17 @@ export function sealedMs(seals: readonly Seal[]): number {
 export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
   const state: ReleaseState = {
     released: new Map(),
+    contested: false,
     completing: false,
     complete: false,
     discarded: false,
     paused: false,
   };
   for (const record of records) {
-    if (record.t === 'release') state.released.set(record.seq, record.sha256);
-    else if (record.t === 'completing') state.completing = true;
+    if (record.t === 'release') {
+      state.released.set(record.seq, record.sha256);
+      state.contested ||= record.to !== undefined;
+    } else if (record.t === 'completing') state.completing = true;
     else if (record.t === 'complete') state.complete = true;
     else if (record.t === 'discard') state.discarded = true;
     else if (record.t === 'paused') state.paused = record.paused;

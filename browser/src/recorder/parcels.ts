@@ -17,6 +17,8 @@ export interface Parcel {
   notBefore: number;
   /** Room was set aside for it once: asking again costs no more of the quota. */
   reserved: boolean;
+  /** The code by which it was refused for good, while it is. */
+  refusal: string | null;
 }
 
 export class Parcels {
@@ -59,6 +61,7 @@ export class Parcels {
       attempts: 0,
       notBefore: 0,
       reserved: false,
+      refusal: null,
     });
     this.#stages.todo.add(seal.seq);
   }

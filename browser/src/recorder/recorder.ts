@@ -5,6 +5,7 @@ import { DEFAULT_COPY_BYTES } from './file-plan';
 import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
 import { MOST_LANES } from './lanes';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
+import { DEFAULT_TAKE_OVER_MS } from './role';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
 import type { FromWorker, ToWorker } from './spool-protocol';
 import type {
@@ -251,7 +252,7 @@ class PageRecorder implements Safereel {
 
   #workerOptions() {
     const { endpoint, owner, chunkBytes, chunkMs, parallelPuts, resumeWindowMs } = this.#options;
-    const { maxUploadBytesPerSecond, fileCopyBytes } = this.#options;
+    const { maxUploadBytesPerSecond, fileCopyBytes, takeOverMs } = this.#options;
     return {
       endpoint: endpoint || location.origin,
       owner: owner ?? null,
@@ -259,6 +260,7 @@ class PageRecorder implements Safereel {
       chunkMs: chunkMs ?? DEFAULT_CHUNK_MS,
       parallelPuts: parallelPuts ?? MOST_LANES,
       resumeWindowMs: resumeWindowMs ?? 0,
+      takeOverMs: takeOverMs ?? DEFAULT_TAKE_OVER_MS,
       maxUploadBytesPerSecond: validLimit(maxUploadBytesPerSecond ?? null),
       fileCopyBytes: fileCopyBytes ?? DEFAULT_COPY_BYTES,
     };

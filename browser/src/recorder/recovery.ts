@@ -151,6 +151,7 @@ export class Recovery {
     this.#inventory.mark(facts.id, { durationMs: sealedMs(seals), paused: false });
     const shipment = this.#uploader.open(facts, true);
     shipment.completed ||= releases.complete;
+    shipment.contested ||= releases.contested;
     const fromSource = (seal: Seal) => seal.held === false && this.#events.hasSource(facts.id);
     for (const seal of seals) {
       const isReleased = releases.released.has(seal.seq);

@@ -1,10 +1,13 @@
 /** Which tab uploads: one of an owner's tabs holds the uploader lock, the others wait for it. */
 import { type HeldLock, holdLock, lockNames } from './locks';
 
-/** A frozen tab keeps its lock: one that said nothing for this long, though asked, is taken to be frozen. */
-const SILENT_MS = 120_000;
+/** A frozen tab keeps its lock. Twice what a hidden page may be made to wait for its timers: so long is no sign of death. */
+export const DEFAULT_TAKE_OVER_MS = 120_000;
 
-/** How often the uploader says that it lives; hidden pages may be woken once a minute only. */
+/** How often the uploader says that it lives: often enough that one that is missed does not count … */
+const SIGNS_OF_LIFE = 6;
+
+/** … and at least this often, so that other tabs show what is. */
 const ALIVE_MS = 20_000;
 
 /** How long a start waits for the uploading tab to say what it has: it is only for display. */
@@ -25,14 +28,19 @@ export class UploaderRole {
   readonly #name: string;
   readonly #events: RoleEvents;
   readonly #stop: AbortSignal;
+  readonly #silentMs: number;
+  readonly #aliveMs: number;
   #heardAt = 0;
   #asked = false;
   #onHeard: () => void = () => undefined;
 
-  constructor(owner: string, events: RoleEvents, stop: AbortSignal) {
+  /** A tab that said nothing for `silentMs`, though asked, is taken to be frozen. */
+  constructor(owner: string, events: RoleEvents, stop: AbortSignal, silentMs: number = DEFAULT_TAKE_OVER_MS) {
     this.#name = lockNames.uploader(owner);
     this.#events = events;
     this.#stop = stop;
+    this.#silentMs = silentMs;
+    this.#aliveMs = Math.min(ALIVE_MS, silentMs / SIGNS_OF_LIFE);
   }
 
   /** The uploading tab said something. */
@@ -57,7 +65,7 @@ export class UploaderRole {
     this.#heardAt = Date.now();
     const waiting = new AbortController();
     const signal = AbortSignal.any([waiting.signal, this.#stop]);
-    const watch = setInterval(() => this.#watch(waiting), ALIVE_MS);
+    const watch = setInterval(() => this.#watch(waiting), this.#aliveMs);
     try {
       const lock = await holdLock(this.#name, { signal });
       if (lock) await this.#take(lock);
@@ -72,8 +80,8 @@ export class UploaderRole {
   /** Asks a silent uploader before it is given up: after a sleeping laptop wakes, everybody was silent. */
   #watch(waiting: AbortController): void {
     const silentMs = Date.now() - this.#heardAt;
-    if (silentMs > SILENT_MS + ALIVE_MS && this.#asked) waiting.abort();
-    else if (silentMs > SILENT_MS) {
+    if (silentMs > this.#silentMs + this.#aliveMs && this.#asked) waiting.abort();
+    else if (silentMs > this.#silentMs) {
       this.#asked = true;
       this.#events.ask();
     } else this.#asked = false;
@@ -91,7 +99,7 @@ export class UploaderRole {
 
   async #take(lock: HeldLock): Promise<void> {
     const role = new AbortController();
-    const alive = setInterval(() => this.#events.alive(), ALIVE_MS);
+    const alive = setInterval(() => this.#events.alive(), this.#aliveMs);
     void lock.over.then(() => {
       clearInterval(alive);
       role.abort();

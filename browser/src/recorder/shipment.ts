@@ -9,7 +9,8 @@
  * Whatever fails goes back to the stage whose repetition is harmless; nothing ever leaves before it was released.
  */
 import { backoffMs } from './backoff';
-import { isRefusedForGood } from './consequences';
+import { isOfATwin, isRefusedForGood } from './consequences';
+import type { Steps } from './consignment';
 import type { AckAnswer, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
 import type { End, Seal } from './journal';
 import { type Parcel, Parcels, type Stage } from './parcels';
@@ -23,14 +24,6 @@ export const GRANTS_AHEAD = 32;
 /** Entries in one call; the control plane's `limits.max_batch` unless it says less. */
 const MAX_BATCH = 1_000;
 
-/** What can be begun now. Each is empty or false when there is nothing of its kind. */
-export interface Steps {
-  start: boolean;
-  grant: Seal[];
-  acks: { seq: number; etag?: string }[];
-  complete: End | null;
-}
-
 export class Shipment {
   readonly id: string;
   end: End | null = null;
@@ -38,8 +31,10 @@ export class Shipment {
   /** Set while the control plane refuses the recording for good; cleared by `unstick`. */
   stuck: Problem | null = null;
   started = false;
+  /** A twin of this profile goes on with it: what it consists of, and its completion, are that one's. */
+  contested = false;
   readonly #parcels = new Parcels();
-  readonly #busy = { start: false, grant: false, ack: false, complete: false };
+  readonly #busy = { start: false, grant: false, ack: false, complete: false, refile: false };
   readonly #random: () => number;
   readonly #report: (seq: number, state: ChunkState) => void;
   #received: Ranges = [];
@@ -77,7 +72,7 @@ export class Shipment {
 
   /** True when there is nothing left to do or to wait for. */
   get finished(): boolean {
-    return this.completed && this.#parcels.size === 0;
+    return (this.completed || this.contested) && this.#parcels.size === 0;
   }
 
   /** Which of these may be deleted: those held with an equal digest. Everything else in a release is not ours. */
@@ -100,7 +95,7 @@ export class Shipment {
    * among the live grants): nothing that would need some is asked for.
    */
   next(now: number, controlOpen: boolean, roomOpen = true): Steps {
-    const steps: Steps = { start: false, grant: [], acks: [], complete: null };
+    const steps: Steps = { start: false, grant: [], acks: [], complete: null, refile: [] };
     if (this.stuck || !controlOpen) return steps;
     if (!this.started) {
       steps.start = !this.#busy.start;
@@ -109,6 +104,7 @@ export class Shipment {
     }
     if (!this.#busy.grant) steps.grant = this.#takeGrants(now, roomOpen);
     if (!this.#busy.ack) steps.acks = this.#takeAcks(now);
+    steps.refile = this.#takeRefiled();
     if (!this.#busy.complete && this.#isReadyToComplete()) {
       this.#busy.complete = true;
       steps.complete = this.end;
@@ -166,8 +162,27 @@ export class Shipment {
     return acks;
   }
 
+  /** All at once, when the recording has ended and everything else of it is acked: then no more of them come. */
+  #takeRefiled(): Seal[] {
+    const refused = this.#parcels.in('refused');
+    const ofATwin = refused.filter(({ refusal }) => refusal !== null && isOfATwin(refusal));
+    const settled = this.#parcels.count('acked') + ofATwin.length === this.#parcels.size;
+    if (this.end === null || this.#busy.refile || ofATwin.length === 0 || !settled) return [];
+    this.#busy.refile = true;
+    return ofATwin.map(({ seal }) => seal).sort((a, b) => a.seq - b.seq);
+  }
+
+  /** These chunks are kept under another recording now. */
+  onRefiled(seals: readonly Seal[]): void {
+    this.#busy.refile = false;
+    this.contested = true;
+    for (const { seq } of seals) this.drop(seq);
+  }
+
   #isReadyToComplete(): boolean {
-    return this.end !== null && !this.completed && this.#parcels.count('acked') === this.#parcels.size;
+    return (
+      this.end !== null && !this.completed && !this.contested && this.#parcels.count('acked') === this.#parcels.size
+    );
   }
 
   /** The control plane knows the recording: what it has need not be sent. */
@@ -217,8 +232,10 @@ export class Shipment {
       return null;
     }
     const said = problem ?? { code: 'refused', detail: `Chunk ${parcel.seal.seq} was refused without a reason.` };
-    if (isRefusedForGood(said.code)) this.#parcels.move(parcel, 'refused');
-    else this.#back(now, parcel, 'todo');
+    if (isRefusedForGood(said.code)) {
+      parcel.refusal = said.code;
+      this.#parcels.move(parcel, 'refused');
+    } else this.#back(now, parcel, 'todo');
     return said;
   }
 
@@ -370,6 +387,7 @@ export class Shipment {
   /** Tries again what was refused, and now: a person asked for it. */
   unstick(): void {
     this.stuck = null;
+    this.#busy.refile = false;
     for (const parcel of this.#parcels.all()) {
       parcel.notBefore = 0;
       if (parcel.stage === 'refused') this.#parcels.move(parcel, 'todo');

@@ -22,6 +22,7 @@ export interface WorkerOptions {
   chunkMs: number;
   parallelPuts: number;
   resumeWindowMs: number;
+  takeOverMs: number;
   /** Bytes a second; null: no limit. */
   maxUploadBytesPerSecond: number | null;
   fileCopyBytes: number;

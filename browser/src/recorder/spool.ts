@@ -257,10 +257,12 @@ export class Spool {
     }
   }
 
-  /** Notes that these chunks may go, flushed, and then deletes their files. */
-  async release(id: string, seals: readonly Seal[]): Promise<void> {
+  /** Notes that these chunks may go (`to`: filed under that other recording), flushed, and then deletes their files. */
+  async release(id: string, seals: readonly Seal[], to?: string): Promise<void> {
     const directory = await this.#directory.getDirectoryHandle(id);
-    const records = seals.map(({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256 }));
+    const records = seals.map(
+      ({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256, ...(to ? { to } : {}) }),
+    );
     try {
       await appendLines(directory, RELEASES, records);
     } catch (error) {

@@ -21,6 +21,11 @@ export interface SafereelOptions {
   sliceMs?: number;
   /** At most so many PUTs under way at once; how many there are follows the line. Default and most: 6. */
   parallelPuts?: number;
+  /**
+   * One tab uploads for all of an origin. When it dies another takes over at once; when it hangs, after it said nothing for so
+   * long. Default 120,000 ms: browsers make the timers of hidden pages wait for up to a minute.
+   */
+  takeOverMs?: number;
   /** Uploading keeps to so many bytes a second on average. Left out: no limit. See `Safereel.limitUploads`. */
   maxUploadBytesPerSecond?: number;
   /**

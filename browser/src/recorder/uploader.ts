@@ -212,6 +212,7 @@ export class Uploader {
     if (steps.start) this.#run(this.#calls.start(entry));
     if (steps.grant.length > 0) this.#run(this.#calls.grant(entry, steps.grant));
     if (steps.acks.length > 0) this.#run(this.#calls.ack(entry, steps.acks));
+    if (steps.refile.length > 0) this.#run(this.#events.refile(entry.shipment.id, steps.refile));
     if (steps.complete) this.#run(this.#calls.complete(entry, steps.complete));
   }
 

@@ -1,7 +1,7 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
 import type { ChunkSource } from './consignment';
 import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus, Ticket } from './control-plane';
-import { asProblem } from './errors';
+import { asProblem, problemOf } from './errors';
 import { isOfSource } from './file-source';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, isSent, viewOf } from './inventory';
@@ -9,6 +9,7 @@ import type { End, RecordingFacts, Seal } from './journal';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import { inRanges, toRanges } from './ranges';
 import { Recovery } from './recovery';
+import { refile } from './refiling';
 import type { Spool } from './spool';
 import type { OverQuota, Problem, StorageReport } from './types';
 import { Uploader } from './uploader';
@@ -353,6 +354,27 @@ export class Uploading {
     }
   }
 
+  /** Where it fails the chunks stay as they are, refused and shown: it is tried again at the next visit, or when asked. */
+  async #refile(id: string, seals: readonly Seal[]): Promise<void> {
+    const shipment = this.uploader.shipment(id);
+    const facts = this.#inventory.get(id)?.facts;
+    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { signal: this.#signal });
+    try {
+      if (!shipment || !facts) return;
+      const copy = await this.#inTurn(() => refile(this.#spool, facts, seals));
+      shipment.onRefiled(seals);
+      for (const { seq } of seals) this.#inventory.move(id, seq, 'released');
+      this.#inventory.mark(id, { stuck: false, problem: undefined });
+      this.#host.problem(problemOf('recording_refiled'), copy);
+      await this.#recovery.takeUp(copy);
+    } catch (error) {
+      this.#host.problem(asProblem(error, 'recovery_failed'), id);
+    } finally {
+      lock?.release();
+    }
+    await this.#inTurn(() => this.#finish(id));
+  }
+
   #recoveryEvents() {
     return {
       recovered: (id: string, chunks: number, bytes: number) => this.#host.recovered(id, chunks, bytes),
@@ -387,6 +409,7 @@ export class Uploading {
         if (problem && before?.code !== problem.code) this.#host.problem(problem, id || undefined);
       },
       standing: () => this.#host.standing(),
+      refile: (id: string, seals: readonly Seal[]) => this.#refile(id, seals),
       whileEnded: (id: string, work: () => Promise<void>) => this.#whileEnded(id, work),
     };
   }

@@ -49,6 +49,9 @@ function setUp(plane = new FakeControlPlane(), random = () => 0.001) {
     trouble: (_id: string, problem: Problem | null) => said.push(problem ? problem.code : 'over'),
     standing: () => undefined,
     overQuota: (quota: OverQuota | null) => quotas.push(quota),
+    refile: async (_id: string, seals: readonly Seal[]) => {
+      said.push(`refile ${seals.map(({ seq }) => seq)}`);
+    },
     whileEnded: async (_id: string, work: () => Promise<void>) => {
       await work();
       return true;

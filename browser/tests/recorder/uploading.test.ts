@@ -4,6 +4,7 @@ import { Deletions } from '../../src/recorder/deletions';
 import { Inventory } from '../../src/recorder/inventory';
 import type { LiveRecording } from '../../src/recorder/live';
 import { type HeldLock, holdLock, lockNames } from '../../src/recorder/locks';
+import { refile } from '../../src/recorder/refiling';
 import { Spool } from '../../src/recorder/spool';
 import type { BetweenTabs } from '../../src/recorder/spool-protocol';
 import type { Problem, RecordingDeleted } from '../../src/recorder/types';
@@ -191,4 +192,69 @@ test('what comes back from calls that were under way when it was deleted is not 
   fail(failure(403, 'scope_missing'));
   await vi.waitFor(() => expect(plane.recordings.get(OTHER)?.complete).toBe(true), { timeout: 5_000 });
   expect(problems).toEqual([]);
+});
+
+/** The control plane has chunk 1 of the recording as a twin of this profile sent it. */
+async function withATwin(plane: FakeControlPlane): Promise<void> {
+  const request = { recorder_id: 'twin', source: 'recorder' as const, mime_type: 'video/webm', title: '' };
+  await plane.start(ID, request);
+  await plane.grants(ID, [{ seq: 1, segment: 0, size: 9, sha256: 'of the twin' }]);
+}
+
+/** The recordings that the control plane has, but for those that were there from the start. */
+function copies(plane: FakeControlPlane): string[] {
+  return [...plane.recordings.keys()].filter((id) => !IDS.includes(id as typeof ID));
+}
+
+test('what a cloned profile recorded under numbers that its twin gave too becomes a recording of its own', async () => {
+  const spool = await leftovers(new MemoryDisk());
+  const plane = new FakeControlPlane();
+  await withATwin(plane);
+  const sealed = (await spool.load(ID))?.journal.seals[1];
+  const { uploading, inventory, problems } = worker(spool, plane);
+  await uploading.start();
+  await vi.waitFor(() => expect(copies(plane)).toHaveLength(1), { timeout: 5_000 });
+  const [copy = ''] = copies(plane);
+  await vi.waitFor(() => expect(plane.recordings.get(copy)?.complete).toBe(true), { timeout: 5_000 });
+  expect([...(plane.recordings.get(copy)?.chunks.values() ?? [])]).toMatchObject([
+    { seq: 0, segment: 0, size: 51, sha256: sealed?.sha256 },
+  ]);
+  expect(problems).toEqual(['chunk_conflict', 'recording_refiled']);
+  expect(inventory.get(copy)?.facts.title).toBe(`${ID} (second copy)`);
+  expect(inventory.get(ID)).toMatchObject({ stuck: false, problem: undefined });
+  // The other chunk is sent as ever, and the twin completes what is the twin's.
+  expect(plane.recordings.get(ID)?.chunks.get(0)?.state).toBe('acked');
+  expect(plane.recordings.get(ID)?.complete).toBe(false);
+  expect((await spool.load(ID))?.files.size).toBe(1);
+});
+
+test('a death at any step of it loses nothing, and the next visit ends it', async () => {
+  for (let steps = 0; steps < 60; steps += 1) {
+    const disk = new MemoryDisk();
+    const spool = await leftovers(disk);
+    const seals = (await spool.load(ID))?.journal.seals ?? [];
+    const facts = (await spool.load(ID))?.facts;
+    if (!facts) throw new Error('nothing was left over');
+    disk.stepsLeft = steps;
+    const died = await refile(spool, facts, seals).then(
+      () => false,
+      () => true,
+    );
+    disk.reboot();
+    const again = await Spool.open(disk.directory, 'alice');
+    const found = await again.load(ID);
+    const left = seals.filter(({ seq }) => found?.files.has(seq));
+    const copy = left.length > 0 ? await refile(again, facts, left) : null;
+    const kept = new Set<string>();
+    for (const id of await again.recordingIds()) {
+      if (id === ID || id === OTHER) continue;
+      const there = await again.load(id);
+      for (const seal of there?.journal.seals ?? []) if (await again.isIntact(id, seal)) kept.add(seal.sha256);
+    }
+    expect(kept).toEqual(new Set(seals.map(({ sha256 }) => sha256)));
+    expect((await again.load(ID))?.files.size).toBe(0);
+    if (!died) expect(copy).toBeNull();
+    if (!died) return;
+  }
+  throw new Error('it never got to its end');
 });
