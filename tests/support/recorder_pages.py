@@ -30,8 +30,8 @@ class RecorderPage:
         return [(path, size) for path, size in self.page.evaluate(OPFS)]
 
     def chunk_files(self) -> list[tuple[str, int]]:
-        """Those that hold recorded bytes: all but journals and identities."""
-        notes = {"journal", "releases", "identity", "last-owner", "finished-files"}
+        """Those that hold recorded bytes: all but journals, identities and the space that is set aside."""
+        notes = {"journal", "releases", "identity", "last-owner", "finished-files", "reserve"}
         return [(path, size) for path, size in self.files() if path.rpartition("/")[2] not in notes]
 
 

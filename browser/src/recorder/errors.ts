@@ -11,9 +11,13 @@ const DETAILS = {
   opfs_unavailable:
     'This browser refuses the private file system that recordings are kept in (a private window, or an old browser). ' +
     'Nothing can be recorded safely here: use a normal window of a current browser.',
+  storage_low:
+    'The room this browser grants on this device is nearly used up. Nothing is lost, and recording goes on for about half a ' +
+    'minute or longer. Go online so that chunks can be released, stop, or save the recording to a file.',
   storage_full:
     'The disk space this browser grants is used up. What was written is safe; new slices wait in memory and would be ' +
-    'lost if this page closed. Keep the page open, go online so that chunks can be released, or free disk space.',
+    'lost if this page closed. Keep the page open, go online so that chunks can be released, free disk space, or save the ' +
+    'recording to a file.',
   write_failed:
     'A slice could not be written to disk and waits in memory; it is written as soon as the disk takes it. What was ' +
     'written before is safe. Keep this page open.',
@@ -38,6 +42,7 @@ const DETAILS = {
   recording_not_resumable:
     'This recording cannot be resumed: it is not on this device, is being recorded elsewhere, or was already ended. ' +
     'Start a new one.',
+  recording_not_here: 'This device holds nothing of this recording. Nothing was changed.',
   recording_exists: 'A recording with this id is already on this device. Nothing was changed.',
   recording_refiled:
     'A copy of this browser profile went on with the same recording on another device. What was recorded here was filed as ' +

@@ -7,7 +7,9 @@ import { Files } from './files';
 import { Inventory } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
 import { lockNames, TabChannel, underLock } from './locks';
+import { Reserve } from './reserve';
 import { UploaderRole } from './role';
+import { heldFiles, type Unsealed } from './saving';
 import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
 import { Storage } from './storage';
@@ -30,6 +32,7 @@ export class Host {
   readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
   #spool: Spool | null = null;
+  #reserve: Reserve | null = null;
   #tabs: TabChannel | null = null;
   #uploading: Uploading | null = null;
   #role: UploaderRole | null = null;
@@ -74,7 +77,7 @@ export class Host {
         this.#tokens.failed(message.request, message.reason);
         return;
       case 'begin':
-        void this.#reply(message.request, () => this.#writing.begin(message));
+        void this.#reply(message.request, () => this.#begin(message));
         return;
       case 'slice':
         this.#writing.live.get(message.id)?.recording.slice(message.blob, message.startMs, message.endMs);
@@ -97,6 +100,12 @@ export class Host {
       case 'delete':
         void this.#reply(message.request, () => this.#deletions.delete(message));
         return;
+      case 'save': {
+        // In the same turn: what is not sealed yet must fit what is.
+        const unsealed = this.#writing.live.get(message.id)?.recording.unsealed() ?? null;
+        void this.#reply(message.request, () => this.#save(message, unsealed));
+        return;
+      }
       case 'give_up':
         this.#deletions.giveUp(message.request);
         return;
@@ -135,6 +144,7 @@ export class Host {
       this.#options = options;
       this.#uploadLimit = options.maxUploadBytesPerSecond;
       const root = await openSpoolRoot();
+      this.#reserve = new Reserve(root, this.#storage, (problem) => this.#problem(problem));
       const owner = await this.#ownerOf(options, root);
       this.#tokens.expectedSubject = options.owner === null ? owner : null;
       const spool = await underLock(lockNames.identity(owner), () => Spool.open(root, owner));
@@ -259,6 +269,8 @@ export class Host {
     return {
       opened: () => this.#opened(),
       post: (message: FromWorker) => this.#post(message),
+      makeRoom: async () => (await this.#reserve?.giveUp()) ?? false,
+      recorded: (bytes: number) => this.#storage.recorded(Date.now(), bytes),
       problem: (problem: Problem, id: string) => this.#problem(problem, id),
       writing: (facts: RecordingFacts, seals: readonly Seal[]) => {
         this.#uploading?.writing(facts, seals, true);
@@ -274,6 +286,16 @@ export class Host {
         this.#update();
       },
     };
+  }
+
+  async #begin(message: Extract<ToWorker, { type: 'begin' }>): Promise<FromWorker> {
+    const began = await this.#writing.begin(message);
+    void this.#reserve?.setAside();
+    return began;
+  }
+
+  async #save({ id, request }: Extract<ToWorker, { type: 'save' }>, unsealed: Unsealed | null): Promise<FromWorker> {
+    return { type: 'saved', request, files: await heldFiles(this.#opened().spool, id, unsealed) };
   }
 
   async #end(id: string): Promise<undefined> {
@@ -391,6 +413,7 @@ export class Host {
     this.#updateTimer = undefined;
     if (!this.#spool || this.#stop.signal.aborted) return;
     const recordings = this.#inventory.takeDeltas();
+    if (this.#writing.live.size > 0) this.#storage.warn(Date.now());
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
     if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
@@ -408,6 +431,7 @@ export class Host {
       owner: this.#spool?.owner ?? '',
       ...connection,
       storage: this.#storage.report,
+      room: this.#storage.room(Date.now()),
       foreignChunks: this.#foreignChunks,
       uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
       uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),

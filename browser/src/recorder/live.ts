@@ -2,6 +2,7 @@
 import { Gate, pause } from './backoff';
 import { isStorageFull, problemOf } from './errors';
 import { type End, endOf, type OpenChunk, type Seal } from './journal';
+import type { Unsealed } from './saving';
 import { bytesThatFit, dueInMs, isFull, type SealingLimits } from './sealing';
 import type { Problem } from './types';
 import type { SpoolWriter } from './writer';
@@ -10,6 +11,8 @@ export interface LiveEvents {
   /** Bytes of a slice were appended and flushed; `size` is that of the open chunk now. */
   flushed(chunk: OpenChunk & { size: number; endMs: number }, bytes: number, flushMs: number): void;
   sealed(seal: Seal): void;
+  /** The disk is full: frees what can be freed, and answers whether that may have made room. */
+  makeRoom(): Promise<boolean>;
   /** Writing fails and is being tried again; null when it works again. */
   trouble(problem: Problem | null): void;
 }
@@ -21,6 +24,8 @@ export class LiveRecording {
   readonly #events: LiveEvents;
   readonly #gate = new Gate();
   #queue: Promise<void> = Promise.resolve();
+  /** Slices, or what is left of them, that the disk did not take yet: in order. */
+  readonly #waiting = new Set<{ rest: Blob | Uint8Array<ArrayBuffer> }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wake = new AbortController();
   #troubled = false;
@@ -49,7 +54,23 @@ export class LiveRecording {
   /** Takes a slice; it waits in memory until the disk takes it. Empty ones are dropped without using up a number. */
   slice(blob: Blob, startMs: number, endMs: number): void {
     if (blob.size === 0 || this.#ended) return;
-    void this.#enqueue(async () => this.#append(new Uint8Array(await blob.arrayBuffer()), startMs, endMs));
+    const slice: { rest: Blob | Uint8Array<ArrayBuffer> } = { rest: blob };
+    this.#waiting.add(slice);
+    void this.#enqueue(async () => {
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      await this.#append(bytes, startMs, endMs, (written) => {
+        slice.rest = bytes.subarray(written);
+      });
+      this.#waiting.delete(slice);
+    });
+  }
+
+  /** What is not in a sealed chunk, as of now: nothing is waited for, so that no byte is in it twice or not at all. */
+  unsealed(): Unsealed {
+    const open = this.#writer.readOpen();
+    const parts: BlobPart[] = [...this.#waiting].map(({ rest }) => rest);
+    if (open) parts.unshift(open);
+    return { segment: this.#writer.segment, seals: [...this.seals], parts };
   }
 
   /** Seals what is open and ends the recording; resolves once both are flushed. */
@@ -86,18 +107,28 @@ export class LiveRecording {
     return done;
   }
 
-  async #append(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number): Promise<void> {
+  /** `wrote` hears how much of `bytes` is on disk, each time in the same turn as it is. */
+  async #append(
+    bytes: Uint8Array<ArrayBuffer>,
+    startMs: number,
+    endMs: number,
+    wrote: (written: number) => void,
+  ): Promise<void> {
     for (let at = 0; at < bytes.length && !this.#abandoned; ) {
       const fits = bytesThatFit(this.#writer.openSize, bytes.length - at, this.#limits);
-      if (fits > 0) await this.#insist(() => this.#write(bytes.subarray(at, at + fits), startMs, endMs));
+      if (fits > 0) {
+        const piece = bytes.subarray(at, at + fits);
+        await this.#insist(() => this.#write(piece, startMs, endMs, () => wrote(at + fits)));
+      }
       at += fits;
       if (fits === 0 || isFull(this.#writer.openSize, this.#limits)) await this.#insist(() => this.#seal());
     }
   }
 
-  async #write(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number): Promise<void> {
+  async #write(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number, written: () => void): Promise<void> {
     const fresh = this.#writer.open === null;
     const flushMs = await this.#writer.write(bytes, startMs, endMs);
+    written();
     if (fresh) this.#sealWhenDue(performance.now());
     const open = this.#writer.open;
     if (open) this.#events.flushed(open, bytes.length, flushMs);
@@ -131,6 +162,7 @@ export class LiveRecording {
         this.#onWritten();
         return;
       } catch (error) {
+        if (isStorageFull(error) && (await this.#events.makeRoom())) continue;
         this.#onFailed(error);
       }
       if (!this.#abandoned) await this.#sealMeanwhile();

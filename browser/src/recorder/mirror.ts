@@ -10,6 +10,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   connection: 'online',
   retryAt: null,
   storage: { persisted: null, usage: null, quota: null },
+  room: { bytesLeft: null, msLeft: null, low: false },
   recordings: [],
   chunksOnlyHere: 0,
   bytesOnlyHere: 0,

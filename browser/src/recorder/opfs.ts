@@ -19,8 +19,7 @@ export async function openHandle(
     try {
       return await file.createSyncAccessHandle();
     } catch (error) {
-      const held = error instanceof DOMException && error.name === 'NoModificationAllowedError';
-      if (!held || performance.now() + wait > deadline) throw error;
+      if (!isHeld(error) || performance.now() + wait > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
@@ -132,6 +131,11 @@ async function exists(directory: FileSystemDirectoryHandle, name: string): Promi
     if (isNotFound(error)) return false;
     throw error;
   }
+}
+
+/** True when another worker has the file's exclusive handle. */
+export function isHeld(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'NoModificationAllowedError';
 }
 
 export function isNotFound(error: unknown): boolean {

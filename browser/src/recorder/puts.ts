@@ -1,12 +1,12 @@
 /** The bucket's side of the uploader: one PUT after its grant, and what its outcome says of the bucket. */
 import { Gate } from './backoff';
+import { ByteRate } from './byte-rate';
 import { type ChunkSource, type Consignment, overcome, trouble, type UploaderEvents } from './consignment';
 import type { ControlPlane, Put, PutOutcome } from './control-plane';
 import { asProblem, problemOf, SafereelError } from './errors';
 import { Lanes } from './lanes';
 import { Pace } from './pace';
 import type { Parcel } from './parcels';
-import { UploadRate } from './upload-rate';
 
 /** After this many refusals of its body a chunk is read back and compared: a damaged file must not loop for ever. */
 const REJECTIONS_BEFORE_CHECK = 3;
@@ -23,7 +23,7 @@ export class Puts {
   readonly #control: Gate;
   readonly #signal: AbortSignal;
   readonly #now: () => number;
-  readonly #rate = new UploadRate();
+  readonly #rate = new ByteRate();
   readonly #lanes: Lanes;
   #underWay = 0;
   #failures = 0;
@@ -91,7 +91,7 @@ export class Puts {
     const now = this.#now();
     this.#weigh(entry, outcome, now);
     if (outcome.kind === 'stored') {
-      this.#rate.sent(now, seal.size);
+      this.#rate.add(now, seal.size);
       this.#lanes.carried(now, seal.size);
     } else if (outcome.kind === 'busy' || outcome.kind === 'unknown') this.#lanes.failed(now, beganAt);
     const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;

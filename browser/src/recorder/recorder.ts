@@ -1,10 +1,11 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
-import { Capture, defaultSliceMs, pickMimeType } from './capture';
+import { defaultSliceMs, pickMimeType } from './capture';
 import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
 import { DEFAULT_COPY_BYTES } from './file-plan';
 import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
 import { MOST_LANES } from './lanes';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
+import { PageRecording, type RecordingLink } from './page-recording';
 import { DEFAULT_TAKE_OVER_MS } from './role';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
 import type { FromWorker, ToWorker } from './spool-protocol';
@@ -23,7 +24,7 @@ import { uuidv7 } from './uuid';
 import { until } from './waiting';
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'close' }>, 'request'>;
+type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'save' | 'close' }>, 'request'>;
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
@@ -192,6 +193,13 @@ class PageRecorder implements Safereel {
     });
   }
 
+  async saveToFiles(recordingId: string, options: WaitOptions = {}): Promise<File[]> {
+    await this.ready(options);
+    if (this.#closing) throw new SafereelError('closed');
+    const answer = await until(this.#ask({ type: 'save', id: recordingId }), options.signal);
+    return answer.type === 'saved' ? answer.files : [];
+  }
+
   retryNow(): void {
     this.#send({ type: 'retry' });
   }
@@ -224,6 +232,7 @@ class PageRecorder implements Safereel {
         this.#recordings.delete(id);
       },
       completed: (signal) => this.#completed(id, signal),
+      saveToFiles: (options) => this.saveToFiles(id, options),
       failed: (error) => this.#emitProblem(asProblem(error, 'capture_failed'), id),
     };
   }
@@ -307,6 +316,7 @@ class PageRecorder implements Safereel {
         return;
       case 'began':
       case 'uploading':
+      case 'saved':
       case 'done':
         this.#answers.get(message.request)?.resolve(message);
         this.#answers.delete(message.request);
@@ -389,61 +399,4 @@ class PageRecorder implements Safereel {
 function validLimit(perSecond: number | null): number | null {
   if (perSecond === null || (Number.isFinite(perSecond) && perSecond > 0)) return perSecond;
   throw new RangeError('bytesPerSecond is a number above 0, or null for no limit');
-}
-
-/** What a recording needs of the page's recorder. */
-interface RecordingLink {
-  send(message: ToWorker): void;
-  end(): Promise<void>;
-  completed(signal: AbortSignal | undefined): Promise<void>;
-  failed(error: unknown): void;
-}
-
-class PageRecording implements Recording {
-  readonly id: string;
-  readonly #link: RecordingLink;
-  readonly #capture: Capture;
-  readonly #ended: Promise<void>;
-  #settle: (ended: Promise<void>) => void = () => undefined;
-
-  constructor(id: string, link: RecordingLink, stream: MediaStream, options: ConstructorParameters<typeof Capture>[1]) {
-    this.id = id;
-    this.#link = link;
-    this.#ended = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
-    this.#ended.catch((error: unknown) => link.failed(error));
-    this.#capture = new Capture(stream, options, {
-      slice: (blob, startMs, endMs) => link.send({ type: 'slice', id, blob, startMs, endMs }),
-      stopped: () => this.#settle(link.end()),
-      failed: (error) => link.failed(error),
-    });
-  }
-
-  start(startMs: number): void {
-    this.#capture.start(startMs);
-  }
-
-  pause(): void {
-    this.#capture.pause();
-    this.#tellPaused();
-  }
-
-  resume(): void {
-    this.#capture.resume();
-    this.#tellPaused();
-  }
-
-  stop(options: WaitOptions = {}): Promise<void> {
-    this.#capture.stop();
-    return until(this.#ended, options.signal);
-  }
-
-  completed(signal?: AbortSignal): Promise<void> {
-    return this.#link.completed(signal);
-  }
-
-  #tellPaused(): void {
-    this.#link.send({ type: 'paused', id: this.id, paused: this.#capture.isPaused });
-  }
 }

@@ -65,11 +65,6 @@ export class Shipment {
     return this.#parcels.size;
   }
 
-  /** True when everything here was acked and waits for nothing but its release. */
-  get waitsForRelease(): boolean {
-    return this.#parcels.count('acked') > 0;
-  }
-
   /** True when there is nothing left to do or to wait for. */
   get finished(): boolean {
     return (this.completed || this.contested) && this.#parcels.size === 0;

@@ -1,6 +1,14 @@
 /** What the page and its worker, and the workers of several tabs, say to each other: unions, told apart by `type`. */
 import type { End, RecordingFacts, Seal } from './journal';
-import type { ChunkView, ConnectionState, OverQuota, Problem, RecordingDeleted, StorageReport } from './types';
+import type {
+  ChunkView,
+  ConnectionState,
+  OverQuota,
+  Problem,
+  RecordingDeleted,
+  StorageReport,
+  StorageRoom,
+} from './types';
 
 /** A file to upload, as the page hands it over. */
 export interface FileBegin {
@@ -73,6 +81,7 @@ export interface Standing {
   connection: ConnectionState;
   retryAt: number | null;
   storage: StorageReport;
+  room: StorageRoom;
   foreignChunks: number;
   uploadingNow: number;
   uploadRate: number | null;
@@ -94,6 +103,8 @@ export type ToWorker =
   | { type: 'pause_file'; id: string; paused: boolean }
   /** Delete a recording; `localOnly` one that the control plane must not know. */
   | { type: 'delete'; request: number; id: string; localOnly: boolean }
+  /** Hand over what is held of a recording. */
+  | { type: 'save'; request: number; id: string }
   /** The page gave up waiting for this answer. */
   | { type: 'give_up'; request: number }
   | { type: 'persisted'; persisted: boolean | null }
@@ -110,6 +121,7 @@ export type FromWorker =
   /** `already`: it was uploaded before, as this recording. */
   | { type: 'uploading'; request: number; id: string; already: boolean }
   | { type: 'done'; request: number }
+  | { type: 'saved'; request: number; files: File[] }
   | { type: 'failed'; request: number; problem: Problem }
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
   | { type: 'flushed'; recordingId: string; seq: number; segment: number; bytes: number; flushMs: number }

@@ -214,6 +214,15 @@ export interface StorageReport {
   quota: number | null;
 }
 
+/** How long the browser's storage lasts, as far as it tells; null where it does not. */
+export interface StorageRoom {
+  bytesLeft: number | null;
+  /** At the rate of what is being recorded; null while nothing is. */
+  msLeft: number | null;
+  /** The person should act: stop, go online, make room, or save to a file. Nothing is lost yet. */
+  low: boolean;
+}
+
 export type ConnectionState = 'online' | 'retrying' | 'offline';
 
 /** Everything a page shows, as one immutable value: a new object whenever anything in it changed. */
@@ -224,6 +233,7 @@ export interface Snapshot {
   /** Epoch ms of the next try while `connection` is not `online`. */
   retryAt: number | null;
   storage: StorageReport;
+  room: StorageRoom;
   /** Newest first: those with work on this device, and those of this visit. */
   recordings: readonly RecordingView[];
   chunksOnlyHere: number;
@@ -275,6 +285,8 @@ export interface Recording {
   resume(): void;
   /** Ends capture; resolves once the last slice is sealed on disk. Sending goes on by itself, also at the next visit. */
   stop(options?: WaitOptions): Promise<void>;
+  /** The same as `Safereel.saveToFiles` for this recording: with what is not sealed yet, and what waits in memory. */
+  saveToFiles(options?: WaitOptions): Promise<File[]>;
   /** Resolves when the control plane has finalised the recording; rejects with the signal's reason, or `recording_deleted`. */
   completed(signal?: AbortSignal): Promise<void>;
 }
@@ -307,6 +319,12 @@ export interface Safereel {
    * nothing was dropped.
    */
   discardLocal(recordingId: string, options?: WaitOptions): Promise<void>;
+  /**
+   * What this device holds of a recording, one file for each segment, to be offered for download: the way out when the disk is full
+   * or nothing can be sent. Sending goes on as ever. Read the files soon: they read from disk what may be released meanwhile.
+   * Rejects with `recording_not_here`.
+   */
+  saveToFiles(recordingId: string, options?: WaitOptions): Promise<File[]>;
   /** Tries now instead of waiting for the backoff; a wait that the server asked for is kept. */
   retryNow(): void;
   /**

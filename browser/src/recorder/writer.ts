@@ -86,6 +86,16 @@ export class SpoolWriter {
     return this.#open;
   }
 
+  /** The segment that is being written. */
+  get segment(): number {
+    return this.#segment;
+  }
+
+  /** The bytes of the open chunk as they are on disk, or null when none is open. */
+  readOpen(): Uint8Array<ArrayBuffer> | null {
+    return this.#open && readAll(this.#open.handle);
+  }
+
   /** Starts the next segment. Answers its number and where it begins in recorded time. */
   startSegment(): { segment: number; startMs: number } {
     const segment = this.state.nextSegment;

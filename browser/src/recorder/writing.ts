@@ -21,6 +21,10 @@ export interface WritingHost {
   opened(): { spool: Spool; options: WorkerOptions };
   post(message: FromWorker): void;
   problem(problem: Problem, id: string): void;
+  /** The disk is full: frees what can be freed, and answers whether that may have made room. */
+  makeRoom(): Promise<boolean>;
+  /** So many bytes of a recording went to disk. */
+  recorded(bytes: number): void;
   /** What whoever uploads, here or in another tab, has to know. */
   writing(facts: RecordingFacts, seals: readonly Seal[]): void;
   sealed(id: string, seal: Seal): void;
@@ -98,6 +102,7 @@ export class Writing {
         this.#inventory.put(id, viewOf(seal, 'on_disk', Date.now()));
         this.#host.sealed(id, seal);
       },
+      makeRoom: () => this.#host.makeRoom(),
       trouble: (problem: Problem | null) => {
         if (problem) this.#inventory.mark(id, { problem });
         else if (troubled) this.#inventory.mark(id, { problem: undefined });
@@ -110,6 +115,7 @@ export class Writing {
   #onFlushed(id: string, chunk: OpenChunk & { size: number; endMs: number }, bytes: number, flushMs: number): void {
     const { seq, segment, startMs, size, endMs } = chunk;
     this.flushes.add(flushMs);
+    this.#host.recorded(bytes);
     const durationMs = Math.max(0, endMs - startMs);
     const times = { writing: Date.now() };
     const view = { seq, segment, state: 'writing' as const, size, sha256: '', startMs, durationMs, times, resent: 0 };

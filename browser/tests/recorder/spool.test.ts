@@ -247,12 +247,13 @@ function seeded(seed: number): () => number {
 
 const LIMITS = { chunkBytes: 4, chunkMs: 60_000, maxChunkBytes: 6 };
 
-function live(writer: SpoolWriter, limits = LIMITS) {
+function live(writer: SpoolWriter, limits = LIMITS, makeRoom = async () => false) {
   const seals: Seal[] = [];
   const troubles: (Problem | null)[] = [];
   const recording = new LiveRecording(writer, limits, {
     flushed: () => undefined,
     sealed: (seal) => seals.push(seal),
+    makeRoom,
     trouble: (problem) => troubles.push(problem),
   });
   return { recording, seals, troubles };

@@ -109,7 +109,7 @@ test('after a restart only what the control plane lacks is put', async () => {
   const shipment = before.uploader.open(FACTS, false);
   for (const seq of [0, 1, 2]) before.uploader.add(FACTS.id, sealOf(seq));
   await vi.waitFor(() => expect(plane.objects.size).toBe(3));
-  await vi.waitFor(() => expect(shipment.waitsForRelease).toBe(true));
+  await vi.waitFor(() => expect(shipment.parcel(2)?.stage).toBe('acked'));
   await vi.waitFor(() =>
     expect(plane.calls.filter(({ call }) => call === 'acks').flatMap(({ seqs }) => seqs)).toHaveLength(3),
   );

@@ -26,6 +26,7 @@ export function stillSafereel(snapshot: Snapshot): Safereel {
     discardLocal: () => new Promise(() => undefined),
     retryNow: () => undefined,
     limitUploads: () => undefined,
+    saveToFiles: () => Promise.resolve([]),
     close: () => Promise.resolve(),
   };
 }
