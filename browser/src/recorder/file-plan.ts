@@ -48,7 +48,14 @@ export function nextStep(view: FeedView): 'hold' | 'seal' | 'wait' {
 }
 
 /** What the control plane takes. */
-const TAKEN = new Set(['audio/webm', 'audio/ogg', 'audio/mp4', 'video/webm', 'video/mp4', 'video/x-matroska']);
+const TAKEN = /* @__PURE__ */ new Set([
+  'audio/webm',
+  'audio/ogg',
+  'audio/mp4',
+  'video/webm',
+  'video/mp4',
+  'video/x-matroska',
+]);
 
 /** Other names of the same, as systems and browsers give them. */
 const ALIASES: Record<string, string> = {
@@ -72,7 +79,7 @@ const BY_ENDING: Record<string, string> = {
 };
 
 /** The endings of files that can be uploaded, for an input's `accept` and for a sentence. */
-export const FILE_ENDINGS = Object.keys(BY_ENDING).map((ending) => `.${ending}`);
+export const FILE_ENDINGS = /* @__PURE__ */ Object.keys(BY_ENDING).map((ending) => `.${ending}`);
 
 /** The type a file is uploaded as. @throws SafereelError `file_type_unsupported`. */
 export function fileTypeOf({ name, type }: Pick<File, 'name' | 'type'>, wanted: string | null): string {

@@ -24,7 +24,10 @@ import { uuidv7 } from './uuid';
 import { until } from './waiting';
 
 type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Asked = Distribute<Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'save' | 'close' }>, 'request'>;
+type Asked = Distribute<
+  Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'save' | 'close' }>,
+  'request'
+>;
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.

@@ -4,10 +4,10 @@ import { build, type Rolldown } from 'vite';
 import { expect, test } from 'vitest';
 
 /** Compressed bytes that a page loads with its own scripts; the worker loads beside it, and delays nothing. */
-const PAGE_LARGEST = 6_500;
+const PAGE_LARGEST = 8_500;
 
-/** Compressed bytes of the worker. It grew by what must not get lost; whoever makes it grow further says why here. */
-const WORKER_LARGEST = 25_000;
+/** Compressed bytes of the worker. Recording, sending, recovery and files; whoever makes it grow further says here by what. */
+const WORKER_LARGEST = 30_000;
 
 const ENTRY = new URL('../../src/recorder/index.ts', import.meta.url).pathname;
 
