@@ -257,4 +257,4 @@ test('a death at any step of it loses nothing, and the next visit ends it', asyn
     if (!died) return;
   }
   throw new Error('it never got to its end');
-});
+}, 30_000);
