@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -115,8 +116,9 @@ def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
         client.delete_bucket(Bucket=name)
 
 
+@cache
 def s3_client(stack: EmbeddedStack) -> Any:
-    """boto3, to do to the bucket what no part of ours would."""
+    """boto3, to do to the bucket what no part of ours would. One for all tests: making one takes as long as a dozen calls."""
     s3 = stack.s3
     return boto3.client(
         "s3",
