@@ -89,6 +89,10 @@ campaign-faults: $(INSTALLED) ## Lives LIVES (300) random lives of chunks in whi
 campaign-kill: node-there $(INSTALLED) $(PAGE) test-parts ## Kills each browser KILLS (50) times while it records; SEED= repeats one
 	@KILLS=$(or $(KILLS),50) SEED=$(SEED) .venv/bin/python -m pytest tests/acceptance/test_kills.py -s -q
 
+.PHONY: campaign-files
+campaign-files: node-there $(INSTALLED) $(PAGE) test-parts ## Uploads a file of MIB (1024) mebibytes, with a reload half way
+	@CAMPAIGN_FILE_MIB=$(or $(MIB),1024) .venv/bin/python -m pytest tests/acceptance/test_files.py -q -k large_file
+
 .PHONY: format
 format: $(INSTALLED) $(NODE_MODULES) ## Formats what formatters format
 	.venv/bin/ruff check --fix .

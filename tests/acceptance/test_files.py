@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.browser import Browser
+from tests.support.accessible import assert_accessible
+from tests.support.browser import Browser, Page
 from tests.support.live import System, until
 from tests.support.proxy import Exchange, Hold
-from tests.support.recorder_pages import EmbeddedPage
+from tests.support.recorder_pages import ConsolePage, EmbeddedPage
+from tests.support.witness import Witness
 
 MIB = 1024 * 1024
 CHUNK = 8 * MIB
@@ -286,3 +288,58 @@ def test_another_tab_goes_on_when_the_one_with_the_file_is_closed(
     uploads.system.heal()
     finish(uploads, recording_id)
     assert stored_digest(uploads.system, recording_id) == digest_of(file)
+
+
+def test_the_page_uploads_tells_how_it_goes_and_asks_for_the_file_again(
+    browser: Browser, system: System, witness: Witness, tmp_path: Path
+) -> None:
+    # More than is copied to the device: after a reload the page needs the file.
+    file = make_file(tmp_path / "film.webm", 34 * CHUNK)
+    page = open_library(browser, system, witness)
+    system.bucket.add("PUT", "/v1/", Hold(), times=None, skip=2)
+    page.choose_files("[data-testid=file-input]", file)
+    page.wait_for_text("[data-testid=file-row]", "of 285 MB")
+    page.wait_for("Number(document.querySelector('[role=progressbar]').ariaValueNow) >= 5")
+    assert_accessible(page, "uploading")
+    page.click("[data-testid=file-pause]")
+    page.wait_for("document.querySelector('[data-testid=file-row]').dataset.state === 'paused'")
+    page.click("[data-testid=file-pause]")
+    page.wait_for("document.querySelector('[data-testid=file-row]').dataset.state === 'sending'")
+    page.close()
+
+    page = open_library(browser, system, witness)
+    page.wait_for_text("[data-testid=file-needed]", "film.webm", timeout=SLOW_S)
+    assert_accessible(page, "the file is needed")
+    page.choose_files("[data-testid=file-again]", make_file(tmp_path / "other.webm", 5))
+    page.wait_for_text("[data-testid=file-refused]", "source_changed")
+    page.choose_files("[data-testid=file-again]", file)
+    page.wait_for("document.querySelector('[data-testid=file-row]').dataset.state === 'sending'", timeout=SLOW_S)
+
+    page.click("[data-testid=file-cancel]")
+    recording_id = page.evaluate("document.querySelector('[data-testid=file-row]').dataset.id")
+    page.click("[data-testid=dialog-act]")
+    page.wait_for("document.querySelector('[data-testid=file-row]') === null")
+    system.heal()
+    until("nothing left in the bucket", lambda: system.keys(recording_id) == [])
+
+
+def test_the_page_names_a_file_that_is_there_already(
+    browser: Browser, system: System, witness: Witness, tmp_path: Path
+) -> None:
+    file = make_file(tmp_path / "only once.webm", 1000, seed=3)
+    page = open_library(browser, system, witness)
+    page.choose_files("[data-testid=file-input]", file)
+    rows = "[...document.querySelectorAll('[data-testid=recordings-row]')]"
+    page.wait_for(f"{rows}.some((row) => row.textContent.includes('only once.webm'))", timeout=SLOW_S)
+    page.choose_files("[data-testid=file-input]", file)
+    page.wait_for_text("[data-testid=file-already]", "only once.webm")
+    assert_accessible(page, "there already")
+    page.choose_files("[data-testid=file-input]", make_file(tmp_path / "letter.txt", 3))
+    page.wait_for_text("[data-testid=file-refused]", "file_type_unsupported")
+
+
+def open_library(browser: Browser, system: System, witness: Witness) -> Page:
+    page = ConsolePage.open(browser, system, witness).page
+    page.goto(f"{system.api.url}/recordings")
+    page.wait_for("document.documentElement.dataset.ready === 'true'")
+    return page

@@ -2,19 +2,10 @@
 
 import pytest
 
-from tests.support.browser import Browser, Page, Scheme
+from tests.support.accessible import assert_accessible
+from tests.support.browser import Browser
 from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage
-
-# A desk by day and a hand by night.
-VIEWS: tuple[tuple[Scheme, int, int], ...] = (("light", 1280, 800), ("dark", 390, 844))
-
-
-def assert_accessible(page: Page, state: str) -> None:
-    for scheme, width, height in VIEWS:
-        page.viewport(width, height, scheme=scheme, reduced_motion=True)
-        found = {violation.id: violation.nodes for violation in page.axe()}
-        assert found == {}, f"{state}, {scheme}, {width} wide"
 
 
 @pytest.mark.both_engines

@@ -23,6 +23,8 @@ import { UnknownPage } from './shell/unknown-page';
  *   (`data-id`, `data-phase`) with `toast-undo`, `toast-keep` and `toast-again`, `deleted-notice` (`data-id`), `being-deleted`
  *   (`data-count`);
  * - `quota` (`data-level`, `data-used`, `data-reserved`, `data-limit`), `over-quota` (`data-waiting`), `near-quota`;
+ * - `upload`, `file-input`, `file-row` (`data-id`, `data-state`) with `file-pause`, `file-cancel`, `file-needed`, `file-reopen` and
+ *   `file-again`; `file-looking`, `file-already` (`data-id`) with `file-anyway`, `file-refused`;
  * - `sign-in` (`data-session`), `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
  */
 export function Console({ parts }: { parts: Parts }) {

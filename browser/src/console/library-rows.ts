@@ -1,6 +1,7 @@
 import type { RecordingView } from '../recorder/types';
 import type { StoredRecording } from './bucket-view';
 import type { Wish } from './deleting/deletions';
+import { stateWords } from './files/file-words';
 import { counted, whole } from './format';
 import { isAllSafe } from './promise';
 
@@ -101,6 +102,7 @@ export function stateOfStored(one: StoredRecording, view?: RecordingView): RowSt
 
 /** The state of a recording as this device has it. */
 export function stateOfView(view: RecordingView): RowState {
+  if (view.file && view.file.state !== 'complete') return { ...stateWords(view.file), recording: false };
   if (view.state === 'stuck') return alert('Needs attention');
   if (view.state === 'recording') return { tone: 'alert', words: 'Recording', recording: true };
   if (view.state === 'paused') return alert('Paused');
@@ -116,7 +118,7 @@ function storedRow(one: StoredRecording, view: RecordingView | undefined): Libra
     title: titleOf(one.title ? one : (view ?? one)),
     startedAt: view?.startedAt ?? Date.parse(one.created_at),
     // This device may have recorded more than the control plane was told of.
-    lengthMs: longest(view?.durationMs ?? null, one.duration_ms),
+    lengthMs: longest(lengthOf(view), one.duration_ms),
     bytes,
     safe: bytes === 0 ? 0 : Math.min(1, one.confirmed_bytes / bytes),
     lost: one.lost_chunks / chunks,
@@ -133,8 +135,8 @@ function localRow(view: RecordingView): LibraryRow {
     id: view.id,
     title: titleOf(view),
     startedAt: view.startedAt,
-    lengthMs: view.durationMs,
-    bytes: view.bytes,
+    lengthMs: lengthOf(view),
+    bytes: view.file?.totalBytes ?? view.bytes,
     safe: view.bytes === 0 ? 0 : (view.bytes - view.bytesOnlyHere) / view.bytes,
     lost: 0,
     state: stateOfView(view),
@@ -145,8 +147,18 @@ function localRow(view: RecordingView): LibraryRow {
   };
 }
 
-function isUnderWay({ state }: RecordingView): boolean {
-  return state === 'recording' || state === 'paused' || state === 'stuck';
+/** Of a file nobody knows it without playing it. */
+function lengthOf(view: RecordingView | undefined): number | null {
+  return view && !view.file ? view.durationMs : null;
+}
+
+function isUnderWay({ state, file }: RecordingView): boolean {
+  return (
+    (file !== undefined && file.state !== 'complete') ||
+    state === 'recording' ||
+    state === 'paused' ||
+    state === 'stuck'
+  );
 }
 
 function hold(words: string): RowState {

@@ -6,6 +6,7 @@ import { Console } from './console';
 import './console.css';
 import { Deletions } from './deleting/deletions';
 import { BrowserWishMemory } from './deleting/wish-memory';
+import { Uploads } from './files/uploads';
 import { Happenings } from './happenings';
 import type { Parts } from './parts';
 import { QuotaWatch } from './quota/quota-watch';
@@ -34,6 +35,7 @@ function build(): Parts {
     studio: new Studio(safereel),
     happenings: new Happenings(safereel),
     deletions,
+    uploads: new Uploads(safereel),
     quota,
   };
 }

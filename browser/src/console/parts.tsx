@@ -2,6 +2,7 @@ import { createContext, type ReactNode, useContext, useSyncExternalStore } from 
 import type { Safereel, Snapshot } from '../recorder/types';
 import type { BucketView, Quota } from './bucket-view';
 import type { Deletions, Wish } from './deleting/deletions';
+import type { Attempt, Uploads } from './files/uploads';
 import type { Happenings, HappeningsState } from './happenings';
 import { problemWords } from './problem-words';
 import type { QuotaWatch } from './quota/quota-watch';
@@ -16,6 +17,7 @@ export interface Parts {
   studio: Studio;
   happenings: Happenings;
   deletions: Deletions;
+  uploads: Uploads;
   quota: QuotaWatch;
 }
 
@@ -58,6 +60,12 @@ export function useSession(): SessionState {
 export function useDeletions(): readonly Wish[] {
   const { deletions } = useParts();
   return useSyncExternalStore(deletions.state.subscribe, deletions.state.get);
+}
+
+/** Files that were chosen, and are not on their way yet or at all. */
+export function useUploads(): readonly Attempt[] {
+  const { uploads } = useParts();
+  return useSyncExternalStore(uploads.state.subscribe, uploads.state.get);
 }
 
 /** The owner's share of the bucket; null until it is known. */

@@ -1,5 +1,6 @@
-import type { RecordingView, Snapshot } from '../recorder/types';
+import type { FileProgress, RecordingView, Snapshot } from '../recorder/types';
 import type { StoredStatus } from './bucket-view';
+import { isUploading, progressWords, stateWords } from './files/file-words';
 import { clock, counted, rangeList } from './format';
 import type { RowState } from './library-rows';
 import { stateOfStored, stateOfView } from './library-rows';
@@ -22,7 +23,9 @@ export function stateOf(status: StoredStatus | null, view: RecordingView | undef
 
 /** What is safe of it, in one sentence. */
 export function summaryOf(status: StoredStatus | null, view: RecordingView | undefined, snapshot: Snapshot): string {
-  if (view && (view.state !== 'complete' || view.chunksOnlyHere > 0)) return promiseSentence(promiseOf(view, snapshot));
+  if (view && isUploading(view) && view.file) return fileSentence(view.file);
+  if (view && !view.file && (view.state !== 'complete' || view.chunksOnlyHere > 0))
+    return promiseSentence(promiseOf(view, snapshot));
   if (!status) return '';
   const total = Math.max(status.chunk_count ?? 0, status.received_chunks);
   const confirmed = lengthOf(status.confirmed);
@@ -31,6 +34,10 @@ export function summaryOf(status: StoredStatus | null, view: RecordingView | und
   if (status.complete && confirmed === total)
     return `Safe: ${total === 1 ? 'the one chunk is' : `all ${counted(total, 'chunk')} are`} in your bucket.`;
   return `${counted(confirmed, 'chunk')} of ${total}${status.complete ? '' : ' so far'} ${confirmed === 1 ? 'is' : 'are'} confirmed in your bucket.`;
+}
+
+function fileSentence(file: FileProgress): string {
+  return `${stateWords(file).words}: ${progressWords(file)}.`;
 }
 
 /** What is wrong with it, as text; empty where nothing is. */

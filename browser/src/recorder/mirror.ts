@@ -25,12 +25,14 @@ export const EMPTY_SNAPSHOT: Snapshot = {
 /** The next snapshot: recordings that no delta names stay the same objects. */
 export function applyChanges(before: Snapshot, deltas: readonly RecordingDelta[], standing: Standing): Snapshot {
   const recordings = deltas.length === 0 ? before.recordings : applyDeltas(before.recordings, deltas);
+  // A file that is being uploaded is not only here: whoever uploads it has it.
+  const recorded = recordings.filter(({ file }) => !file);
   return {
     ...before,
     ...standing,
     recordings,
-    chunksOnlyHere: recordings.reduce((sum, { chunksOnlyHere }) => sum + chunksOnlyHere, 0),
-    bytesOnlyHere: recordings.reduce((sum, { bytesOnlyHere }) => sum + bytesOnlyHere, 0),
+    chunksOnlyHere: recorded.reduce((sum, { chunksOnlyHere }) => sum + chunksOnlyHere, 0),
+    bytesOnlyHere: recorded.reduce((sum, { bytesOnlyHere }) => sum + bytesOnlyHere, 0),
   };
 }
 

@@ -236,6 +236,7 @@ export interface Snapshot {
   room: StorageRoom;
   /** Newest first: those with work on this device, and those of this visit. */
   recordings: readonly RecordingView[];
+  /** Of recordings; files that are being uploaded are not counted. */
   chunksOnlyHere: number;
   bytesOnlyHere: number;
   /** Chunks on this device that belong to other owners: held, never sent by this one. */

@@ -1,6 +1,11 @@
 import { Disc3, Plus } from 'lucide-react';
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { DeleteDialog } from '../deleting/delete-dialog';
+import { DropZone } from '../files/drop-zone';
+import { isUploading } from '../files/file-words';
+import { FilesCard } from '../files/files-card';
+import { UploadButton } from '../files/upload-button';
+import type { Chosen } from '../files/uploads';
 import { counted } from '../format';
 import { hasLengths, type LibraryRow, mergeRows } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
@@ -22,7 +27,8 @@ const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 
 /** All recordings: those in the bucket, and those that so far are only on this device. */
 export function LibraryPage() {
-  const { bucket, deletions } = useParts();
+  const { bucket, deletions, uploads } = useParts();
+  const add = useCallback((files: readonly Chosen[]) => uploads.add(files), [uploads]);
   const { recordings: views } = useSnapshot();
   const { recordingId, phase } = useStudio();
   const running = phase === 'recording' || phase === 'stopping';
@@ -30,7 +36,8 @@ export function LibraryPage() {
   const wishes = useDeletions();
   const rows = useMemo(() => mergeRows(listing.recordings, views, wishes), [listing.recordings, views, wishes]);
   const leaving = rows.filter(isLeaving);
-  const present = leaving.length > 0 ? rows.filter((row) => !isLeaving(row)) : rows;
+  // What is being uploaded stands above the list, with what can be done about it.
+  const present = useMemo(() => rows.filter((row) => !isLeaving(row) && !(row.view && isUploading(row.view))), [rows]);
   const [wanted, setWanted] = useState(EVERYTHING);
   const shown = useMemo(() => found(present, wanted), [present, wanted]);
   const lengths = hasLengths(present);
@@ -46,18 +53,29 @@ export function LibraryPage() {
 
   return (
     <Main>
+      <DropZone onChosen={add} />
       <div className="flex min-h-10 items-center justify-between gap-4">
         <h1 className="font-semibold text-[22px] tracking-[-0.01em]">Recordings</h1>
-        {running ? null : (
-          <Button asChild look="main">
-            <Link href="/">
-              <Plus aria-hidden="true" className="size-4" />
-              New recording
-            </Link>
-          </Button>
-        )}
+        <div className="flex gap-2">
+          <UploadButton multiple testId="file-input" data-testid="upload" className="max-sm:px-3" onChosen={add}>
+            <span>
+              Upload<span className="max-sm:sr-only"> a file</span>
+            </span>
+          </UploadButton>
+          {running ? null : (
+            <Button asChild look="main" className="max-sm:px-3">
+              <Link href="/">
+                <Plus aria-hidden="true" className="size-4 max-sm:hidden" />
+                <span>
+                  New<span className="max-sm:sr-only"> recording</span>
+                </span>
+              </Link>
+            </Button>
+          )}
+        </div>
       </div>
       <Notices current={recordingId} />
+      <FilesCard views={views} />
       {listing.problem ? (
         <Note
           tone="alert"
@@ -90,7 +108,7 @@ export function LibraryPage() {
           {first ? <Shapes lengths={lengths} count={present.length > 0 ? 2 : 6} /> : null}
         </Sheet>
       ) : null}
-      {present.length === 0 && listing.status === 'ready' ? <Empty /> : null}
+      {present.length === 0 && listing.status === 'ready' && !views.some(isUploading) ? <Empty /> : null}
       {present.length > 0 && shown.length === 0 && listing.cursor === null ? (
         <NotFound words={wanted.words} onClear={() => setWanted({ ...wanted, words: '' })} />
       ) : null}
@@ -165,6 +183,7 @@ function Empty() {
       <h2 className="font-semibold text-[17px]">Nothing recorded yet</h2>
       <p className="mt-1 mb-5 max-w-[46ch] text-pretty text-soft">
         A recording appears here with its first second, and says at any time how much of it is safe in your bucket.
+        Files can be dropped here as well.
       </p>
       <Button asChild look="main">
         <Link href="/">Make the first one</Link>

@@ -1,4 +1,5 @@
 import type { RecordingView } from '../../recorder/types';
+import { isUploading, progressWords, shareOf, stateWords } from '../files/file-words';
 import { bytes, clock, counted } from '../format';
 import { SafeBar } from '../library/safe-bar';
 import { titleOf } from '../library-rows';
@@ -26,7 +27,7 @@ export function Others({ views }: { views: readonly RecordingView[] }) {
             >
               <span className="min-w-0 truncate font-medium">{titleOf(view)}</span>
               <span className="text-[13px] text-soft">
-                {clock(view.durationMs)} · {bytes(view.bytes)}
+                {view.file ? progressWords(view.file) : `${clock(view.durationMs)} · ${bytes(view.bytes)}`}
               </span>
               <SafeBar safe={safeShare(view)} className="max-sm:hidden" />
               <OtherPill view={view} />
@@ -44,6 +45,10 @@ export function Others({ views }: { views: readonly RecordingView[] }) {
 }
 
 function OtherPill({ view }: { view: RecordingView }) {
+  if (view.file && isUploading(view)) {
+    const { tone, words } = stateWords(view.file);
+    return <Pill tone={tone}>{words}</Pill>;
+  }
   if (view.state === 'stuck') return <Pill tone="alert">Needs attention</Pill>;
   if (view.state === 'recording' || view.state === 'paused')
     return (
@@ -56,5 +61,6 @@ function OtherPill({ view }: { view: RecordingView }) {
 }
 
 function safeShare(view: RecordingView): number {
+  if (view.file) return shareOf(view.file);
   return view.bytes === 0 ? 0 : (view.bytes - view.bytesOnlyHere) / view.bytes;
 }

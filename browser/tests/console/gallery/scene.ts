@@ -1,5 +1,6 @@
 import type { Quota } from '../../../src/console/bucket-view';
 import type { Wish } from '../../../src/console/deleting/deletions';
+import type { Attempt } from '../../../src/console/files/uploads';
 import type { HappeningsState } from '../../../src/console/happenings';
 import type { SessionState } from '../../../src/console/session';
 import type { StudioState } from '../../../src/console/studio';
@@ -14,6 +15,7 @@ export interface Scene {
   studio?: Partial<StudioState>;
   happenings?: Partial<HappeningsState>;
   session?: SessionState;
+  attempts?: readonly Attempt[];
   wishes?: readonly Wish[];
   quota?: Quota;
   /** Pressed once it is drawn. */

@@ -1,5 +1,6 @@
 import type { StoredChunk, StoredStatus } from '../../../src/console/bucket-view';
 import { Deletions } from '../../../src/console/deleting/deletions';
+import { Uploads } from '../../../src/console/files/uploads';
 import { Happenings } from '../../../src/console/happenings';
 import type { Parts } from '../../../src/console/parts';
 import { QuotaWatch } from '../../../src/console/quota/quota-watch';
@@ -10,6 +11,7 @@ import type { ChunkView } from '../../../src/recorder/types';
 import { FakeBucket, stillSafereel, stored } from './fakes';
 import type { Scene } from './scene';
 import { DELETION_SCENES } from './scenes-deletion';
+import { FILE_SCENES } from './scenes-files';
 import { QUOTA_SCENES } from './scenes-quota';
 import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
 import { makeStream, recordRun } from './streams';
@@ -29,6 +31,7 @@ const held = (view: ReturnType<typeof recording>) => ({ ...view });
 export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   ...DELETION_SCENES,
   ...QUOTA_SCENES,
+  ...FILE_SCENES,
   first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
   starting: () => ({
     path: '/',
@@ -227,6 +230,7 @@ export function partsOf(scene: Scene): Parts {
     bucket,
     studio: new Studio(safereel, scene.studio),
     happenings: new Happenings(safereel, scene.happenings),
+    uploads: new Uploads(safereel, scene.attempts),
     deletions: new Deletions(safereel, NOTHING_REMEMBERED, () => undefined, scene.wishes),
     quota: new QuotaWatch(safereel, bucket, scene.quota ?? null),
   };
