@@ -10,6 +10,7 @@ import pytest
 
 from control_plane.db.heartbeats import HeartbeatStore
 from control_plane.db.tickets import TicketStore
+from control_plane.domain.tickets import LostCause
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.tickets import TicketRun
 from control_plane.wiring import open_control_plane
@@ -267,6 +268,45 @@ async def test_an_ack_while_it_is_judged_is_kept(running: Running, monkeypatch: 
             assert (await judge(running)).lost == []
         assert [row["state"] for row in await ends(running)] == ["fulfilled"]
         assert await used(running) == 4 * 3_000
+
+
+async def test_what_was_lost_and_asked_for_anew_while_it_is_judged_stays_asked_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run ends the ticket first; a holder comes back, is asked anew, and goes: of that ticket nobody has judged."""
+    async with recorded(running) as (recorder, chunks):
+        await recorder.beat(chunks)
+        await asked_for(running, recorder, [0])
+        await silent_for(running, recorder, SILENT)
+        writing = TicketStore.lose
+
+        async def after_another_run(self: Any, judged: Any, read_at: Any) -> Any:
+            assert len(await writing(self, judged, read_at)) == 1
+            await recorder.beat(chunks)
+            await recorder.beat(chunks[1:])
+            return await writing(self, judged, read_at)
+
+        with monkeypatch.context() as forced:
+            forced.setattr(TicketStore, "lose", after_another_run)
+            assert (await judge(running)).lost == []
+        assert [(row["state"], row["reopened"]) for row in await ends(running)] == [("lost", False), ("open", True)]
+        assert (await recorder.status()).missing == [[0, 0]]
+        assert await used(running) == 4 * 3_000
+
+
+async def test_what_was_acked_since_it_was_judged_is_not_lost_whatever_its_ticket_says(running: Running) -> None:
+    """An ack closes the ticket; this sees that the end does not hang on that alone."""
+    async with recorded(running) as (recorder, chunks):
+        await recorder.beat(chunks)
+        await asked_for(running, recorder, [0])
+        store = running.plane.services.tickets._tickets
+        (ticket,), read_at = await store.to_judge(10)
+        assert read_at is not None
+        await running.sql("update chunks set generation = generation + 1 where seq = 0")
+        await recorder.beat(chunks[1:])
+        assert await store.lose([(ticket, LostCause.GONE)], read_at) == []
+        assert [row["state"] for row in await ends(running)] == ["open"]
+        assert (await recorder.status()).missing == [[0, 0]]
 
 
 async def test_a_deletion_while_it_is_judged_withdraws(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
