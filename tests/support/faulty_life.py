@@ -349,8 +349,13 @@ class FaultyLife(RuleBasedStateMachine):
         self._obey()
 
     def _has_ended(self) -> bool:
-        under_way = "select from chunks where state not in ('confirmed', 'lost')"
-        return not any(chunk.held for chunk in self.chunks) and not self.deleted and not self._sql(under_way)
+        """What a fault took may have been seen by no sweep so far."""
+        under_way = "select 1 from chunks where state not in ('confirmed', 'lost')"
+        return (
+            not any(chunk.held or chunk.harmed for chunk in self.chunks)
+            and not self.deleted
+            and not self._sql(under_way)
+        )
 
     def _all_ends_are_good(self) -> None:
         states = {(row["recording_id"], row["seq"]): row["state"] for row in self._ledger()}
@@ -376,7 +381,7 @@ class FaultyLife(RuleBasedStateMachine):
             chunk.over = "if-none-match" not in answers[0].put.headers
 
     def _arrive(self, chunk: Known, over: bool) -> None:
-        if chunk.recording in self.deleted and not self._sql("select from recordings where state = 'deleting'"):
+        if chunk.recording in self.deleted and not self._sql("select 1 from recordings where state = 'deleting'"):
             return  # no URL lives any more
         with suppress(ObjectExists):
             self._run(self.bucket.write(chunk.key, chunk.body, content_type=MIME, overwrite=over))
