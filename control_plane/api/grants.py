@@ -16,6 +16,7 @@ from control_plane.domain.errors import (
     ChunkConflict,
     QuotaExceeded,
     RecordingComplete,
+    RecordingConflict,
     RecordingDeleted,
     RecordingUnknown,
     Refusal,
@@ -134,7 +135,7 @@ calls = [
             ]
         },
         answers=[Answer(GrantsAnswer, EXAMPLE, description="One answer for each chunk, in the order asked.")],
-        problems=[RecordingUnknown, RecordingDeleted],
+        problems=[RecordingUnknown, RecordingDeleted, RecordingConflict],
         item_problems=[ChunkConflict, RecordingComplete, QuotaExceeded, TooManyGrants],
     ),
 ]

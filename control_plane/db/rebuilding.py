@@ -41,20 +41,15 @@ class RebuildStore:
 
     async def take_up_recording(self, found: Described) -> bool:
         """Whether it was taken up; False where its id, or its share id, is known already."""
-        params = {
-            "id": found.id,
-            "owner": found.owner,
-            "recorder_id": found.recorder_id,
-            "source": found.source.value,
-            "mime_type": found.mime_type,
-            "title": found.title,
-            "expected_bytes": found.expected_bytes,
-            "share_id": found.share_id,
-            "shard": shard_of(found.id),
-            "created_at": found.created_at,
-            "idle": self._idle,
-        }
-        return await self._database.row("recording_take_up", params) is not None
+        params = {**described_columns(found), "shard": shard_of(found.id), "idle": self._idle}
+        return await self._database.row("recording_take_up", params) is not None or (
+            await self._database.row("recording_take_description", described_columns(found)) is not None
+        )
+
+    async def told(self, recording_ids: Collection[UUID]) -> Collection[UUID]:
+        """Those of these that this ledger has described, or deleted. A recorder may have begun others that the bucket knows."""
+        rows = await self._database.rows("recordings_told", {"recording_ids": list(recording_ids)})
+        return frozenset(row["id"] for row in rows)
 
     async def take_up_chunks(self, proven: Sequence[tuple[Chunk, str]]) -> Taken:
         """Acks these, each with the ETag seen, where number and recording allow; answers which were taken up."""
@@ -95,6 +90,21 @@ class RebuildStore:
         }
         _, rows = await self._database.together(locked, ("recording_completed_once", completed))
         return missing if rows else None
+
+
+def described_columns(found: Described) -> Mapping[str, object]:
+    """The row's columns that its description tells."""
+    return {
+        "id": found.id,
+        "owner": found.owner,
+        "recorder_id": found.recorder_id,
+        "source": found.source.value,
+        "mime_type": found.mime_type,
+        "title": found.title,
+        "expected_bytes": found.expected_bytes,
+        "share_id": found.share_id,
+        "created_at": found.created_at,
+    }
 
 
 def _within(seq: int, ranges: Sequence[Range], ends: Sequence[int]) -> bool:

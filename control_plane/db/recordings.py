@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from control_plane.db.database import Connection, Database, Row
+from control_plane.db.rebuilding import described_columns
 from control_plane.db.rows import ranges_of, recording_of
 from control_plane.domain.keys import shard_of
 from control_plane.domain.models import NewRecording, Progress, Recording, Totals
+from control_plane.domain.rebuilding import Described
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class RecordingStore:
     async def mark_described(self, recording_id: UUID) -> None:
         """Remembers that `recording.json` lies in the bucket."""
         await self._database.execute("recording_described", {"id": recording_id})
+
+    async def take_description(self, found: Described) -> None:
+        """The bucket had its description before this ledger had the row: it holds."""
+        await self._database.row("recording_take_description", described_columns(found))
 
     async def progress(self, recording_id: UUID) -> Progress:
         """How far the chunks of a recording (that `get` has shown to be the owner's) have come."""

@@ -21,6 +21,8 @@ from control_plane.domain.ranges import Range
 
 Kind = TypeVar("Kind", str, int)
 
+# A title and a few names: far below. In bytes.
+DESCRIPTION_LIMIT = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 _SHARE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # ours have 22 characters
 _MIME_TYPE = re.compile(r"[ -~]{1,200}")  # sent as a header of each PUT

@@ -165,8 +165,10 @@ class RebuildService:
             await self._takeups.take_up_recordings(ids, done.taken, dry_run=dry_run)
             states = await self._stores.rebuild.states(ids)
             for recording_id, name in page:
-                if name == "manifest.json" and (
-                    states.get(recording_id) in OPEN or (dry_run and done.taken.told.get(recording_id))
+                if (
+                    name == "manifest.json"
+                    and done.taken.told.get(recording_id, True)
+                    and (states.get(recording_id) in OPEN or (dry_run and done.taken.told.get(recording_id)))
                 ):
                     await self._complete(recording_id, done, dry_run=dry_run)
             if page:

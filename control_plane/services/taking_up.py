@@ -15,12 +15,10 @@ from control_plane.db.rebuilding import RebuildStore
 from control_plane.domain.bucket import Bucket, ObjectTooLong
 from control_plane.domain.keys import ChunkKey, manifest_key, recording_key
 from control_plane.domain.models import DELETED, Chunk, ChunkState, RecordingState
-from control_plane.domain.rebuilding import Described, Manifested, described, manifested
+from control_plane.domain.rebuilding import DESCRIPTION_LIMIT, Described, Manifested, described, manifested
 from control_plane.services.at_once import at_once
 from control_plane.services.proving import Prover
 
-# A title and a few names: far below.
-DESCRIPTION_LIMIT = 64 * 1024
 # 500,000 chunks of 90 bytes, the longest that is ever listed, and as much again.
 MANIFEST_LIMIT = 128 * 1024 * 1024
 # 10,000 chunks, half a day of them: so long ones may be read beside each other.
@@ -100,7 +98,7 @@ class TakeUpService:
         ids = {key.recording_id for key in keys}
         told = await self._describe(ids, taken, dry_run=dry_run)
         states: Mapping[UUID, RecordingState] = await self._store.states(ids)
-        homeless = {key for key in keys if key.recording_id not in states and not told.get(key.recording_id)}
+        homeless = {key for key in keys if not told.get(key.recording_id, True)}
         dead = {key for key in keys if states.get(key.recording_id) in DELETED}
         ends = await self.ends({key.recording_id for key in keys if key not in homeless | dead}, states, taken)
         beyond = {key for key in keys if key.recording_id in ends and key.seq >= ends[key.recording_id]}
@@ -137,8 +135,7 @@ class TakeUpService:
 
     async def _describe(self, ids: AbstractSet[UUID], taken: TakenUp, *, dry_run: bool) -> Mapping[UUID, bool]:
         """Of those that the ledger does not know: whether they are described, and so are taken up now (or would be)."""
-        known = await self._store.states(ids)
-        wanted = sorted(ids - set(known))
+        wanted = sorted(ids - set(await self._store.told(ids)))
         read = [recording_id for recording_id in wanted if recording_id not in taken.told]
         found = dict(zip(read, await at_once(self._description, read), strict=True))
         for recording_id, description in found.items():
@@ -149,6 +146,9 @@ class TakeUpService:
                 )
             elif not dry_run:
                 taken.recordings += await self._store.take_up_recording(description)
+        if not dry_run:  # begun by another owner meanwhile: not described, whatever the bucket says
+            settled = await self._store.told(wanted) if wanted else ()
+            found = {recording_id: told if recording_id in settled else None for recording_id, told in found.items()}
         before = taken.told
         taken.told = {
             recording_id: found[recording_id] is not None if recording_id in found else before[recording_id]

@@ -24,6 +24,22 @@ with counted as (
 )
 select id from taken
 
+-- name: recording_take_description
+-- Begun by a recorder while the ledger did not know it, and not described by this ledger: whose it is, the bucket says, and so
+-- its links stay good. Another owner's with chunks granted stays as it is: nothing is taken up into it.
+update recordings r
+   set owner = %(owner)s, recorder_id = %(recorder_id)s, source = %(source)s, mime_type = %(mime_type)s, title = %(title)s,
+       expected_bytes = %(expected_bytes)s, share_id = %(share_id)s, created_at = %(created_at)s, described_at = now()
+ where r.id = %(id)s and r.described_at is null and r.state in ('open', 'expired')
+   and (r.owner = %(owner)s or not exists (select from chunks c where c.recording_id = r.id))
+   and not exists (select from recordings o where o.share_id = %(share_id)s and o.id <> r.id)
+returning r.id
+
+-- name: recordings_told
+-- Those that need no description from the bucket any more.
+select id from recordings
+ where id = any (%(recording_ids)s) and (described_at is not null or state in ('deleting', 'deleted'))
+
 -- name: owners_of_lock
 -- Before whatever counts for these recordings' owners: owners, then recordings, then chunks.
 with counted as (
