@@ -42,7 +42,7 @@ async def bucket_of_all_kinds(running: Running) -> None:
     """Open, complete, complete with a loss, without a description, deleted, empty; of two owners."""
     for at in range(RECORDINGS):
         async with running.recorder("alice" if at % 2 else "bob") as recorder:
-            chunks = await recorded(recorder, at % CHUNKS + 1 if at else 0, complete=at % 3 == 0 and at > 0)
+            chunks = await recorded(recorder, at % CHUNKS + 1, complete=at % 3 == 0 and at > 0)
             while (await running.plane.services.manifests.run()).written:
                 pass
             if at == 3:
@@ -71,7 +71,7 @@ async def test_killed_at_random_it_leaves_what_one_run_leaves(
         await rebuild(alone)
         expected = await ledger(alone)
         assert not await alone.plane.services.quotas.recount_all()
-    assert {row["state"] for row in expected[0]} == {"acked", "missing", None}
+    assert {row["state"] for row in expected[0]} == {"acked", "missing"}
 
     chance = random.Random(4)
     async with beside_an_empty_ledger(stack, settings) as anew:
@@ -79,7 +79,7 @@ async def test_killed_at_random_it_leaves_what_one_run_leaves(
         with machines(on(settings, stack, url), tmp_path, S3_ENDPOINT=bucket_proxy.url) as started:
             killed = 0
             for _ in range(KILLS):
-                began, so_far = len(bucket_proxy.log()), chance.randint(1, 70)
+                began, so_far = len(bucket_proxy.log()), chance.randint(1, 20)
                 victim = started.start("rebuild")
                 await until_asked(bucket_proxy, began + so_far, victim)
                 if victim.runs:
