@@ -8,6 +8,10 @@ export interface ProblemWords {
 
 const HEADINGS: Record<string, string> = {
   opfs_unavailable: 'This browser cannot keep recordings safe',
+  no_browser: 'This is no browser',
+  storage_low: 'The space for recordings is nearly used up',
+  recording_refiled: 'A second copy of this browser was found',
+  recording_not_here: 'Nothing of it is on this device',
   storage_full: 'The space for recordings is used up',
   write_failed: 'The disk did not take a piece of the recording',
   worker_failed: 'The recorder stopped working',

@@ -12,6 +12,7 @@ import { useLasting, useNow } from '../ticking';
 import { Button } from '../ui/button';
 import { Link } from '../ui/link';
 import { Note } from '../ui/note';
+import { SaveButton } from './save-button';
 import { TokenForm } from './token-form';
 
 /** A try that fails and succeeds within this time is not worth a word. */
@@ -130,12 +131,17 @@ function NextTry({ at }: { at: number | null }) {
 function RoomNotice({ snapshot, current }: { snapshot: Snapshot; current: string | null }) {
   const view = snapshot.recordings.find(({ id }) => id === current);
   const recorded = recordedRate(view);
-  if (!isRoomLow(snapshot, recorded)) return null;
+  if (!snapshot.room.low && !isRoomLow(snapshot, recorded)) return null;
   const { usage, quota } = snapshot.storage;
   const left = Math.max(0, (quota ?? 0) - (usage ?? 0));
   const room = roomMs(snapshot, recorded);
   return (
-    <Note tone="alert" role="status" heading="This device is nearly full">
+    <Note
+      tone="alert"
+      role="status"
+      heading="This device is nearly full"
+      actions={view && view.bytes > 0 ? <SaveButton id={view.id} /> : null}
+    >
       {bytes(left)} left for recordings
       {room === null ? '' : `, about ${roughly(room)} at the present rate if nothing is sent`}. Space comes free by
       itself as chunks are confirmed in your bucket. Stay online, or free space on this device.
@@ -178,7 +184,12 @@ function Dismiss({ onClick }: { onClick: () => void }) {
 function StuckNotice({ view }: { view: RecordingView }) {
   const { chunksOnlyHere: held, problem } = view;
   return (
-    <Note tone="alert" heading={`“${titleOf(view)}” cannot be sent on`} code={problem?.code}>
+    <Note
+      tone="alert"
+      heading={`“${titleOf(view)}” cannot be sent on`}
+      code={problem?.code}
+      actions={held > 0 ? <SaveButton id={view.id} /> : null}
+    >
       {problem?.detail ?? 'The server refuses it.'}{' '}
       {held > 0 ? `${counted(held, 'chunk')} stay on this device and are not deleted.` : ''}{' '}
       <Link href={`/recordings/${view.id}`} className="underline underline-offset-2">
