@@ -1,6 +1,8 @@
 """`safereel`: up, serve, worker, migrate, provision, env, token, sweep, rebuild, retention, doctor, drill, openapi."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -18,14 +20,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Only what is called is imported: all of it together takes a second of CPU.
         import_module("control_plane.telemetry").set_up_logs()
         status: int = import_module(f"control_plane.commands.{arguments.command}").run(arguments)
+        sys.stdout.flush()  # here, where it is known what a reader that has gone means
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE  # as of any program whose reader (`head`) has read enough
     except Exception as exc:
-        known: int | None = import_module("control_plane.commands.failures").exit_status(exc)
+        known: tuple[int, str] | None = import_module("control_plane.commands.failures").told(exc)
         if known is None:
             raise
-        print(f"safereel: {exc}", file=sys.stderr)
-        return known
+        status, sentence = known
+        print(f"safereel: {sentence}", file=sys.stderr)
     return status
 
 

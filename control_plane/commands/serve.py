@@ -37,14 +37,14 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> None:
     """The control plane on the parts that the environment names, until cancelled."""
     async with open_control_plane(settings) as plane:
+        await plane.deployment.claim_bucket()
         print(f"Serving on http://{settings.safereel_host}:{settings.safereel_port}", flush=True)
         await serve_plane(plane, settings, listener)
 
 
 async def serve_plane(plane: ControlPlane, settings: Settings, listener: socket.socket) -> None:
-    """API, page, clock and, where the settings say so, a worker, until cancelled."""
+    """API, page, clock and, where the settings say so, a worker, until cancelled. The bucket was claimed before."""
     plane.services.verifier.begin(utc_now())
-    await plane.deployment.claim_bucket()
     app = create_app(
         plane.services,
         page_dir=PAGE_DIR,

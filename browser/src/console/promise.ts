@@ -85,7 +85,7 @@ function idleWait({ connection, overQuota }: Snapshot): string {
 function upTo(view: RecordingView): Pick<SafetyPromise, 'before' | 'at' | 'after'> {
   if (view.safeMs >= 1000)
     return { before: 'Everything up to ', at: clock(view.safeMs), after: ' is safe in your bucket.' };
-  return { before: 'Nothing of this is in your bucket yet.', at: null, after: '' };
+  return { before: 'Nothing of this is confirmed in your bucket yet.', at: null, after: '' };
 }
 
 function underWayRest(view: RecordingView, snapshot: Snapshot): string {

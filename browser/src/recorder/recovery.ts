@@ -164,7 +164,8 @@ export class Recovery {
     const entry = this.#inventory.get(id);
     const left = [...(entry?.chunks.values() ?? [])].filter(({ state }) => !isSafe(state));
     const bytes = left.reduce((sum, { size }) => sum + size, 0);
-    if (left.length > 0 || !entry?.complete) this.#events.recovered(id, left.length, bytes);
+    // What the control plane has finalised is in the bucket: that it waits to be confirmed is nothing to tell anybody.
+    if (!entry?.complete) this.#events.recovered(id, left.length, bytes);
   }
 
   #countVanished(found: SpooledRecording, seals: readonly Seal[]): void {

@@ -231,8 +231,8 @@ function RecoveredNotice({ recovered, view }: { recovered: Recovered; view: Reco
       data-id={recovered.recordingId}
       actions={left > 0 ? null : <Dismiss onClick={() => happenings.dismissRecovered(recovered.recordingId)} />}
     >
-      Recovered: {counted(recovered.chunks, 'chunk')} of {title} {one ? 'was' : 'were'} found on this device after the
-      browser closed.{' '}
+      Recovered: {counted(recovered.chunks, 'chunk')} of {title} {one ? 'was' : 'were'} found on this device from your
+      last visit.{' '}
       {left > 0 ? `${one ? 'It is' : 'They are'} being sent.` : `${one ? 'It is' : 'All are'} safe in your bucket now.`}
       {left > 0 && left !== recovered.chunks ? ` ${whole(left)} to go.` : ''}
     </Note>
