@@ -33,8 +33,7 @@ ADVICE = {
     BucketUnreachable: "Is the bucket up, and are S3_ENDPOINT, S3_BUCKET_NAME and the keys right? `safereel doctor` says more.",
     DatabaseUnreachable: "Start PostgreSQL, or mend DATABASE_URL; `safereel doctor` says more.",
     UndefinedTable: "The schema is not there, or is an older one: run `safereel migrate` first.",
-    WrongBucket: "Mend S3_BUCKET_NAME or DATABASE_URL. Where the database was lost, stop `serve` and `worker`, and run "
-    "`safereel rebuild` first (docs/operations.md, “When one side is lost”).",
+    WrongBucket: "Where the database or the bucket was lost, docs/operations.md tells what to do (“When one side is lost”).",
 }
 
 

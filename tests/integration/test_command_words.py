@@ -1,15 +1,18 @@
 """What commands say when a part is not as it should be: one sentence that names the cure, and no traceback."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 
+import pytest
+
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
 from tests.support import parts
 from tests.support.live import free_port
-from tests.support.plane import admin_connection, database_url, environment
+from tests.support.plane import Running, admin_connection, database_url, environment
 
 COMMAND = (sys.executable, "-m", "control_plane")
 
@@ -23,13 +26,14 @@ def run(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
     return done.returncode, done.stderr.strip().splitlines()[-1]
 
 
-def test_without_a_schema_they_say_how_to_make_it(stack: EmbeddedStack, settings: Settings) -> None:
+@pytest.mark.anyio
+async def test_without_a_schema_they_say_how_to_make_it(stack: EmbeddedStack, running: Running) -> None:
     with admin_connection(stack) as connection:
         connection.execute("create database without_schema")
         try:
-            env = environment(settings, DATABASE_URL=database_url(stack, "without_schema"))
+            env = environment(running.settings, DATABASE_URL=database_url(stack, "without_schema"))
             for arguments in (("sweep", "audit"), ("rebuild",)):
-                status, said = run(*arguments, "--dry-run", env=env)
+                status, said = await asyncio.to_thread(run, *arguments, "--dry-run", env=env)
                 assert (status, "run `safereel migrate` first" in said) == (1, True), said
         finally:
             connection.execute("drop database without_schema with (force)")

@@ -20,7 +20,10 @@ describe('the promise', () => {
   });
 
   it('never names a time before the first chunk is confirmed', () => {
-    expect(said(view(some, 0))).toMatchObject({ sentence: 'Nothing of this is confirmed in your bucket yet.', tone: 'hold' });
+    expect(said(view(some, 0))).toMatchObject({
+      sentence: 'Nothing of this is confirmed in your bucket yet.',
+      tone: 'hold',
+    });
   });
 
   it('speaks of the line while there is none', () => {
