@@ -12,7 +12,9 @@ from control_plane.domain.ranges import Range
 
 @dataclass(frozen=True, slots=True)
 class ManifestContent:
-    """A complete recording; `chunks` is a JSON array of arrays (seq, segment, size, SHA-256), None where there are too many."""
+    """A complete recording; `chunks` is a JSON array of arrays (seq, segment, size, SHA-256, start and duration in ms), None
+    where there are too many.
+    """
 
     id: UUID
     chunk_count: int

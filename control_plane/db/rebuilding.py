@@ -6,10 +6,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.database import Database
-from control_plane.domain.keys import ChunkKey, shard_of
+from control_plane.domain.keys import shard_of
 from control_plane.domain.models import Chunk, ChunkState, RecordingState
 from control_plane.domain.ranges import Range
-from control_plane.domain.rebuilding import Described, Manifested
+from control_plane.domain.rebuilding import Described, ManifestChunk, Manifested
 
 # Each may need a ticket and an event: under a second, for which the owner's row is locked.
 ABSENT_TOGETHER = 2_000
@@ -70,6 +70,8 @@ class RebuildStore:
     async def complete(self, manifest: Manifested) -> int | None:
         """Makes the recording complete again. How many of its chunks are missing; None where it was complete, or is deleted.
 
+        Chunks get the times that it tells and the ledger does not know.
+
         Chunks first, in pages: whoever is cut off goes on with an open recording, of which some chunks are asked for already.
         """
         locked = ("owners_of_lock", {"recording_ids": [manifest.id]})
@@ -78,8 +80,10 @@ class RebuildStore:
             page = chunks[first : first + ABSENT_TOGETHER]
             lost = [_within(chunk.seq, manifest.lost, ends) for chunk in page]
             states = [ChunkState.LOST.value if gone else ChunkState.MISSING.value for gone in lost]
-            _, rows = await self._database.together(
-                locked, ("chunks_absent", {"id": manifest.id, **_columns(page), "states": states})
+            told = {"id": manifest.id, **_columns(page), **_times(page)}
+            # Before the absent ones are written: they bring their times with them.
+            _, _, rows = await self._database.together(
+                locked, ("chunks_take_times", told), ("chunks_absent", {**told, "states": states})
             )
             missing += rows[0]["missing"]
         completed = {
@@ -113,10 +117,17 @@ def _within(seq: int, ranges: Sequence[Range], ends: Sequence[int]) -> bool:
     return at < len(ranges) and ranges[at][0] <= seq
 
 
-def _columns(chunks: Sequence[Chunk] | Sequence[ChunkKey]) -> dict[str, object]:
+def _columns(chunks: Sequence[Chunk] | Sequence[ManifestChunk]) -> dict[str, object]:
     return {
         "seqs": [chunk.seq for chunk in chunks],
         "segments": [chunk.segment for chunk in chunks],
         "sizes": [chunk.size for chunk in chunks],
         "digests": [bytes.fromhex(chunk.sha256) for chunk in chunks],
+    }
+
+
+def _times(chunks: Sequence[ManifestChunk]) -> dict[str, object]:
+    return {
+        "starts": [chunk.start_ms for chunk in chunks],
+        "durations": [chunk.duration_ms for chunk in chunks],
     }

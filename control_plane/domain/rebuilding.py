@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from control_plane.domain.identity import is_owner
-from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ, ChunkKey
-from control_plane.domain.limits import MAX_RECORDING_BYTES, MAX_TITLE_LENGTH
+from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ
+from control_plane.domain.limits import MAX_RECORDING_BYTES, MAX_RECORDING_MS, MAX_TITLE_LENGTH
 from control_plane.domain.models import Source
 from control_plane.domain.ranges import Range
 
@@ -50,6 +50,20 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestChunk:
+    """A chunk as a manifest tells it; `start_ms` and `duration_ms` are None where its recorder told none, or the manifest is
+    older than they are.
+    """
+
+    seq: int
+    segment: int
+    size: int
+    sha256: str
+    start_ms: int | None
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifested:
     """A recording as its `manifest.json` tells it: complete, with these chunks (None where there were too many to list)."""
 
@@ -58,7 +72,7 @@ class Manifested:
     total_bytes: int
     completed_at: datetime
     lost: Sequence[Range]
-    chunks: Sequence[ChunkKey] | None
+    chunks: Sequence[ManifestChunk] | None
 
 
 def described(body: bytes, recording_id: UUID) -> Described | None:
@@ -85,7 +99,7 @@ def manifested(body: bytes, recording_id: UUID) -> Manifested | None:
     try:
         told = _object(body, recording_id)
         count = _count(told, "chunk_count", MAX_SEQ + 1)
-        chunks = None if told["chunks"] is None else [_chunk(recording_id, entry) for entry in told["chunks"]]
+        chunks = None if told["chunks"] is None else [_chunk(entry) for entry in told["chunks"]]
         if chunks is not None and [chunk.seq for chunk in chunks] != sorted({chunk.seq for chunk in chunks}):
             return None
         return Manifested(
@@ -110,14 +124,28 @@ def _object(body: bytes, recording_id: UUID) -> Mapping[str, Any]:
     return told
 
 
-def _chunk(recording_id: UUID, entry: Sequence[object]) -> ChunkKey:
-    seq, segment, size, sha256 = entry
-    key = ChunkKey(recording_id, _of(int, seq), _of(int, segment), _of(int, size), _of(str, sha256))
-    if not (0 <= key.seq <= MAX_SEQ and 0 <= key.segment <= MAX_SEGMENT and 0 < key.size <= MAX_RECORDING_BYTES):
+def _chunk(entry: Sequence[object]) -> ManifestChunk:
+    seq, segment, size, sha256, *times = entry
+    start, duration = times or (None, None)  # the first manifests told no times
+    chunk = ManifestChunk(
+        _of(int, seq),
+        _of(int, segment),
+        _of(int, size),
+        _of(str, sha256),
+        _milliseconds(start),
+        _milliseconds(duration),
+    )
+    if not (0 <= chunk.seq <= MAX_SEQ and 0 <= chunk.segment <= MAX_SEGMENT and 0 < chunk.size <= MAX_RECORDING_BYTES):
         raise ValueError("no chunk has these numbers")
-    if len(key.sha256) != 64 or not _HEX.issuperset(key.sha256):  # hex digits of a SHA-256
+    if len(chunk.sha256) != 64 or not _HEX.issuperset(chunk.sha256):  # hex digits of a SHA-256
         raise ValueError("not a SHA-256")
-    return key
+    return chunk
+
+
+def _milliseconds(told: object) -> int | None:
+    if told is not None and not 0 <= _of(int, told) <= MAX_RECORDING_MS:
+        raise ValueError("no recording is that long")
+    return None if told is None else _of(int, told)
 
 
 def _of(kind: type[Kind], value: object) -> Kind:

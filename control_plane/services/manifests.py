@@ -23,7 +23,7 @@ MANIFESTS_A_RUN = 200
 RUN = timedelta(minutes=1)
 # A bucket that refuses so many is down: the rest waits for the next run.
 FAILURES_A_RUN = 3
-# 45 MB, at 90 bytes a chunk. Longer recordings (a month of 5 s chunks) have totals and ranges only: keys tell the rest.
+# 55 MB, at 110 bytes a chunk. Longer recordings (a month of 5 s chunks) have totals and ranges only: keys tell the rest.
 LISTED_CHUNKS = 500_000
 
 _log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class ManifestService:
 
 
 def manifest(content: ManifestContent) -> bytes:
-    """The content of `manifest.json`. `chunks` (seq, segment, size, SHA-256) are as the database wrote them, for there may be
-    many; null where there are too many. `lost` are those that were accepted as lost.
+    """The content of `manifest.json`. `chunks` (rows of `columns`, times null where nobody told) are as the database wrote
+    them, for there may be many; null where there are too many. `lost` are those that were accepted as lost.
     """
     told = {
         "version": 1,
@@ -88,6 +88,6 @@ def manifest(content: ManifestContent) -> bytes:
         "created_at": content.created_at.astimezone(UTC).isoformat(),
         "completed_at": content.completed_at.astimezone(UTC).isoformat(),
         "lost": content.lost,
-        "columns": ["seq", "segment", "size", "sha256"],
+        "columns": ["seq", "segment", "size", "sha256", "start_ms", "duration_ms"],
     }
     return f'{json.dumps(told)[:-1]}, "chunks": {content.chunks or "null"}}}'.encode()

@@ -19,9 +19,9 @@ from control_plane.domain.rebuilding import DESCRIPTION_LIMIT, Described, Manife
 from control_plane.services.at_once import at_once
 from control_plane.services.proving import Prover
 
-# 500,000 chunks of 90 bytes, the longest that is ever listed, and as much again.
+# 500,000 chunks of 110 bytes, the longest that is ever listed, and as much again.
 MANIFEST_LIMIT = 128 * 1024 * 1024
-# 10,000 chunks, half a day of them: so long ones may be read beside each other.
+# 9,000 chunks, half a day of them: so long ones may be read beside each other.
 SHORT_MANIFEST = 1024 * 1024
 # More recordings than one step has; a listing comes back to none that is that long ago.
 REMEMBERED_ENDS = 4_096

@@ -82,19 +82,31 @@ with seen as (
 )
 select recording_id, seq from taken
 
+-- name: chunks_take_times
+-- Run after `owners_of_lock`. No key of an object tells when its bytes were recorded. What a recorder told this ledger stays.
+update chunks c
+   set start_ms = coalesce(c.start_ms, m.start_ms), duration_ms = coalesce(c.duration_ms, m.duration_ms)
+  from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[], %(starts)s::bigint[],
+              %(durations)s::bigint[]) as m (seq, segment, size, sha256, start_ms, duration_ms)
+  join recordings r on r.id = %(id)s and r.state in ('open', 'expired')
+ where (c.recording_id, c.seq, c.segment, c.size, c.sha256) = (r.id, m.seq, m.segment, m.size, m.sha256)
+   and (c.start_ms is null and m.start_ms is not null or c.duration_ms is null and m.duration_ms is not null)
+
 -- name: chunks_absent
 -- Run after `owners_of_lock`. What a manifest names and the ledger does not have is missing, and asked for, or lost where that was
 -- accepted. Of a recording that is complete already, or deleted, nothing.
 with told as (
-    select * from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[], %(states)s::text[])
-               as m (seq, segment, size, sha256, state)
+    select * from unnest(%(seqs)s::int[], %(segments)s::int[], %(sizes)s::bigint[], %(digests)s::bytea[], %(states)s::text[],
+                         %(starts)s::bigint[], %(durations)s::bigint[])
+               as m (seq, segment, size, sha256, state, start_ms, duration_ms)
 ), recording as (
     select id, owner from recordings where id = %(id)s and state in ('open', 'expired')
 ), before as (
     select c.seq, c.reserved from told join chunks c on (c.recording_id, c.seq) = (%(id)s, told.seq) where c.state = 'granted'
 ), absent as (
-    insert into chunks as c (recording_id, seq, segment, size, sha256, state, expires_at)
-    select recording.id, m.seq, m.segment, m.size, m.sha256, m.state, now() from told m cross join recording
+    insert into chunks as c (recording_id, seq, segment, size, sha256, state, start_ms, duration_ms, expires_at)
+    select recording.id, m.seq, m.segment, m.size, m.sha256, m.state, m.start_ms, m.duration_ms, now()
+      from told m cross join recording
      order by m.seq
         on conflict (recording_id, seq) do update set state = excluded.state, reserved = false
      where c.state = 'granted' and (c.segment, c.size, c.sha256) = (excluded.segment, excluded.size, excluded.sha256)
