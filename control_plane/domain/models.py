@@ -362,7 +362,8 @@ class GrantRequest:
 
 @dataclass(frozen=True, slots=True)
 class GrantedBatch:
-    """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is.
+    """What a batch of claims was granted, by seq; `described`: the bucket already tells what the recording is; before, no
+    claim is granted.
 
     `over_quota` are the claims that the owner's quota, `usage` at that moment, has no room for; `over_grants` those beyond the
     number of grants that it may have at once (`live`; None where there are none such).

@@ -85,6 +85,8 @@ class GrantService:
         if batch is None or not batch.described:
             # Nothing new, or the first grants of this recording: what is usual needs no second look.
             await self._descriptions.ensure(await self._recording(owner, recording_id))
+        if batch and not batch.described:
+            batch = await self._chunks.grant(request)
         answered = {*batch.permits, *batch.over_quota, *batch.over_grants} if batch else set()
         others = [claim.seq for claim in claims if claim.seq not in answered]
         known = await self._chunks.claimed(owner, recording_id, others) if others else {}

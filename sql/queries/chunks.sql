@@ -2,7 +2,8 @@
 -- One statement for all claims that arrived together, run in the transaction that has locked their owners' rows: what this
 -- reads of quotas, reservations and states of chunks is what holds until it commits. A chunk that is known keeps what it
 -- was first granted for, and only a live one (granted, missing, lost) of the same content gets a new term. Only what is not
--- counted yet needs room, in the quota and among the owner's live grants: a chunk that is sent again never does.
+-- counted yet needs room, in the quota and among the owner's live grants: a chunk that is sent again never does. Nothing is
+-- granted of a recording that the bucket does not tell of yet: the id may be another owner's there, and rows would take its place.
 with claim as (
     select * from unnest(%(owners)s::text[], %(exempt)s::boolean[], %(recording_ids)b::uuid[], %(seqs)b::int[],
                          %(segments)b::int[], %(sizes)b::bigint[], %(digests)b::bytea[], %(starts)b::bigint[],
@@ -44,7 +45,7 @@ with claim as (
     select *, needed = 0 or exempt or limit_bytes is null or would_be <= limit_bytes as in_quota from measured
 ), decided as (
     -- Nobody is exempt from the number of live grants: it bounds how long the owner's row is locked to free them all.
-    select *, in_quota and (needed = 0 or reserved_chunks + count(*) filter (where in_quota and needed > 0)
+    select *, described and in_quota and (needed = 0 or reserved_chunks + count(*) filter (where in_quota and needed > 0)
                                               over (partition by owner order by place) <= %(live_grants)s) as has_room
       from weighed
 ), granted as (

@@ -15,6 +15,7 @@ from tests.support.recorder import Recorder, Refused
 
 pytestmark = pytest.mark.anyio
 
+RESERVED = "select sum(reserved_bytes)::int as reserved from owners"
 WHOSE = "select owner, share_id, title from recordings"
 
 
@@ -63,6 +64,8 @@ async def test_nobody_else_can_take_it(running: Running, stack: EmbeddedStack, s
             assert refused.value.problem.code == "recording_conflict"
             assert await stored(running, recording_key(UUID(alice.recording_id))) == told
             rebuilt = await rebuild(anew)
-            assert (rebuilt.taken.chunks, rebuilt.taken.undescribed, rebuilt.completed) == (0, 2, 0)
-            assert (await anew.plane.audit.run()).detail["taken_up"] == 0
-            assert (await other.status()).received == []
+            assert (rebuilt.taken.chunks, rebuilt.completed, rebuilt.whole) == (2, 1, True)
+            assert await anew.sql(WHOSE) == before
+            assert await anew.sql(RESERVED) == [{"reserved": 0}]
+            with pytest.raises(Refused):
+                await other.status()
