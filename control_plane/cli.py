@@ -1,16 +1,41 @@
 """`safereel`: up, serve, worker, migrate, provision, env, token, sweep, rebuild, retention, doctor, drill, openapi."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from control_plane.domain.models import SweepKind
 
 MAX_PORT = 65_535
+
+
+def command() -> NoReturn:
+    """`main` as a program: ends with its status, and leaves the interpreter as it is.
+
+    The bucket client's threads are Rust's. One may still be inside Python, waking the event loop that it has answered: where the
+    interpreter is taken down meanwhile, it ends that thread by unwinding it, and Rust answers with abort(). Two in a hundred
+    commands that had done all their work ended with SIGABRT.
+    """
+    try:
+        status = main()
+    except SystemExit as exc:  # argparse: --help, or called wrongly
+        status = exc.code if isinstance(exc.code, int) else 1
+    except BaseException:  # noqa: BLE001  # the last to see it: it is told, as the interpreter would
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    logging.shutdown()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # its reader is gone, as `main` has told already
+        status = status or 1
+    os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

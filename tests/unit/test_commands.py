@@ -19,3 +19,21 @@ def test_help_waits_for_no_part() -> None:
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     heavy = {"aiohttp", "boto3", "psycopg", "pydantic", "procrastinate", "starlette"}
     assert heavy.isdisjoint(printed.split())
+
+
+def test_the_program_ends_with_its_status_whatever_threads_are_doing() -> None:
+    """A thread of the bucket client that wakes Python while the interpreter is taken down has ended commands with SIGABRT."""
+    code = """
+import threading
+from control_plane import cli
+
+def main():
+    threading.Thread(target=threading.Event().wait).start()
+    print("whole", end="")
+    return 3
+
+cli.main = main
+cli.command()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "whole", "")
