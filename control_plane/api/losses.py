@@ -10,15 +10,19 @@ from control_plane.api import examples
 from control_plane.api.answers import Count, Id, Time, answer, maybe_rfc3339, rfc3339
 from control_plane.api.auth import ADMIN, administrator_of
 from control_plane.api.contract import Answer, Call
-from control_plane.api.parameters import Cursor, OneId, OneOf, WholeNumber
+from control_plane.api.parameters import Cursor, OneId, OneOf, OwnerName, WholeNumber
 from control_plane.api.state import State, services
 from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.limits import MAX_PAGE
-from control_plane.domain.models import TicketState, Verdict
-from control_plane.domain.tickets import AtRisk, ListedTicket, Prospect
+from control_plane.domain.models import Figures, TicketState, Verdict
+from control_plane.domain.tickets import AtRisk, ListedTicket, Prospect, TicketFilter
 
 STATE = OneOf(
     name="state", description="Only tickets in this state.", words=TicketState, example=TicketState.OPEN.value
+)
+OWNER = OwnerName(name="owner", description="Only tickets of this owner's recordings.", example="alice")
+RECORDING = OneId(
+    name="recording", description="Only tickets of this recording.", example=examples.RECORDING_ID.example
 )
 CURSOR = Cursor(
     name="cursor",
@@ -128,28 +132,17 @@ async def overview(request: Request[State]) -> Response:
     """What is at risk, and whether releases are stopped."""
     await administrator_of(request)
     figures, _ = await services(request).figures.read()
-    told: OverviewAnswer = {
-        **_releases_answer(await services(request).freezing.now()),
-        "unconfirmed_chunks": figures.unconfirmed_chunks,
-        "oldest_unconfirmed_ms": round(figures.oldest_unconfirmed_s * 1000),
-        "open_tickets": figures.open_tickets,
-        "oldest_ticket_ms": round(figures.oldest_ticket_s * 1000),
-        "lost_chunks": figures.lost_chunks,
-        "used_bytes": figures.used_bytes,
-        "reserved_bytes": figures.reserved_bytes,
-        "deletions": figures.deletions,
-        "deletions_failing": figures.deletions_failing,
-    }
-    return answer(told)
+    return answer(overview_answer(figures, await services(request).freezing.now()))
 
 
 async def tickets(request: Request[State]) -> Response:
     """Open ones and those that ended, the newest first."""
     await administrator_of(request)
     limit = LIMIT.read(request)
-    found = await services(request).tickets.page(STATE.read(request), before=CURSOR.read(request), limit=limit)
+    wanted = TicketFilter(STATE.read(request), OWNER.in_query(request), RECORDING.read(request))
+    found = await services(request).tickets.page(wanted, before=CURSOR.read(request), limit=limit)
     told: TicketPage = {
-        "tickets": [_ticket_answer(ticket) for ticket in found],
+        "tickets": [ticket_answer(ticket) for ticket in found],
         "next_cursor": Cursor.after(found[-1].opened_at, found[-1].id) if len(found) == limit else None,
     }
     return answer(told)
@@ -161,7 +154,7 @@ async def at_risk(request: Request[State]) -> Response:
     limit = LIMIT.read(request)
     found = await services(request).tickets.at_risk(after=AFTER.read(request), limit=limit)
     told: AtRiskPage = {
-        "recordings": [_at_risk_answer(recording) for recording in found],
+        "recordings": [at_risk_answer(recording) for recording in found],
         "next_after": str(found[-1].recording_id) if len(found) == limit else None,
     }
     return answer(told)
@@ -170,24 +163,42 @@ async def at_risk(request: Request[State]) -> Response:
 async def freeze(request: Request[State]) -> Response:
     """Stops releases until an administrator lets them go on; nothing else stops. Repeated, it changes nothing."""
     await administrator_of(request)
-    return answer(_releases_answer(await services(request).freezing.freeze()))
+    return answer(releases_answer(await services(request).freezing.freeze()))
 
 
 async def thaw(request: Request[State]) -> Response:
     """Lets releases go on. What audits have found so far does not stop them again; what they find from now on does."""
     await administrator_of(request)
     await services(request).freezing.thaw()
-    return answer(_releases_answer(await services(request).freezing.now()))
+    return answer(releases_answer(await services(request).freezing.now()))
 
 
-def _releases_answer(found: Freeze | None) -> ReleasesAnswer:
+def overview_answer(figures: Figures, freeze: Freeze | None) -> OverviewAnswer:
+    """How the deployment is."""
+    return {
+        **releases_answer(freeze),
+        "unconfirmed_chunks": figures.unconfirmed_chunks,
+        "oldest_unconfirmed_ms": round(figures.oldest_unconfirmed_s * 1000),
+        "open_tickets": figures.open_tickets,
+        "oldest_ticket_ms": round(figures.oldest_ticket_s * 1000),
+        "lost_chunks": figures.lost_chunks,
+        "used_bytes": figures.used_bytes,
+        "reserved_bytes": figures.reserved_bytes,
+        "deletions": figures.deletions,
+        "deletions_failing": figures.deletions_failing,
+    }
+
+
+def releases_answer(found: Freeze | None) -> ReleasesAnswer:
+    """Whether releases are stopped."""
     if found is None:
         return {"frozen": False, "freeze": None}
     told: FreezeAnswer = {"frozen_at": rfc3339(found.frozen_at), "cause": found.cause, "detail": found.detail}
     return {"frozen": True, "freeze": told}
 
 
-def _ticket_answer(ticket: ListedTicket) -> TicketAnswer:
+def ticket_answer(ticket: ListedTicket) -> TicketAnswer:
+    """A ticket."""
     return {
         "id": str(ticket.id),
         "owner": ticket.owner,
@@ -205,7 +216,8 @@ def _ticket_answer(ticket: ListedTicket) -> TicketAnswer:
     }
 
 
-def _at_risk_answer(found: AtRisk) -> AtRiskAnswer:
+def at_risk_answer(found: AtRisk) -> AtRiskAnswer:
+    """A recording that the bucket does not hold whole."""
     return {
         "recording_id": str(found.recording_id),
         "owner": found.owner,
@@ -299,7 +311,7 @@ calls = [
         summary="List resend tickets",
         tag="Administration",
         scope=ADMIN,
-        query=[STATE, CURSOR, LIMIT],
+        query=[STATE, OWNER, RECORDING, CURSOR, LIMIT],
         answers=[Answer(TicketPage, {"tickets": [TICKET], "next_cursor": None}, description="A page of them.")],
     ),
     Call(

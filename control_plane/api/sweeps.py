@@ -95,9 +95,9 @@ async def sweeps(request: Request[State]) -> Response:
     )
     following = Cursor.after(found[-1].started_at, found[-1].id) if len(found) == limit else None
     told: SweepList = {
-        "sweeps": [_sweep_answer(sweep) for sweep in found],
+        "sweeps": [sweep_answer(sweep) for sweep in found],
         "next_cursor": following,
-        "audit_round": _round_answer(await reports.newest_round()),
+        "audit_round": round_answer(await reports.newest_round()),
     }
     return answer(told)
 
@@ -105,7 +105,7 @@ async def sweeps(request: Request[State]) -> Response:
 async def sweep(request: Request[State]) -> Response:
     """One sweep with its report; `waiting` until a worker has run it."""
     await administrator_of(request)
-    return answer(_sweep_answer(await services(request).sweep_reports.read(request.path_params["id"])))
+    return answer(sweep_answer(await services(request).sweep_reports.read(request.path_params["id"])))
 
 
 async def run_sweep(request: Request[State]) -> Response:
@@ -119,7 +119,8 @@ async def run_sweep(request: Request[State]) -> Response:
     return answer(told, 202)
 
 
-def _sweep_answer(found: StoredSweep) -> SweepAnswer:
+def sweep_answer(found: StoredSweep) -> SweepAnswer:
+    """A sweep."""
     return {
         "id": str(found.id),
         "kind": found.kind,
@@ -137,7 +138,8 @@ def _sweep_answer(found: StoredSweep) -> SweepAnswer:
     }
 
 
-def _round_answer(found: AuditRound | None) -> RoundAnswer | None:
+def round_answer(found: AuditRound | None) -> RoundAnswer | None:
+    """A round of the audit."""
     if found is None:
         return None
     return {

@@ -9,7 +9,16 @@ from control_plane.db.database import Database, Row
 from control_plane.db.rows import multirange_text
 from control_plane.domain.findings import OpenedTicket
 from control_plane.domain.models import Holding, TicketState, Verdict
-from control_plane.domain.tickets import AtRisk, Holder, HolderAtRisk, ListedTicket, LostCause, LostTicket, OpenTicket
+from control_plane.domain.tickets import (
+    AtRisk,
+    Holder,
+    HolderAtRisk,
+    ListedTicket,
+    LostCause,
+    LostTicket,
+    OpenTicket,
+    TicketFilter,
+)
 
 
 class TicketStore:
@@ -64,17 +73,21 @@ class TicketStore:
         return [_opened_of(row) for row in await self._database.rows("tickets_reopen", params)]
 
     async def page(
-        self, state: TicketState | None, *, before: tuple[datetime, UUID] | None, limit: int
+        self, wanted: TicketFilter, *, before: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[ListedTicket]:
         """Tickets opened before `before`, the newest first."""
         opened_at, ticket_id = before or (None, None)
-        params = {"state": state, "before_opened_at": opened_at, "before_id": ticket_id, "limit": limit}
+        params = {"before_opened_at": opened_at, "before_id": ticket_id, "limit": limit, **_filter(wanted)}
         return [_listed_of(row) for row in await self._database.rows("tickets_page", params)]
 
     async def at_risk(self, *, after: UUID | None, limit: int) -> Sequence[AtRisk]:
         """Recordings with missing or lost chunks, by id."""
         rows = await self._database.rows("at_risk_page", {"after": after, "limit": limit})
         return [_at_risk_of(row) for row in rows]
+
+
+def _filter(wanted: TicketFilter) -> dict[str, object]:
+    return {"state": wanted.state, "owner": wanted.owner, "recording_id": wanted.recording_id}
 
 
 def _opened_of(row: Row) -> OpenedTicket:

@@ -71,6 +71,15 @@ class LostTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """Which tickets: None is any."""
+
+    state: TicketState | None = None
+    owner: str | None = None
+    recording_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListedTicket:
     """A ticket as an administrator sees it: `holders` recorders say that they hold the chunk, `gone_reports` said it is gone."""
 

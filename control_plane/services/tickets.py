@@ -8,8 +8,8 @@ from uuid import UUID
 
 from control_plane.db.tickets import TicketStore
 from control_plane.domain.findings import OpenedTicket
-from control_plane.domain.models import Beat, TicketState
-from control_plane.domain.tickets import AtRisk, ListedTicket, LostTicket, lost_cause
+from control_plane.domain.models import Beat
+from control_plane.domain.tickets import AtRisk, ListedTicket, LostTicket, TicketFilter, lost_cause
 
 # One run's share: a statement of some ten milliseconds. A million open tickets are gone through in an afternoon at one run a
 # minute, and what ends them is counted in days.
@@ -62,10 +62,10 @@ class TicketService:
             _log.warning("A recorder holds chunks that were lost; it is asked for them", extra=_fields(reopened))
 
     async def page(
-        self, state: TicketState | None, *, before: tuple[datetime, UUID] | None, limit: int
+        self, wanted: TicketFilter, *, before: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[ListedTicket]:
-        """Tickets of this state (None: any) that were opened before `before`, the newest first."""
-        return await self._tickets.page(state, before=before, limit=limit)
+        """Tickets that were opened before `before`, the newest first."""
+        return await self._tickets.page(wanted, before=before, limit=limit)
 
     async def at_risk(self, *, after: UUID | None, limit: int) -> Sequence[AtRisk]:
         """Recordings that the bucket does not hold whole, by id."""

@@ -145,6 +145,8 @@ select t.*, r.owner,
          where h.recording_id = t.recording_id and h.owner = r.owner and h.chunks @> t.seq) as holders
   from tickets t join recordings r on r.id = t.recording_id
  where (%(state)s::text is null or t.state = %(state)s::text)
+   and (%(owner)s::text is null or r.owner = %(owner)s::text)
+   and (%(recording_id)s::uuid is null or t.recording_id = %(recording_id)s::uuid)
    and (%(before_opened_at)s::timestamptz is null
         or (t.opened_at, t.id) < (%(before_opened_at)s::timestamptz, %(before_id)s::uuid))
  order by t.opened_at desc, t.id desc
