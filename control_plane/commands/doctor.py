@@ -13,4 +13,4 @@ def run(arguments: argparse.Namespace) -> int:
         origins = [doctor.origin_of(text) for text in arguments.origin]
     except ValueError as exc:
         raise UsageError(f"--origin: {exc}") from exc
-    return doctor.run(settings, origins, json=arguments.json)
+    return doctor.run(settings, origins, json=arguments.json, stack=arguments.data_dir)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from control_plane.config import Settings
 from control_plane.doctor.examining import examine
@@ -16,11 +17,11 @@ STATUS_AFTER_SIGTERM = 128 + signal.SIGTERM
 STATUS_AFTER_SIGPIPE = 128 + signal.SIGPIPE
 
 
-def run(settings: Settings, origins: Sequence[str], *, json: bool) -> int:
+def run(settings: Settings, origins: Sequence[str], *, json: bool, stack: Path | None = None) -> int:
     """Prints the findings to standard output; 0 if nothing is wrong, else 1. `KeyboardInterrupt` after Ctrl-C, tidied up."""
     printer = None if json else Printer(sys.stdout, sys.stderr)
     try:
-        report = asyncio.run(_until_signal(settings, origins, printer or Silent()))
+        report = asyncio.run(_until_signal(settings, origins, printer or Silent(), stack))
         if printer is None:
             print(as_json(report), flush=True)
         else:
@@ -33,9 +34,11 @@ def run(settings: Settings, origins: Sequence[str], *, json: bool) -> int:
     return 0 if report.well else 1
 
 
-async def _until_signal(settings: Settings, origins: Sequence[str], watcher: Printer | Silent) -> Report:
+async def _until_signal(
+    settings: Settings, origins: Sequence[str], watcher: Printer | Silent, stack: Path | None
+) -> Report:
     """Ctrl-C ends the visit (asyncio cancels it, and it tidies up); SIGTERM does the same."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await examine(settings, origins, watcher)
+    return await examine(settings, origins, watcher, stack=stack)

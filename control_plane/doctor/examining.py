@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from control_plane import wiring
@@ -19,7 +20,7 @@ from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.inspecting import where
 from control_plane.doctor.asking import CALL_S, Asker
-from control_plane.doctor.findings import Check, Finding, Report, Standing
+from control_plane.doctor.findings import Check, Finding, Report, Standing, beside_stack
 from control_plane.doctor.judging import addresses, clocks, cors, grants, identity, keeping, ledger, objects
 from control_plane.doctor.probing import addresses as ask_addresses
 from control_plane.doctor.probing import cors as ask_cors
@@ -72,13 +73,15 @@ async def examine(
     *,
     clock: Callable[[], datetime] = wiring.utc_now,
     call_s: float = CALL_S,
+    stack: Path | None = None,
 ) -> Report:
     """Examines identity provider, database, bucket and clocks. Leaves nothing behind, also if it is cancelled.
 
-    `origins`: of pages, beside those of the settings. `call_s`: how long an HTTP call may take.
+    `origins`: of pages, beside those of the settings. `call_s`: how long an HTTP call may take. `stack`: whose folder was
+    named; advice then names it as well.
     """
     place = _place(settings, origins)
-    examination = _Examination(settings, place, watcher, clock, call_s)
+    examination = _Examination(settings, place, watcher, clock, call_s=call_s, stack=stack)
     await examination.run()
     examined = {
         "database": where(settings.database_url.get_secret_value()),
@@ -105,7 +108,14 @@ class _Examination:
     """One visit under way: what was found so far, and what later steps need of it."""
 
     def __init__(
-        self, settings: Settings, place: Place, watcher: Watcher, clock: Callable[[], datetime], call_s: float
+        self,
+        settings: Settings,
+        place: Place,
+        watcher: Watcher,
+        clock: Callable[[], datetime],
+        *,
+        call_s: float,
+        stack: Path | None,
     ) -> None:
         self.findings: list[Finding] = []
         self._settings = settings
@@ -113,6 +123,7 @@ class _Examination:
         self._watcher = watcher
         self._clock = clock
         self._call_s = call_s
+        self._stack = stack
         self._ledger: ask_ledger.LedgerSeen | None = None
         self._offset = timedelta(0)
 
@@ -146,7 +157,8 @@ class _Examination:
             self._tell(addresses.hung(hung, seconds), *addresses.not_reached(tuple(checks[1:]), f"{hung} hung"))
 
     def _tell(self, *findings: Finding) -> None:
-        for finding in findings:
+        for found in findings:
+            finding = replace(found, mend=beside_stack(found.mend, self._stack)) if self._stack else found
             self.findings.append(finding)
             self._watcher.found(finding)
 

@@ -1,9 +1,14 @@
 """What doctor finds: one line for each check, in words for a person and in a shape for a machine."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+# Commands of ours that advice names, and that take a stack's folder.
+MENDING = ("migrate", "provision")
 
 
 class Check(StrEnum):
@@ -89,6 +94,13 @@ def wrong(check: Check, tried: str, seen: str, mend: str) -> Finding:
 def skipped(check: Check, because: str) -> Finding:
     """Not examined: something before it was wrong, and its own answer would say nothing."""
     return Finding(check, Standing.SKIPPED, "not examined", because)
+
+
+def beside_stack(mend: str, data_dir: Path) -> str:
+    """The same advice, with commands as they work beside the stack of that folder."""
+    for command in MENDING:
+        mend = mend.replace(f"safereel {command}", f"safereel {command} --data-dir {shlex.quote(str(data_dir))}")
+    return mend
 
 
 @dataclass(frozen=True, slots=True)
