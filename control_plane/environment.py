@@ -45,13 +45,21 @@ def settings_of_stack_or_environment(data_dir: Path | None) -> Settings:
     if data_dir is None and "DATABASE_URL" in os.environ:
         return settings_from_environment()
     try:
-        return settings_of(environment_of(read_running_stack(data_dir or DATA_DIR)))
+        given = environment_of(read_running_stack(data_dir or DATA_DIR))
     except EmbeddedError as exc:
         if data_dir is not None:
             raise
         raise EmbeddedError(
             f"{exc} For parts of your own, set DATABASE_URL and the other variables of docs/settings.md."
         ) from exc
+    return settings_of({**given, **_with_own_pages(given)})
+
+
+def _with_own_pages(stack: Mapping[str, str]) -> Mapping[str, str]:
+    """Pages that the environment names may record on a stack as well, as when `up` was started with them."""
+    named = [variables.get("SAFEREEL_PAGE_ORIGINS", "") for variables in (stack, os.environ)]
+    pages = dict.fromkeys(page for origins in named for page in origins.split(",") if page)
+    return {"SAFEREEL_PAGE_ORIGINS": ",".join(pages)} if pages else {}
 
 
 def settings_from_environment() -> Settings:

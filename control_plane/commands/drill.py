@@ -3,14 +3,15 @@
 import argparse
 
 from control_plane import drill
-from control_plane.environment import UsageError, settings_of_stack_or_environment
+from control_plane.commands.parts import settings_of_parts
+from control_plane.environment import UsageError
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints how each loss was repaired; 1 if one was not."""
     if arguments.owner == "":
         raise UsageError("--owner: name somebody, or leave it out")
-    settings = settings_of_stack_or_environment(arguments.data_dir)
+    settings = settings_of_parts(arguments.data_dir)
     return drill.run(
         settings,
         owner=arguments.owner or drill.OWNER,

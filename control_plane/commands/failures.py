@@ -6,6 +6,7 @@ from control_plane.bucket.provision import ProvisionError
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.db.migrations import MigrationError
 from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.errors import SweepUnknown
 from control_plane.embedded import EmbeddedError
 from control_plane.environment import UsageError
 from control_plane.jobs.schema import QueueSchemaError
@@ -24,6 +25,7 @@ EXPECTED = (
     PortTaken,
     ProvisionError,
     QueueSchemaError,
+    SweepUnknown,
     WrongBucket,
 )
 

@@ -8,14 +8,14 @@ from control_plane import wiring
 from control_plane.bucket.presign import Addressing
 from control_plane.bucket.provision import provision
 from control_plane.config import Settings
-from control_plane.environment import settings_from_environment
+from control_plane.environment import settings_of_stack_or_environment
 from control_plane.migrating import migrate
 from control_plane.wiring import open_control_plane
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Makes the bucket of the environment fit, and marks it as this deployment's."""
-    settings = settings_from_environment()
+    """Makes the bucket of the stack or the environment fit, and marks it as this deployment's."""
+    settings = settings_of_stack_or_environment(arguments.data_dir)
     migrate(settings.database_url.get_secret_value())  # the marker carries the id that the database gives
     make_bucket_fit(settings, settings.safereel_page_origins)
     if arguments.emptied and asyncio.run(_mark_again(settings)):

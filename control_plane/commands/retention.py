@@ -3,14 +3,15 @@
 import argparse
 import asyncio
 
+from control_plane.commands.parts import settings_of_parts
 from control_plane.config import Settings
-from control_plane.environment import UsageError, settings_of_stack_or_environment
+from control_plane.environment import UsageError
 from control_plane.wiring import open_control_plane
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Deletes it, or lists it as a table with tabs."""
-    settings = settings_of_stack_or_environment(arguments.data_dir)
+    settings = settings_of_parts(arguments.data_dir)
     if not settings.retention.on:
         words = "retention is off, so nothing goes by age: set SAFEREEL_RETAIN_COMPLETE_DAYS or SAFEREEL_RETAIN_EXPIRED_DAYS"
         if not arguments.dry_run:

@@ -3,23 +3,30 @@
 import argparse
 import asyncio
 import json
-from dataclasses import asdict
+import logging
+from uuid import uuid4
 
+from control_plane.api.sweeps import sweep_answer
+from control_plane.commands.parts import settings_of_parts
+from control_plane.commands.sweep_words import sentences
 from control_plane.config import Settings
-from control_plane.domain.models import SweepOutcome
-from control_plane.environment import settings_of_stack_or_environment
+from control_plane.domain.work import StoredSweep, SweepStanding
 from control_plane.wiring import open_control_plane
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints its report; 1 if it decided nothing."""
-    settings = settings_of_stack_or_environment(arguments.data_dir)
-    report = asyncio.run(_sweep_once(settings, arguments.kind, dry_run=arguments.dry_run))
-    print(json.dumps(report, indent=2, default=str))
-    return 0 if report["outcome"] == SweepOutcome.DECIDED else 1
+    """Says what it found and did; 1 if it decided nothing."""
+    settings = settings_of_parts(arguments.data_dir)
+    logging.getLogger("control_plane.services.sweeping").setLevel(logging.CRITICAL)  # its words are printed here
+    swept = asyncio.run(_sweep_once(settings, arguments.kind, dry_run=arguments.dry_run))
+    print(json.dumps(sweep_answer(swept), indent=2) if arguments.json else "\n".join(sentences(swept)))
+    return 0 if swept.standing is SweepStanding.DECIDED else 1
 
 
-async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> dict[str, object]:
+async def _sweep_once(settings: Settings, kind: str, *, dry_run: bool) -> StoredSweep:
+    """Its report, as it is kept: an administrator has asked for it."""
+    sweep_id = uuid4()
     async with open_control_plane(settings) as plane:
-        run = {"confirm": plane.confirm.run, "audit": plane.audit.run, "fixity": plane.fixity.run}[kind]
-        return asdict(await run(dry_run=dry_run))
+        sweep = {"confirm": plane.confirm.run, "audit": plane.audit.run, "fixity": plane.fixity.run}[kind]
+        await sweep(dry_run=dry_run, sweep_id=sweep_id)
+        return await plane.services.sweep_reports.read(sweep_id)

@@ -3,18 +3,18 @@
 import asyncio
 import os
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from control_plane.cli import command_names
 from control_plane.config import Settings
+from control_plane.db.migrations import migrations
 from control_plane.embedded import EmbeddedStack
 from tests.support import parts
+from tests.support.commands import COMMAND, safereel
 from tests.support.live import free_port
 from tests.support.plane import Running, admin_connection, database_url, environment
-
-COMMAND = (sys.executable, "-m", "control_plane")
 
 
 def run(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
@@ -37,6 +37,61 @@ async def test_without_a_schema_they_say_how_to_make_it(stack: EmbeddedStack, ru
                 assert (status, "run `safereel migrate` first" in said) == (1, True), said
         finally:
             connection.execute("drop database without_schema with (force)")
+
+
+# Each that ends by itself or begins with the database. `up` brings its own; `env`, `token` and `openapi` need none.
+ON_A_DATABASE: Mapping[str, Sequence[str]] = {
+    "serve": (),
+    "worker": (),
+    "migrate": (),
+    "provision": (),
+    "at-risk": (),
+    "sweeps": (),
+    "tickets": (),
+    "events": ("--follow",),
+    "sweep": ("audit",),
+    "freeze": (),
+    "thaw": (),
+    "rebuild": ("--dry-run",),
+    "retention": ("--dry-run",),
+    "drill": (),
+}
+WITHOUT = {"up", "env", "token", "openapi", "doctor"}
+
+
+def test_it_is_known_which_commands_need_a_database() -> None:
+    assert {*ON_A_DATABASE, *WITHOUT} == set(command_names())
+
+
+@pytest.mark.parametrize("command", ON_A_DATABASE)
+def test_without_a_database_each_says_one_sentence(settings: Settings, command: str) -> None:
+    nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    said = safereel(settings, command, *ON_A_DATABASE[command], DATABASE_URL=nowhere, SAFEREEL_RETAIN_COMPLETE_DAYS="1")
+    assert (said.status, said.out) == (1, "")
+    (sentence,) = said.err.splitlines()
+    assert sentence.startswith("safereel: connection failed")
+    assert "refused" in sentence
+    assert sentence.endswith("Start PostgreSQL, or mend DATABASE_URL; `safereel doctor` says more.")
+
+
+def test_without_a_database_doctor_finds_that_out(settings: Settings) -> None:
+    said = safereel(settings, "doctor", DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    assert (said.status, said.err) == (1, "")
+    assert "database.reach" in said.out
+
+
+def test_migrate_tells_ours_and_one_line_for_the_queue(stack: EmbeddedStack, settings: Settings) -> None:
+    with admin_connection(stack) as connection:
+        connection.execute("create database to_migrate")
+        try:
+            first, again = (
+                safereel(settings, "migrate", DATABASE_URL=database_url(stack, "to_migrate")) for _ in range(2)
+            )
+        finally:
+            connection.execute("drop database to_migrate with (force)")
+    ours = [f"Applied {migration.number:04d} {migration.name}." for migration in migrations()]
+    assert first.out.splitlines() == [*ours, "Brought the queue's tables up to date.", "The schema is up to date."]
+    assert again.out == "The schema is already up to date: nothing was applied.\n"
 
 
 def test_without_a_part_they_name_it(settings: Settings) -> None:

@@ -6,12 +6,13 @@ from importlib import import_module
 
 import pytest
 
-from control_plane.cli import command_names
+from control_plane import __version__
+from control_plane.cli import command_names, main
 
 
 @pytest.mark.parametrize("name", command_names())
 def test_each_command_can_be_run(name: str) -> None:
-    assert callable(import_module(f"control_plane.commands.{name}").run)
+    assert callable(import_module(f"control_plane.commands.{name.replace('-', '_')}").run)
 
 
 def test_help_waits_for_no_part() -> None:
@@ -37,3 +38,36 @@ cli.command()
 """
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "whole", "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "usage", "words"),
+    [
+        (["sweep", "adit"], "usage: safereel sweep", "'adit'"),
+        (["sweep", "audit", "--dryrun"], "usage: safereel sweep", "unrecognized arguments: --dryrun"),
+        (["tickets", "--recording", "seven"], "usage: safereel tickets", "seven is no id"),
+        (["tickets", "--limit", "0"], "usage: safereel tickets", "0 is no number to list"),
+        (["events", "--after", "yesterday"], "usage: safereel events", "yesterday is no cursor"),
+        (["swep", "audit"], "usage: safereel [-h]", "there is no command “swep”: do you mean “sweep”?"),
+        (["atrisk"], "usage: safereel [-h]", "do you mean “at-risk”?"),
+        (["xyzzy"], "usage: safereel [-h]", "there is no command “xyzzy”\n"),
+        ([], "usage: safereel [-h]", "COMMAND"),
+    ],
+)
+def test_what_is_called_wrongly_is_told_beside_its_usage(
+    argv: list[str], usage: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert said.err.startswith(usage)
+    assert words in said.err
+    program = usage.removeprefix("usage: ").partition(" [")[0]
+    assert said.err.endswith(f"`{program} --help` says more.\n")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"safereel {__version__}\n")

@@ -1,14 +1,19 @@
 """The documents are complete: settings, routes, commands."""
 
 import re
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from control_plane.api.body_refusals import CODES
 from control_plane.api.calls import CALLS
-from control_plane.cli import command_names
+from control_plane.cli import command_names, main, program_of_commands
 from control_plane.config import Settings
 from control_plane.domain import errors
 from control_plane.domain.events import EventKind
+from control_plane.domain.findings import Handled, Observation, report_detail
 
 # Of an address that takes other methods, and of a browser's preflight.
 OF_NO_CALL = {(kind.code, kind.status) for kind in (errors.MethodNotAllowed, errors.OriginNotListed)}
@@ -72,6 +77,46 @@ def test_architecture_or_readme_names_every_command() -> None:
     documents = read("README.md") + read("docs/architecture.md") + read("CONTRIBUTING.md")
     for name in command_names():
         assert f"safereel {name}" in documents, name
+
+
+def test_operations_lists_every_command_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = re.findall(r"^\| `safereel ([a-z-]+)` \|([^|]*)\|", read("docs/operations.md"), re.MULTILINE)
+    told = {name: set(re.findall(r"`(--[a-z-]+)`", options)) for name, options in rows}
+    assert set(told) == set(command_names())
+    for name, options in told.items():
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        assert set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)) == options, name
+
+
+def test_operations_lists_every_member_of_a_sweeps_report() -> None:
+    table = read("docs/operations.md").partition("### What a sweep reports")[2].partition("###")[0]
+    members = set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE))
+    assert members == set(report_detail(Observation(), Handled()))
+
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+
+
+def calls_of(text: str) -> Iterator[Sequence[str]]:
+    """What follows `safereel` in the shell blocks, up to a comment, a pipe or the bracket that it stands in."""
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        code = re.sub(r" #.*", "", block)
+        yield from (shlex.split(call) for call in re.findall(r"(?<![\w./-])safereel ([a-z][^|)\n]*)", code))
+
+
+def test_calls_are_found_in_documents() -> None:
+    calls = list(calls_of(read("docs/operations.md")))
+    assert ["token", "--owner", "you", "--admin"] in calls
+    assert ["events", "--limit", "20"] in calls
+    assert ["sweep", "fixity"] in calls
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_in_documents_can_be_called(document: str) -> None:
+    program = program_of_commands()
+    for argv in calls_of(read(document)):
+        assert program.read(argv).command == argv[0]
 
 
 def test_recorder_lists_every_error_code_event_and_option_of_the_sdk() -> None:

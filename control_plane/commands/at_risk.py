@@ -1,0 +1,184 @@
+"""`safereel at-risk`: what is safe, what is not, what is lost, and what to do."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from control_plane.api.losses import at_risk_answer, overview_answer
+from control_plane.commands.parts import settings_of_parts
+from control_plane.commands.tables import Table, print_lines, terminal_width
+from control_plane.commands.wording import at, counted, size, span
+from control_plane.config import Settings
+from control_plane.domain.freezing import Freeze, FreezeCause
+from control_plane.domain.models import Figures
+from control_plane.domain.tickets import AtRisk, Prospect
+from control_plane.wiring import open_control_plane
+
+NAMES = ("recording", "prospect", "missing", "lost", "asked since", "held by", "last heard of", "owner", "title")
+# Read together: some megabytes.
+A_PAGE = 1_000
+# Whose chunks are summed up: after a mass loss nobody waits for all of them, and what to do is the same.
+SUMMED = 20_000
+# Sweeps confirm within seconds: older ones mean that they fall behind.
+LATE_S = 600.0
+# A worker says that it lives every few seconds.
+SILENT_S = 60.0
+
+ADVICE = {
+    Prospect.ASKED: "asked: nothing is to be done, recorders send within seconds.",
+    Prospect.UNSERVED: "unserved: a recorder was asked ten minutes ago or more. Is the page still open, does its upload fail, is "
+    "its token good?",
+    Prospect.AWAY: "away: have that device switched on, with the page open. It holds what the bucket lost.",
+    Prospect.UNHELD: "unheld: no device has it any more. Bring it back from a backup of the bucket or an older version.",
+    Prospect.LOST: "lost: nobody is asked any more. A device that turns up again or a backup of the bucket brings it back.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Risks:
+    """What the ledger says. `recordings` are all that the bucket does not hold whole, or the first of them."""
+
+    figures: Figures
+    freeze: Freeze | None
+    recordings: Sequence[AtRisk]
+    all_read: bool
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Says it in sentences, and lists the recordings."""
+    risks = asyncio.run(_read(settings_of_parts(arguments.data_dir)))
+    if arguments.json:
+        shown = risks.recordings[: arguments.limit]
+        told = {
+            "overview": overview_answer(risks.figures, risks.freeze),
+            "recordings": [at_risk_answer(recording) for recording in shown],
+            "more": len(shown) < len(risks.recordings) or not risks.all_read,
+        }
+        print(json.dumps(told, indent=2))
+    else:
+        print_lines(summary(risks))
+        print_lines(_table(risks, arguments.limit))
+    return 0
+
+
+async def _read(settings: Settings) -> Risks:
+    async with open_control_plane(settings) as plane:
+        figures, _ = await plane.services.figures.read()
+        freeze = await plane.services.freezing.now()
+        found = list[AtRisk]()
+        while len(found) < SUMMED:
+            last = found[-1].recording_id if found else None
+            page = await plane.services.tickets.at_risk(after=last, limit=A_PAGE)
+            found += page
+            if len(page) < A_PAGE:
+                return Risks(figures, freeze, found, all_read=True)
+        return Risks(figures, freeze, found, all_read=False)
+
+
+def summary(risks: Risks) -> Iterator[str]:
+    """A line for what is safe, one for each thing that is not."""
+    yield _safe(risks)
+    yield from _missing(risks)
+    yield from _lost(risks)
+    yield from _behind(risks.figures)
+    if risks.freeze is not None:
+        yield _frozen(risks.freeze)
+    if risks.figures.deletions_failing:
+        failing = counted(risks.figures.deletions_failing, "deletion")
+        yield f"Failing: {failing}. What owners deleted is still in the bucket; `safereel doctor` looks at the rights."
+
+
+def _safe(risks: Risks) -> str:
+    figures = risks.figures
+    missing = sum(recording.missing_bytes for recording in risks.recordings)
+    there = size(max(0, figures.used_bytes - missing))
+    if not figures.used_bytes and not figures.lost_chunks:
+        return "Nothing is at risk: the ledger has no chunks yet."
+    waiting = figures.unconfirmed_chunks
+    of_it = f", of which {counted(waiting, 'chunk waits', 'chunks wait')} to be confirmed" if waiting else ""
+    if not risks.recordings and not figures.lost_chunks:
+        return f"All is safe: what was acknowledged ({there}) is in the bucket, as far as sweeps have looked{of_it}."
+    return f"Safe: {there} in the bucket{of_it}."
+
+
+def _missing(risks: Risks) -> Iterator[str]:
+    risky = [recording for recording in risks.recordings if recording.missing_chunks]
+    if not risky:
+        return
+    chunks = counted(sum(recording.missing_chunks for recording in risky), "chunk")
+    bytes_ = size(sum(recording.missing_bytes for recording in risky))
+    least = "" if risks.all_read else "at least "
+    oldest = span(risks.figures.oldest_ticket_s)
+    yield (
+        f"Missing: {least}{chunks} ({bytes_}) of {counted(len(risky), 'recording')}. "
+        f"Recorders are asked for them, for {oldest} at most so far."
+    )
+
+
+def _lost(risks: Risks) -> Iterator[str]:
+    if risks.figures.lost_chunks:
+        bytes_ = sum(recording.lost_bytes for recording in risks.recordings)
+        yield (
+            f"Lost: {counted(risks.figures.lost_chunks, 'chunk')} ({size(bytes_)}): nobody is known to have them any more. "
+            "docs/operations.md says how they come back (“When chunks are lost”)."
+        )
+
+
+def _behind(figures: Figures) -> Iterator[str]:
+    """What keeps sweeps from finding out. `workers_silent_s` None: no worker runs."""
+    silent = figures.workers_silent_s
+    if silent is None or silent > SILENT_S:
+        how = "No worker runs" if silent is None else f"No worker has been heard of for {span(silent)}"
+        yield f"Unwatched: {how}, so nothing is confirmed or audited. Start `safereel worker`."
+    elif figures.oldest_unconfirmed_s > LATE_S:
+        yield (
+            f"Behind: the oldest chunk has waited for {span(figures.oldest_unconfirmed_s)} to be confirmed, and devices fill. "
+            "`safereel sweeps --outcome undecided` may say why."
+        )
+    if figures.read_wrong:
+        yield f"Doubted: {counted(figures.read_wrong, 'chunk was', 'chunks were')} read wrong, and will be read again."
+
+
+def _frozen(freeze: Freeze) -> str:
+    why = {
+        FreezeCause.MISSING: "too much is missing at once",
+        FreezeCause.UNKNOWN: "the bucket has many keys that the ledger does not know",
+        FreezeCause.ADMINISTRATOR: "an administrator stopped them; `safereel thaw` ends it",
+    }[freeze.cause]
+    return f"Frozen: nothing is released since {at(freeze.frozen_at)}: {why}."
+
+
+def _table(risks: Risks, limit: int) -> Iterator[str]:
+    if not risks.recordings:
+        return
+    worst_first = list(Prospect)[::-1]
+    order = sorted(risks.recordings, key=lambda recording: worst_first.index(recording.prospect))
+    shown = order[:limit]
+    yield ""
+    yield from Table(NAMES, width=terminal_width()).lines([_row(recording) for recording in shown])
+    if len(shown) < len(order):
+        yield f"… and {counted(len(order) - len(shown), 'more recording')} (--limit)."
+    yield ""
+    for prospect in dict.fromkeys(recording.prospect for recording in order):
+        yield ADVICE[prospect]
+
+
+def _row(found: AtRisk) -> Sequence[str]:
+    missing = f"{found.missing_chunks:,} ({size(found.missing_bytes)})" if found.missing_chunks else ""
+    lost = f"{found.lost_chunks:,} ({size(found.lost_bytes)})" if found.lost_chunks else ""
+    held = counted(len(found.holders), "device") if found.holders else "nobody"
+    heard = max((holder.last_beat_at for holder in found.holders), default=None)
+    asked = at(found.oldest_delivered_at) or ("not yet" if found.missing_chunks else "")
+    return (
+        str(found.recording_id),
+        found.prospect,
+        missing,
+        lost,
+        asked,
+        held,
+        at(heard),
+        found.owner,
+        found.title or "",
+    )
