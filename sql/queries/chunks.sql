@@ -96,8 +96,10 @@ select c.* from chunks c join recordings r on r.id = c.recording_id
  limit %(limit)s
 
 -- name: chunks_ack_lock
--- Before `chunks_ack`, in the same transaction: what it reads is then what holds until it commits. Alone, it would see a ticket or
--- a sighting only if that was committed before it began to wait for a row, and leave the newer one open for ever.
+-- Before whatever writes chunks and tickets by what it reads of them, in the same transaction: that is then what holds until it
+-- commits. Alone, it would see a ticket or a sighting only if that was committed before it began to wait for a row, and leave the
+-- newer one open for ever. Rows are locked in one order (owners, recordings, chunks), so that replicas never wait for each other in
+-- a circle.
 with claim as (
     select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[]) as c (recording_id, seq)
 ), counted as (
@@ -121,22 +123,12 @@ with claim as (
 select count(*) as locked from held
 
 -- name: chunks_ack
--- One statement for all acks that arrived together, of any recordings. Rows are locked in one order (owners, recordings,
--- chunks) so that replicas never wait for each other in a circle. A chunk that was already acked keeps its state and time (repeating changes
--- nothing), but its generation rises: a sweep that listed before this ack must not write over it.
+-- Run after `chunks_ack_lock` in one transaction. One statement for all acks that arrived together, of any recordings. A chunk that
+-- was already acked keeps its state and time (repeating changes nothing), but its generation rises: a sweep that listed before this
+-- ack must not write over it.
 with claim as (
     select * from unnest(%(recording_ids)b::uuid[], %(seqs)b::int[], %(digests)b::bytea[], %(etags)s::text[])
                as c (recording_id, seq, sha256, etag)
-), counted as (
-    select o.id from owners o
-     where o.id in (select owner from recordings where id = any (%(recording_ids)b))
-     order by o.id
-       for update
-), recording as (
-    select r.id, r.owner, r.state, r.chunk_count from recordings r join counted on counted.id = r.owner
-     where r.id = any (%(recording_ids)b) and r.state in ('open', 'expired', 'complete')
-     order by r.id
-       for share of r
 ), held as (
     select c.recording_id, c.seq, claim.etag, r.owner, c.size, c.state, c.reserved,
            -- Only this keeps its confirmation: a sweep may have missed it after this ack's HEAD had seen it.
@@ -144,11 +136,10 @@ with claim as (
            and not exists (select from sightings s where (s.recording_id, s.seq) = (c.recording_id, c.seq)) as stays
       from chunks c
       join claim on (c.recording_id, c.seq, c.sha256) = (claim.recording_id, claim.seq, claim.sha256)
-      join recording r on r.id = c.recording_id
-     -- What was granted beyond the end of a recording completed since is no part of it.
-     where r.state <> 'complete' or c.seq < r.chunk_count
-     order by c.recording_id, c.seq
-       for update of c
+      join recordings r on r.id = c.recording_id
+     where r.state in ('open', 'expired', 'complete')
+       -- What was granted beyond the end of a recording completed since is no part of it.
+       and (r.state <> 'complete' or c.seq < r.chunk_count)
 ), acked as (
     update chunks c
        set state = case when held.stays then 'confirmed' else 'acked' end,

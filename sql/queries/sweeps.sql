@@ -142,24 +142,12 @@ select c.* from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[]) as k (recordi
 with seen as (
     select * from unnest(%(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[], %(etags)s::text[])
                as s (recording_id, seq, generation, etag)
-), counted as (
-    select o.id from owners o
-     where o.id in (select owner from recordings where id = any (%(recording_ids)s))
-     order by o.id
-       for update
-), recording as (
-    select r.id, r.owner from recordings r join counted on counted.id = r.owner
-     where r.id = any (%(recording_ids)s) and r.state in ('open', 'expired', 'complete')
-     order by r.id
-       for share of r
 ), held as (
     select c.recording_id, c.seq, seen.etag, r.owner, c.size, c.state
       from chunks c
       join seen on (c.recording_id, c.seq, c.generation) = (seen.recording_id, seen.seq, seen.generation)
-      join recording r on r.id = c.recording_id
-     where c.state in ('missing', 'lost')
-     order by c.recording_id, c.seq
-       for update of c
+      join recordings r on r.id = c.recording_id
+     where c.state in ('missing', 'lost') and r.state in ('open', 'expired', 'complete')
 ), acked as (
     update chunks c
        set state = 'acked', etag = held.etag, generation = c.generation + 1, acked_at = now(), overwrite = false,

@@ -37,29 +37,17 @@ with judged as (
     select * from unnest(%(ticket_ids)s::uuid[], %(recording_ids)s::uuid[], %(seqs)s::int[], %(generations)s::int[],
                          %(causes)s::text[])
                as j (ticket_id, recording_id, seq, generation, cause)
-), counted as (
-    select o.id from owners o
-     where o.id in (select owner from recordings where id = any (%(recording_ids)s))
-     order by o.id
-       for update
-), recording as (
-    select r.id, r.owner from recordings r join counted on counted.id = r.owner
-     where r.id = any (%(recording_ids)s) and r.state in ('open', 'expired', 'complete')
-     order by r.id
-       for share of r
 ), held as (
     select c.recording_id, c.seq, c.size, r.owner, judged.ticket_id, judged.cause
       from judged
       join chunks c on (c.recording_id, c.seq, c.generation) = (judged.recording_id, judged.seq, judged.generation)
-      join recording r on r.id = c.recording_id
-     where c.state = 'missing'
+      join recordings r on r.id = c.recording_id
+     where c.state = 'missing' and r.state in ('open', 'expired', 'complete')
        -- Lost, found again and asked for anew since: that is another ticket's.
        and exists (select from tickets t where t.id = judged.ticket_id and t.state = 'open')
        and not exists (select from holdings h
                         where h.recording_id = c.recording_id and h.owner = r.owner and h.chunks @> c.seq
                           and h.reported_at >= %(read_at)s)
-     order by c.recording_id, c.seq
-       for update of c
 ), lost as (
     update chunks c set state = 'lost' from held where (c.recording_id, c.seq) = (held.recording_id, held.seq)
 ), settled as (
