@@ -36,6 +36,13 @@ def test_no_rule_is_broken_while_the_line_is_down(console: ConsolePage) -> None:
     console.wait_only_here(">= 1")
     assert_accessible(console.page, "offline")
     console.stop()
+    console.page.click("a[href='/recordings']")
+    console.page.wait_for("document.querySelector('[data-testid=unlisted]') !== null")
+    assert_accessible(console.page, "library, offline")
+    assert console.page.evaluate("document.querySelectorAll('main [role=alert]').length") == 0, "told once, by the line's notice"
+    console.system.api.restore()
+    console.system.bucket.restore()
+    console.page.wait_for("document.querySelector('[data-testid=unlisted]') === null")
 
 
 def test_an_address_without_a_page_leads_back_to_the_recorder(browser: Browser, system: System) -> None:

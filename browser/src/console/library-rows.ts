@@ -3,6 +3,7 @@ import type { StoredRecording } from './bucket-view';
 import type { Wish } from './deleting/deletions';
 import { stateWords } from './files/file-words';
 import { counted, whole } from './format';
+import { heldOf, heldWords } from './held-words';
 import { isAllSafe } from './promise';
 
 /** A recording's state in words, with the colour and the dot that go with them. */
@@ -107,7 +108,7 @@ export function stateOfView(view: RecordingView): RowState {
   if (view.state === 'recording') return { tone: 'alert', words: 'Recording', recording: true };
   if (view.state === 'paused') return alert('Paused');
   if (isAllSafe(view)) return { tone: 'safe', words: 'Safe', recording: false };
-  return hold(`${counted(view.chunksOnlyHere, 'chunk')} only on this device`);
+  return hold(heldWords(heldOf([view])));
 }
 
 function storedRow(one: StoredRecording, view: RecordingView | undefined): LibraryRow {

@@ -1,5 +1,6 @@
 import type { RecordingView, Snapshot } from '../recorder/types';
 import { clock, counted, span } from './format';
+import { heldOf } from './held-words';
 
 /** How the promise is to be read: `safe` nothing is only here; `hold` something is; `alert` something needs a person. */
 export type PromiseTone = 'safe' | 'hold' | 'alert';
@@ -67,10 +68,20 @@ function idlePromise(snapshot: Snapshot): SafetyPromise {
       rest: 'What you record is written to this device as it happens, then sent to your bucket. A closed tab, a lost line or a crash costs nothing that was written.',
     };
   }
-  const one = snapshot.chunksOnlyHere === 1;
+  const { onlyHere, proving } = heldOf(snapshot.recordings);
+  if (onlyHere === 0) {
+    return {
+      tone: 'hold',
+      before: 'All that was recorded here is in your bucket, and is being confirmed.',
+      at: null,
+      after: '',
+      rest: `This device keeps ${counted(proving, 'chunk')} until the bucket was seen to hold ${proving === 1 ? 'it' : 'them'} again. Recording can start at any time.`,
+    };
+  }
+  const one = onlyHere === 1;
   return {
     tone: 'hold',
-    before: `${counted(snapshot.chunksOnlyHere, 'chunk')} ${one ? 'is' : 'are'} only on this device.`,
+    before: `${counted(onlyHere, 'chunk')} ${one ? 'is' : 'are'} only on this device.`,
     at: null,
     after: '',
     rest: `${one ? 'It is' : 'They are'} ${idleWait(snapshot)} Recording can start at any time.`,
@@ -112,6 +123,14 @@ function endedPromise(view: RecordingView, snapshot: Snapshot): SafetyPromise {
       at: null,
       after: '',
       rest: view.state === 'complete' ? 'The recording is complete.' : 'The recording is being closed in your bucket.',
+    };
+  }
+  const { onlyHere, proving } = heldOf([view]);
+  if (onlyHere === 0 && snapshot.connection !== 'offline') {
+    return {
+      ...upTo(view),
+      tone: 'hold',
+      rest: `Recorded to the end, and sent. ${counted(proving, 'chunk')} of ${total} still to be confirmed. You can close this tab.`,
     };
   }
   const left = `${counted(view.chunksOnlyHere, 'chunk')} of ${total}`;

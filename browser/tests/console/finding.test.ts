@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EVERYTHING, found, needsAll } from '../../src/console/library/finding';
+import { EVERYTHING, found, needsAll, queryOf, wantedIn } from '../../src/console/library/finding';
 import type { LibraryRow } from '../../src/console/library-rows';
 
 function row(title: string, part: Partial<LibraryRow> = {}): LibraryRow {
@@ -29,6 +29,17 @@ describe('finding in the library', () => {
     expect(titles('', 'longest')).toEqual(['séance 9', 'Séance 10', 'Exam hall']);
     expect(titles('', 'largest')).toEqual(['Séance 10', 'Exam hall', 'séance 9']);
     expect(titles('', 'title')).toEqual(['Exam hall', 'séance 9', 'Séance 10']);
+  });
+
+  it('is kept in the address, and nothing else is taken from there', () => {
+    for (const wanted of [
+      EVERYTHING,
+      { words: 'séance & 9', order: 'title' as const },
+      { words: '', order: 'oldest' as const },
+    ])
+      expect(wantedIn(queryOf(wanted))).toEqual(wanted);
+    expect(queryOf(EVERYTHING)).toBe('');
+    expect(wantedIn('?order=constructor&find=%00')).toEqual({ words: '\0', order: 'newest' });
   });
 
   it('reads the whole list only where what is wanted may be anywhere', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { heldOf, heldWords } from '../../src/console/held-words';
 import { promiseOf, promiseSentence } from '../../src/console/promise';
 import type { RecordingView, Snapshot } from '../../src/recorder/types';
 import { chunk, snapshotOf, view } from './views';
@@ -60,9 +61,22 @@ describe('the promise', () => {
 
   it('speaks of the whole device while nothing is recorded', () => {
     expect(said(undefined).tone).toBe('safe');
-    expect(said(undefined, { chunksOnlyHere: 3 })).toMatchObject({
+    const left = view(some, 35, { state: 'sending' });
+    expect(said(undefined, snapshotOf([left]))).toMatchObject({
       sentence: '3 chunks are only on this device.',
       tone: 'hold',
     });
+  });
+
+  it('does not call only here what was proven in the bucket, nor safe', () => {
+    const proven = some.map((one) => ({ ...one, state: one.seq < 35 ? ('confirmed' as const) : ('acked' as const) }));
+    const sent = view(proven, 35, { state: 'sending' });
+    expect(said(undefined, snapshotOf([sent]))).toMatchObject({
+      sentence: 'All that was recorded here is in your bucket, and is being confirmed.',
+      tone: 'hold',
+    });
+    expect(said(sent)).toMatchObject({ tone: 'hold', rest: expect.stringContaining('3 chunks of 38 still to be') });
+    expect(heldWords(heldOf([sent]))).toBe('3 chunks in the bucket, being confirmed');
+    expect(heldWords({ onlyHere: 1, proving: 3 })).toBe('1 chunk only on this device, 3 being confirmed');
   });
 });

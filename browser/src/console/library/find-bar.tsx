@@ -1,14 +1,14 @@
 import { useEffect, useRef } from 'react';
 import { SelectField, TextField } from '../ui/field';
-import type { Order, Wanted } from './finding';
+import { ORDERS, type Order, type Wanted } from './finding';
 
-const ORDERS: readonly (readonly [Order, string])[] = [
-  ['newest', 'Newest first'],
-  ['oldest', 'Oldest first'],
-  ['longest', 'Longest first'],
-  ['largest', 'Largest first'],
-  ['title', 'By title'],
-];
+const NAMES: Record<Order, string> = {
+  newest: 'Newest first',
+  oldest: 'Oldest first',
+  longest: 'Longest first',
+  largest: 'Largest first',
+  title: 'By title',
+};
 
 interface FindBarProps {
   wanted: Wanted;
@@ -51,9 +51,9 @@ export function FindBar({ wanted, onChange, told }: FindBarProps) {
         value={wanted.order}
         onChange={(event) => onChange({ ...wanted, order: event.target.value as Order })}
       >
-        {ORDERS.map(([order, name]) => (
+        {ORDERS.map((order) => (
           <option key={order} value={order}>
-            {name}
+            {NAMES[order]}
           </option>
         ))}
       </SelectField>

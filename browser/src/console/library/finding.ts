@@ -1,7 +1,8 @@
 import type { LibraryRow } from '../library-rows';
 
 /** In which order the library lists: the newest first is how the bucket hands them out. */
-export type Order = 'newest' | 'oldest' | 'longest' | 'largest' | 'title';
+export const ORDERS = ['newest', 'oldest', 'longest', 'largest', 'title'] as const;
+export type Order = (typeof ORDERS)[number];
 
 /** What a person is looking for. */
 export interface Wanted {
@@ -10,6 +11,21 @@ export interface Wanted {
 }
 
 export const EVERYTHING: Wanted = { words: '', order: 'newest' };
+
+/** What an address's query asks for, so that a reload, the way back and a copied link show the same list. */
+export function wantedIn(search: string): Wanted {
+  const query = new URLSearchParams(search);
+  const order = ORDERS.find((one) => one === query.get('order'));
+  return { words: query.get('find') ?? EVERYTHING.words, order: order ?? EVERYTHING.order };
+}
+
+/** The query of what is looked for; empty where that is everything. */
+export function queryOf({ words, order }: Wanted): string {
+  const query = new URLSearchParams();
+  if (words.trim() !== '') query.set('find', words);
+  if (order !== EVERYTHING.order) query.set('order', order);
+  return query.size > 0 ? `?${query}` : '';
+}
 
 const byTitle = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 

@@ -19,9 +19,12 @@ import { Note } from '../ui/note';
 import { Skeleton } from '../ui/skeleton';
 import { BeingDeleted } from './being-deleted';
 import { FindBar } from './find-bar';
-import { EVERYTHING, found, needsAll } from './finding';
+import { found, needsAll, queryOf, wantedIn } from './finding';
 import { columnsOf, RecordingRow } from './recording-row';
 import { useRecordings } from './use-recordings';
+
+/** Not at every key: browsers refuse an address that changes a hundred times in half a minute. */
+const KEPT_MS = 300;
 
 const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 
@@ -29,7 +32,7 @@ const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 export function LibraryPage() {
   const { bucket, deletions, uploads } = useParts();
   const add = useCallback((files: readonly Chosen[]) => uploads.add(files), [uploads]);
-  const { recordings: views } = useSnapshot();
+  const { recordings: views, connection } = useSnapshot();
   const { recordingId, phase } = useStudio();
   const running = phase === 'recording' || phase === 'stopping';
   const listing = useRecordings(bucket);
@@ -38,12 +41,13 @@ export function LibraryPage() {
   const leaving = rows.filter(isLeaving);
   // What is being uploaded stands above the list, with what can be done about it.
   const present = useMemo(() => rows.filter((row) => !isLeaving(row) && !(row.view && isUploading(row.view))), [rows]);
-  const [wanted, setWanted] = useState(EVERYTHING);
+  const [wanted, setWanted] = useWanted();
   const shown = useMemo(() => found(present, wanted), [present, wanted]);
   const lengths = hasLengths(present);
   const [asked, setAsked] = useState<string | null>(null);
   const doomed = rows.find(({ id }) => id === asked);
   const undo = useCallback((id: string) => deletions.undo(id), [deletions]);
+  useRenewedOnceAnswered(connection, listing.renew);
   useRenewedAfter(wishes.filter(({ phase }) => phase === 'agreed').length, listing.renew);
   const now = useNow(60_000);
   useEffect(() => {
@@ -76,7 +80,12 @@ export function LibraryPage() {
       </div>
       <Notices current={recordingId} />
       <FilesCard views={views} />
-      {listing.problem ? (
+      {listing.problem?.code === 'network' ? (
+        <p role="status" data-testid="unlisted" className="mt-4 text-pretty text-[13.5px] text-soft">
+          Only what this device knows is listed. The recordings in your bucket are safe there, and are listed by
+          themselves as soon as the server answers.
+        </p>
+      ) : listing.problem ? (
         <Note
           tone="alert"
           role="alert"
@@ -129,6 +138,28 @@ export function LibraryPage() {
 /** Deleted for everybody, and nothing is in its way: it stands no longer among those that one has. */
 function isLeaving({ deleting, stored }: LibraryRow): boolean {
   return deleting && (stored?.deletion?.failures ?? 0) === 0;
+}
+
+/** What is looked for, kept in the address. */
+function useWanted() {
+  const [wanted, setWanted] = useState(() => wantedIn(location.search));
+  useEffect(() => {
+    const timer = setTimeout(
+      () => history.replaceState(history.state, '', location.pathname + queryOf(wanted)),
+      KEPT_MS,
+    );
+    return () => clearTimeout(timer);
+  }, [wanted]);
+  return [wanted, setWanted] as const;
+}
+
+/** The list is read as soon as the line is back, not with its next look. */
+function useRenewedOnceAnswered(connection: string, renew: () => Promise<void>): void {
+  const before = useRef(connection);
+  useEffect(() => {
+    if (connection === 'online' && before.current !== 'online') void renew();
+    before.current = connection;
+  }, [connection, renew]);
 }
 
 /** A deletion that was agreed to shows in the list at once, not with its next look. */

@@ -34,7 +34,10 @@ export const RecordingRow = memo(function RecordingRow({ row, lengths, now, onAs
         data-id={row.id}
         className={`block py-[13px] pr-14 pl-4 hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${columnsOf(lengths)}`}
       >
-        <span className={`block truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}>
+        <span
+          title={row.title}
+          className={`block truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}
+        >
           {row.title}
         </span>
         <span className="text-[13.5px] text-soft">{moment(row.startedAt, now)}</span>

@@ -1,6 +1,7 @@
 import type { RecordingView } from '../../recorder/types';
 import { isUploading, progressWords, shareOf, stateWords } from '../files/file-words';
 import { bytes, clock, counted } from '../format';
+import { heldOf, heldWords } from '../held-words';
 import { SafeBar } from '../library/safe-bar';
 import { titleOf } from '../library-rows';
 import { isAllSafe } from '../promise';
@@ -57,7 +58,7 @@ function OtherPill({ view }: { view: RecordingView }) {
       </Pill>
     );
   if (isAllSafe(view)) return <Pill tone="safe">Safe</Pill>;
-  return <Pill tone="hold">{counted(view.chunksOnlyHere, 'chunk')} only here</Pill>;
+  return <Pill tone="hold">{heldWords(heldOf([view]))}</Pill>;
 }
 
 function safeShare(view: RecordingView): number {

@@ -23,7 +23,7 @@ export function ProgressCard({ view, hints }: { view: RecordingView; hints: bool
         <Fact name="started" value={moment(view.startedAt, now)} />
         <Fact name="recorded" value={bytes(view.bytes)} />
         <Fact name="chunks" value={whole(view.chunks.length)} />
-        <Fact name="only here" value={bytes(view.bytesOnlyHere)} />
+        <Fact name="not confirmed yet" value={bytes(view.bytesOnlyHere)} />
       </dl>
       <div className="mt-auto pt-5">
         {running ? (

@@ -1,5 +1,5 @@
 import type { RecordingView, Snapshot } from '../../recorder/types';
-import { counted } from '../format';
+import { heldOf, heldWords } from '../held-words';
 import { paceOf } from '../line-pace';
 import { useBarred } from '../parts';
 import { promiseOf, promiseSentence } from '../promise';
@@ -40,7 +40,7 @@ export function PromisePanel({ view, snapshot }: { view: RecordingView | undefin
   );
 }
 
-/** The recording from its start to now: safe up to here, and from there on only on this device. */
+/** The recording from its start to now: safe up to here, and from there on not confirmed yet. */
 function SafeLine({ view }: { view: RecordingView }) {
   const share = Math.min(100, (view.safeMs / Math.max(1, view.durationMs)) * 100);
   return (
@@ -56,20 +56,23 @@ function SafeLine({ view }: { view: RecordingView }) {
 }
 
 function OnlyHere({ snapshot, view }: { snapshot: Snapshot; view: RecordingView | undefined }) {
-  const count = snapshot.chunksOnlyHere;
-  const others = count - (view?.chunksOnlyHere ?? count);
+  const { ready, recordings, chunksOnlyHere: count } = snapshot;
+  const shown = view ? [view] : recordings;
+  const here = view?.chunksOnlyHere ?? count;
   return (
-    <Pill
-      data-testid="only-here"
-      data-count={count}
-      data-recording-count={view?.chunksOnlyHere ?? 0}
-      tone={count > 0 ? 'hold' : snapshot.ready ? 'safe' : 'plain'}
-    >
-      {snapshot.ready || count > 0
-        ? `${counted(count, 'chunk')} only on this device`
-        : 'Not known yet what is only on this device'}
-      {others > 0 ? `, ${others} of other recordings` : ''}
-    </Pill>
+    <>
+      <Pill
+        data-testid="only-here"
+        data-count={count}
+        data-recording-count={view?.chunksOnlyHere ?? 0}
+        tone={here > 0 ? 'hold' : ready ? 'safe' : 'plain'}
+      >
+        {ready || here > 0 ? heldWords(heldOf(shown)) : 'Not known yet what is only on this device'}
+      </Pill>
+      {count > here ? (
+        <Pill tone="hold">Other recordings: {heldWords(heldOf(recordings.filter(({ id }) => id !== view?.id)))}</Pill>
+      ) : null}
+    </>
   );
 }
 

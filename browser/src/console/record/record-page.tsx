@@ -124,6 +124,6 @@ function ThumbDeck({ recordingId }: { recordingId: string | null }) {
 }
 
 function thumbWords({ safeMs, chunksOnlyHere }: RecordingView): string {
-  const safe = safeMs >= 1000 ? `safe up to ${clock(safeMs)}` : 'nothing in the bucket yet';
-  return `${safe} · ${whole(chunksOnlyHere)} only here`;
+  const safe = safeMs >= 1000 ? `safe up to ${clock(safeMs)}` : 'nothing confirmed yet';
+  return `${safe} · ${whole(chunksOnlyHere)} to be confirmed`;
 }

@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useMemo } from 'react';
 import type { StoredStatus } from '../bucket-view';
 import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
+import { type Held, heldOf } from '../held-words';
 import { longest, stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
@@ -116,7 +117,7 @@ export function RecordingPage({ id }: { id: string }) {
                 stored={stored}
                 lengthMs={longest(view?.durationMs ?? null, status?.duration_ms ?? null)}
                 startedAt={view?.startedAt ?? null}
-                onlyHere={view?.chunksOnlyHere ?? 0}
+                held={heldOf(view ? [view] : [])}
               />
             </div>
           )}
@@ -186,10 +187,10 @@ interface FactsProps {
   stored: Stored;
   lengthMs: number | null;
   startedAt: number | null;
-  onlyHere: number;
+  held: Held;
 }
 
-function Facts({ stored: { status }, lengthMs, startedAt, onlyHere }: FactsProps) {
+function Facts({ stored: { status }, lengthMs, startedAt, held }: FactsProps) {
   const now = useNow(60_000);
   return (
     <Card aria-labelledby="facts-head" className="self-start">
@@ -215,7 +216,8 @@ function Facts({ stored: { status }, lengthMs, startedAt, onlyHere }: FactsProps
             {status.completed_at ? <Fact name="Complete">{moment(Date.parse(status.completed_at), now)}</Fact> : null}
           </>
         ) : null}
-        {onlyHere > 0 ? <Fact name="Only on this device">{counted(onlyHere, 'chunk')}</Fact> : null}
+        {held.onlyHere > 0 ? <Fact name="Only on this device">{counted(held.onlyHere, 'chunk')}</Fact> : null}
+        {held.proving > 0 ? <Fact name="Being confirmed">{counted(held.proving, 'chunk')}</Fact> : null}
         <Fact name="Type">
           <code className="break-all font-mono text-[12px]">{status?.mime_type ?? '–'}</code>
         </Fact>

@@ -168,6 +168,14 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
         problem: { code: 'database_unavailable', detail: 'Repeat the call: nothing is done twice.', status: 503 },
       }),
   }),
+  'library-offline': () => ({
+    path: '/recordings',
+    snapshot: snapshot([recording('1', short, { state: 'sending' })], {
+      connection: 'offline',
+      retryAt: Date.now() + 14_000,
+    }),
+    bucket: (bucket) => Object.assign(bucket, { problem: { code: 'network', detail: 'The server did not answer.' } }),
+  }),
   library: () => ({
     path: '/recordings',
     snapshot: snapshot([recording('1', short)]),
