@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import TextIO
 
 from control_plane.config import Settings
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.domain.bucket import BucketUnreachable
 from control_plane.services.rebuilding import Rebuilt
 from control_plane.wiring import open_control_plane
 
@@ -31,10 +33,18 @@ ADVICE = {
     "completes them.",
 }
 
+# Its last words name the cause.
+CUT_OFF = "This rebuild did not get to its end. What was taken up is kept: mend the cause, then run it again."
+
 
 def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     """Runs one pass; 0 if everything well-formed in the bucket is in the ledger now, else 1."""
-    done = asyncio.run(_rebuild(settings, dry_run=dry_run))
+    try:
+        done = asyncio.run(_rebuild(settings, dry_run=dry_run))
+    except (BucketUnreachable, DatabaseUnreachable):
+        if not dry_run:
+            print(CUT_OFF, file=sys.stderr)
+        raise
     print(json.dumps(_facts(done), indent=2) if as_json else summary(done, dry_run=dry_run))
     return 0 if done.whole else 1
 

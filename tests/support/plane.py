@@ -52,15 +52,19 @@ def database_url(stack: EmbeddedStack, name: str) -> str:
 @contextmanager
 def fresh_database(stack: EmbeddedStack) -> Iterator[str]:
     """The URL of a migrated, empty database, dropped at the end."""
-    name = f"test_{secrets.token_hex(6)}"
     with admin_connection(stack) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
-        )
+        name = new_database(connection)
         try:
             yield database_url(stack, name)
         finally:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def new_database(connection: psycopg.Connection) -> str:
+    """The name of a migrated, empty database that nobody drops."""
+    name = f"test_{secrets.token_hex(6)}"
+    connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+    return name
 
 
 def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object) -> Settings:
@@ -97,15 +101,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 @contextmanager
 def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
     """The name of a provisioned, empty bucket, removed at the end with all it holds."""
-    name = f"test-{secrets.token_hex(6)}"
-    settings = settings_for(stack, stack.database_url, name)
-    provision(
-        endpoint=stack.s3.endpoint,
-        bucket=name,
-        region=stack.s3.region,
-        credentials=credentials(settings),
-        origins=["http://localhost"],
-    )
+    name = new_bucket(stack)
     try:
         yield name
     finally:
@@ -114,6 +110,19 @@ def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
             for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
         client.delete_bucket(Bucket=name)
+
+
+def new_bucket(stack: EmbeddedStack) -> str:
+    """The name of a provisioned, empty bucket that nobody removes."""
+    name = f"test-{secrets.token_hex(6)}"
+    provision(
+        endpoint=stack.s3.endpoint,
+        bucket=name,
+        region=stack.s3.region,
+        credentials=credentials(settings_for(stack, stack.database_url, name)),
+        origins=["http://localhost"],
+    )
+    return name
 
 
 @cache
