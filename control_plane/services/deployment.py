@@ -6,6 +6,8 @@ too. Absence counts only in a bucket that has just shown this deployment's marke
 
 import json
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 from uuid import UUID
 
 from control_plane.db.deployment import DeploymentStore
@@ -14,6 +16,9 @@ from control_plane.domain.keys import DEPLOYMENT_KEY
 
 # The marker is some 80 bytes; anything much longer is not ours.
 MARKER_LIMIT = 4_096
+
+StillOurs: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns if the bucket is the right one at this moment, else raises: for whoever writes what it has just seen there."""
 
 _log = logging.getLogger(__name__)
 

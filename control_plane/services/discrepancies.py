@@ -72,7 +72,7 @@ class DiscrepancyService:
             return Healing(0, again)
         sweep.heals_left -= len(share)
         await sweep.require_right_bucket()
-        healing = await self._healing.heal(share, dry_run=sweep.dry_run)
+        healing = await self._healing.heal(share, sweep.require_right_bucket, dry_run=sweep.dry_run)
         return Healing(healing.healed, [*healing.left, *again[len(share) :]])
 
 

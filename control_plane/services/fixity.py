@@ -138,4 +138,6 @@ class FixityService:
             return
         await self._fixity.right([chunk for chunk in right if chunk.state in IN_BUCKET], sweep.started_at)
         if back:  # their next read, as acked chunks, ends the doubt
-            sweep.seen.returned += await self._sweeps.take_back(await self._prover.proven(back))
+            proven = await self._prover.proven(back)
+            await sweep.require_right_bucket()
+            sweep.seen.returned += await self._sweeps.take_back(proven)

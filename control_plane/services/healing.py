@@ -4,7 +4,6 @@ A delete marker is taken away, an older version is copied over what is wrong: no
 version whose bytes were read and have the chunk's digest is brought back.
 """
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from control_plane.domain.bucket import Bucket, BucketUnreachable, KeptVersion, 
 from control_plane.domain.findings import Finding
 from control_plane.domain.healing import Remedy, remedies
 from control_plane.domain.models import Chunk
+from control_plane.services.at_once import at_once
+from control_plane.services.deployment import StillOurs
 from control_plane.services.proving import Prover, key_of
 
 _log = logging.getLogger(__name__)
@@ -36,15 +37,17 @@ class HealService:
         self._bucket = bucket
         self._prover = prover
 
-    async def heal(self, findings: Sequence[Finding], *, dry_run: bool) -> Healing:
+    async def heal(self, findings: Sequence[Finding], ours: StillOurs, *, dry_run: bool) -> Healing:
         """Tries each of them. What cannot be healed, for whatever reason, is left for a resend ticket.
+
+        `ours` is asked before bucket or ledger are changed; raises what it raises.
 
         Idempotent: a chunk that was healed a moment ago by another sweep is seen to be right, and left alone.
         """
         # Whoever was deleted meanwhile stays deleted: what is copied after that is the purge's, which looks again later.
         alive = await self._repairs.alive({finding.chunk.recording_id for finding in findings})
         tried = [finding for finding in findings if finding.chunk.recording_id in alive]
-        helped = await asyncio.gather(*(self._help(finding.chunk, dry_run=dry_run) for finding in tried))
+        helped = await at_once(lambda finding: self._help(finding.chunk, ours, dry_run=dry_run), tried)
         cured = {
             (finding.chunk.recording_id, finding.chunk.seq)
             for finding, was_helped in zip(tried, helped, strict=True)
@@ -54,16 +57,18 @@ class HealService:
             return Healing(len(cured), _without(findings, cured))
         chunks = [finding.chunk for finding in tried if (finding.chunk.recording_id, finding.chunk.seq) in cured]
         proven = await self._prover.proven(chunks)
+        await ours()  # nor is anybody asked for what another bucket does not have
         # What reads right and no HEAD bears out would be tried for ever, and nobody asked for it.
         left = _without(findings, {(chunk.recording_id, chunk.seq) for chunk, _ in proven})
         return Healing(await self._repairs.healed(proven) if proven else 0, left)
 
-    async def _help(self, chunk: Chunk, *, dry_run: bool) -> bool:
+    async def _help(self, chunk: Chunk, ours: StillOurs, *, dry_run: bool) -> bool:
         """Whether the chunk's bytes lie under its key now (in a dry run: could)."""
         key = key_of(chunk)
         try:
             for remedy in remedies(await self._bucket.history(key), size=chunk.size):
                 if await self._holds(chunk, remedy.version):
+                    await ours()
                     if not dry_run:
                         await self._apply(key, remedy)
                     return True

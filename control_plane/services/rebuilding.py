@@ -7,6 +7,7 @@ may be cut off and run again, and run beside a live ledger: what is known is pas
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from control_plane.db.deployment import DeploymentStore
@@ -24,7 +25,7 @@ from control_plane.domain.keys import (
     shard_of,
 )
 from control_plane.domain.models import Chunk, ChunkState, RecordingState
-from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, WrongBucket, marked_id
+from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, StillOurs, WrongBucket, marked_id
 from control_plane.services.proving import Prover
 from control_plane.services.taking_up import TakenUp, TakeUpService
 
@@ -99,8 +100,9 @@ class RebuildService:
         """
         done = Rebuilt()
         marked = await self._become(done, dry_run=dry_run)
-        await self._chunks(marked, done, told, dry_run=dry_run)
-        await self._descriptions(marked, done, told, dry_run=dry_run)
+        ours = partial(self._deployment.require, marked)
+        await self._chunks(ours, done, told, dry_run=dry_run)
+        await self._descriptions(ours, done, told, dry_run=dry_run)
         done.progress = 1.0
         return done
 
@@ -122,28 +124,28 @@ class RebuildService:
             done.became = True
         return marked
 
-    async def _chunks(self, marked: UUID, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool) -> None:
+    async def _chunks(self, ours: StillOurs, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool) -> None:
         async for page in self._bucket.list_pages(CHUNKS_PREFIX):
-            await self._deployment.require(marked)
+            await ours()
             keys = [parse_chunk_key(listed.key) for listed in page]
             chunk_keys = [key for key in keys if key is not None]
             done.objects += len(page)
             done.foreign += len(page) - len(chunk_keys)
-            await self._take_up(chunk_keys, done, dry_run=dry_run)
+            await self._take_up(chunk_keys, done, ours, dry_run=dry_run)
             if chunk_keys:
                 done.progress = CHUNKS_SHARE * shard_of(chunk_keys[-1].recording_id) / SHARDS
             told(done)
 
-    async def _take_up(self, keys: list[ChunkKey], done: Rebuilt, *, dry_run: bool) -> None:
+    async def _take_up(self, keys: list[ChunkKey], done: Rebuilt, ours: StillOurs, *, dry_run: bool) -> None:
         known = await self._stores.sweeps.chunks_of(keys)
         doubtful = [chunk for chunk in known.values() if chunk.state in UNPROVEN]
         done.known += len(known) - len(doubtful)
-        await self._takeups.take_up((key for key in keys if key not in known), done.taken, dry_run=dry_run)
-        await self._adopt(doubtful, done, dry_run=dry_run)
+        await self._takeups.take_up((key for key in keys if key not in known), done.taken, ours, dry_run=dry_run)
+        await self._adopt(doubtful, done, ours, dry_run=dry_run)
         if len(done.taken.undecided) > UNDECIDED_RECORDINGS:
             raise BucketUnreachable("It gives no answer about too many objects.")
 
-    async def _adopt(self, doubtful: list[Chunk], done: Rebuilt, *, dry_run: bool) -> None:
+    async def _adopt(self, doubtful: list[Chunk], done: Rebuilt, ours: StillOurs, *, dry_run: bool) -> None:
         ids = {chunk.recording_id for chunk in doubtful}
         ends = await self._takeups.ends(ids, await self._stores.rebuild.states(ids), done.taken)
         within = [chunk for chunk in doubtful if chunk.seq < ends.get(chunk.recording_id, chunk.seq + 1)]
@@ -152,17 +154,18 @@ class RebuildService:
         done.taken.unreached += len(proofs.unreached)
         done.taken.undecided.update(chunk.recording_id for chunk in proofs.unreached)
         if proofs.proven:
+            await ours()
             done.adopted += len(proofs.proven) if dry_run else await self._stores.repairs.adopted(proofs.proven)
 
     async def _descriptions(
-        self, marked: UUID, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool
+        self, ours: StillOurs, done: Rebuilt, told: Callable[[Rebuilt], None], *, dry_run: bool
     ) -> None:
         """Recordings without any chunk as well, and after their chunks those that are complete."""
         done.taken.told = {}  # what chunks had asked of them is not counted yet
         async for page in self._meta():
-            await self._deployment.require(marked)
+            await ours()
             ids = {recording_id for recording_id, _ in page}
-            await self._takeups.take_up_recordings(ids, done.taken, dry_run=dry_run)
+            await self._takeups.take_up_recordings(ids, done.taken, ours, dry_run=dry_run)
             states = await self._stores.rebuild.states(ids)
             for recording_id, name in page:
                 if (
@@ -170,7 +173,7 @@ class RebuildService:
                     and done.taken.told.get(recording_id, True)
                     and (states.get(recording_id) in OPEN or (dry_run and done.taken.told.get(recording_id)))
                 ):
-                    await self._complete(recording_id, done, dry_run=dry_run)
+                    await self._complete(recording_id, done, ours, dry_run=dry_run)
             if page:
                 done.progress = CHUNKS_SHARE + (1 - CHUNKS_SHARE) * shard_of(page[-1][0]) / SHARDS
             told(done)
@@ -181,7 +184,7 @@ class RebuildService:
             found = [(_uuid(folder), name) for folder, name in named]
             yield [(recording_id, name) for recording_id, name in found if recording_id is not None]
 
-    async def _complete(self, recording_id: UUID, done: Rebuilt, *, dry_run: bool) -> None:
+    async def _complete(self, recording_id: UUID, done: Rebuilt, ours: StillOurs, *, dry_run: bool) -> None:
         if recording_id in done.taken.undecided:
             return  # what nobody could look at is not known to be missing: it is for another run to complete
         manifest = await self._takeups.manifest(recording_id)
@@ -189,6 +192,7 @@ class RebuildService:
             done.bad_manifests += 1
         if manifest is None:
             return
+        await ours()
         missing = 0 if dry_run else await self._stores.rebuild.complete(manifest)
         if missing is not None:
             done.completed += 1

@@ -17,6 +17,7 @@ from control_plane.domain.keys import ChunkKey, manifest_key, recording_key
 from control_plane.domain.models import DELETED, Chunk, ChunkState, RecordingState
 from control_plane.domain.rebuilding import DESCRIPTION_LIMIT, Described, Manifested, described, manifested
 from control_plane.services.at_once import at_once
+from control_plane.services.deployment import StillOurs
 from control_plane.services.proving import Prover
 
 # 500,000 chunks of 110 bytes, the longest that is ever listed, and as much again.
@@ -67,19 +68,20 @@ class TakeUpService:
         self._prover = prover
         self._long = asyncio.Semaphore(1)  # one long manifest in memory, not many
 
-    async def take_up(self, keys: Iterable[ChunkKey], taken: TakenUp, *, dry_run: bool) -> None:
+    async def take_up(self, keys: Iterable[ChunkKey], taken: TakenUp, ours: StillOurs, *, dry_run: bool) -> None:
         """Takes up chunks that the ledger does not know; what became of them is added to `taken`.
 
-        Raises `BucketUnreachable` where a description cannot be read.
+        `ours` is asked after each look at the bucket, before what was seen is written. Raises what it raises, and
+        `BucketUnreachable` where a description cannot be read.
         """
         wanted = list(keys)
         for first in range(0, len(wanted), TOGETHER):
-            await self._take_up(wanted[first : first + TOGETHER], taken, dry_run=dry_run)
+            await self._take_up(wanted[first : first + TOGETHER], taken, ours, dry_run=dry_run)
 
-    async def take_up_recordings(self, ids: Iterable[UUID], taken: TakenUp, *, dry_run: bool) -> None:
+    async def take_up_recordings(self, ids: Iterable[UUID], taken: TakenUp, ours: StillOurs, *, dry_run: bool) -> None:
         """Takes up recordings that the ledger does not know, from their descriptions; those without one are counted."""
         before = taken.told
-        told = await self._describe(set(ids), taken, dry_run=dry_run)
+        told = await self._describe(set(ids), taken, ours, dry_run=dry_run)
         taken.nameless += sum(not found for recording_id, found in told.items() if recording_id not in before)
         if (
             dry_run
@@ -94,9 +96,9 @@ class TakeUpService:
             return None
         return None if body is None else manifested(body, recording_id)
 
-    async def _take_up(self, keys: Sequence[ChunkKey], taken: TakenUp, *, dry_run: bool) -> None:
+    async def _take_up(self, keys: Sequence[ChunkKey], taken: TakenUp, ours: StillOurs, *, dry_run: bool) -> None:
         ids = {key.recording_id for key in keys}
-        told = await self._describe(ids, taken, dry_run=dry_run)
+        told = await self._describe(ids, taken, ours, dry_run=dry_run)
         states: Mapping[UUID, RecordingState] = await self._store.states(ids)
         homeless = {key for key in keys if not told.get(key.recording_id, True)}
         dead = {key for key in keys if states.get(key.recording_id) in DELETED}
@@ -105,6 +107,7 @@ class TakeUpService:
         left_out = homeless | dead | beyond
         proofs = await self._prover.prove([_chunk_of(key) for key in keys if key not in left_out])
         proven = proofs.proven
+        await ours()
         done = len(proven) if dry_run else len(await self._store.take_up_chunks(proven)) if proven else 0
         taken.chunks += done
         taken.undescribed += len(homeless)
@@ -133,11 +136,15 @@ class TakeUpService:
                 manifest = await self.manifest(recording_id)
         return None if manifest is None else manifest.chunk_count
 
-    async def _describe(self, ids: AbstractSet[UUID], taken: TakenUp, *, dry_run: bool) -> Mapping[UUID, bool]:
+    async def _describe(
+        self, ids: AbstractSet[UUID], taken: TakenUp, ours: StillOurs, *, dry_run: bool
+    ) -> Mapping[UUID, bool]:
         """Of those that the ledger does not know: whether they are described, and so are taken up now (or would be)."""
         wanted = sorted(ids - set(await self._store.told(ids)))
         read = [recording_id for recording_id in wanted if recording_id not in taken.told]
         found = dict(zip(read, await at_once(self._description, read), strict=True))
+        if found:
+            await ours()
         for recording_id, description in found.items():
             if description is None:
                 _log.error(

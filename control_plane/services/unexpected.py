@@ -132,11 +132,8 @@ class UnexpectedService:
 
     async def _take_up(self, sweep: Sweep, unknown: Sequence[ChunkKey]) -> None:
         """The ledger was restored from an older backup, or is another's beginning: the bucket knows better."""
-        if not unknown:
-            return
-        await sweep.require_right_bucket()
         taken = TakenUp()
-        await self._takeups.take_up(unknown, taken, dry_run=sweep.dry_run)
+        await self._takeups.take_up(unknown, taken, sweep.require_right_bucket, dry_run=sweep.dry_run)
         sweep.seen.taken_up += taken.chunks
 
 
