@@ -31,7 +31,8 @@ ADVICE = {
     Prospect.UNSERVED: "unserved: a recorder was asked ten minutes ago or more. Is the page still open, does its upload fail, is "
     "its token good?",
     Prospect.AWAY: "away: have that device switched on, with the page open. It holds what the bucket lost.",
-    Prospect.UNHELD: "unheld: no device has it any more. Bring it back from a backup of the bucket or an older version.",
+    Prospect.UNHELD: "unheld: no device says that it has it. Switch on the one that recorded it, if it has not called since; "
+    "else bring it back from a backup of the bucket or an older version.",
     Prospect.LOST: "lost: nobody is asked any more. A device that turns up again or a backup of the bucket brings it back.",
 }
 
@@ -100,7 +101,8 @@ def _safe(risks: Risks) -> str:
     of_it = f", of which {counted(waiting, 'chunk waits', 'chunks wait')} to be confirmed" if waiting else ""
     if not risks.recordings and not figures.lost_chunks:
         return f"All is safe: what was acknowledged ({there}) is in the bucket, as far as sweeps have looked{of_it}."
-    return f"Safe: {there} in the bucket{of_it}."
+    most = "" if risks.all_read else "at most "
+    return f"Safe: {most}{there} in the bucket{of_it}."
 
 
 def _missing(risks: Risks) -> Iterator[str]:
@@ -113,7 +115,7 @@ def _missing(risks: Risks) -> Iterator[str]:
     oldest = span(risks.figures.oldest_ticket_s)
     yield (
         f"Missing: {least}{chunks} ({bytes_}) of {counted(len(risky), 'recording')}. "
-        f"Recorders are asked for them, for {oldest} at most so far."
+        f"Recorders are asked for them; the oldest ticket was opened {oldest} ago."
     )
 
 

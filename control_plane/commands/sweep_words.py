@@ -75,7 +75,7 @@ def sentences(sweep: StoredSweep) -> list[str]:
         first = f"{_nothing(sweep)}."
     told = [first]
     if done:
-        would = "It would be: " if sweep.dry_run else "Done: "
+        would = "Would be done: " if sweep.dry_run else "Done: "
         told.append(f"{would}{listed(done)}.")
     return [*told, *islice(_next(sweep), 1)]
 
@@ -118,7 +118,7 @@ def _next(sweep: StoredSweep) -> Iterator[str]:
     if report.get("tickets_left"):
         yield f"{counted(report['tickets_left'], 'more ticket')} did not fit into one sweep: {again}."
     if report.get("first_sightings"):
-        first = f"{report['first_sightings']:,} of them for the first time"
+        first = f"{report['first_sightings']:,} of them seen so for the first time"
         yield f"{first}: a second look decides, so {again} or wait for the next."
     if report.get("tickets_opened"):
         yield "Recorders are asked for what is missing: `safereel at-risk` says who has it."

@@ -1,6 +1,7 @@
 """`safereel up` and `safereel serve` as programs: they stop what they started, and say what is wrong."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -148,6 +149,28 @@ def test_a_stack_that_is_named_comes_before_the_environment(tmp_path: Path) -> N
     program = Program(["sweep", "audit", "--data-dir", str(tmp_path)], env=env, log=tmp_path / "sweep.log")
     assert program.wait(ENDED_S) == 1
     assert f"No stack runs on {tmp_path}" in program.said()
+
+
+def test_commands_work_beside_a_stack_that_is_named(started: Up) -> None:
+    """Also what doctor advises: with the bucket's rule for another page missing, its command is followed as it stands there."""
+    beside = ("--data-dir", str(started.data_dir))
+    assert run("migrate", *beside) == "The schema is already up to date: nothing was applied.\n"
+    assert "Nothing is at risk" in run("at-risk", *beside)
+    run("sweep", "audit", *beside)
+    assert "audit" in run("sweeps", *beside)
+    assert "Releases are frozen" in run("freeze", *beside)
+    assert "Releases go on" in run("thaw", *beside)
+    assert "releases_thawed" in run("events", *beside)
+
+    page = ("--origin", "https://app.example.com")
+    doctor = Program(["doctor", *page, *beside], env={}, log=started.data_dir / "doctor.log")
+    assert doctor.wait() == 1
+    (advice,) = (line for line in doctor.said().splitlines() if line.strip().startswith("$ SAFEREEL_PAGE_ORIGINS="))
+    variable, program, *arguments = shlex.split(advice.strip().removeprefix("$ "))
+    assert program == "safereel"
+    assert tuple(arguments[-2:]) == beside
+    run(*arguments, env=dict([variable.split("=", 1)]))
+    assert "All that Safereel needs is there" in run("doctor", *page, *beside)
 
 
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:

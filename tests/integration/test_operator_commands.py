@@ -54,7 +54,9 @@ async def test_a_loss_from_the_first_look_to_the_table_of_what_to_do(running: Ru
         assert await running.sql("select from sightings") == []
 
         first = await printed(settings, "sweep", "audit")
-        assert "1 of them for the first time: a second look decides, so run `safereel sweep audit` again" in first
+        assert (
+            "1 of them seen so for the first time: a second look decides, so run `safereel sweep audit` again" in first
+        )
         second = await printed(settings, "sweep", "audit")
         assert "Done: 1 ticket opened." in second
         assert "`safereel at-risk`" in second
@@ -207,6 +209,24 @@ async def test_following_misses_nothing_of_a_transaction_that_was_open_at_its_st
             assert [event["kind"] for event in told] == ["releases_frozen", "releases_thawed", "releases_thawed"]
             assert {event["cause"] for event in told} == {"administrator", "late"}
             assert len({event["cursor"] for event in told}) == 3
+
+
+async def test_following_outlives_its_connections(running: Running) -> None:
+    """As when the database starts again: what happened meanwhile is told, once."""
+    await running.plane.services.freezing.freeze()
+    with following(running.settings, "--json") as process:
+        await read_lines(process, 1)
+        await running.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        await running.sql("insert into events (kind, cause) values ('releases_thawed', 'administrator')")
+        (line,) = await read_lines(process, 1)
+        assert json.loads(line)["kind"] == "releases_thawed"
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.to_thread(process.communicate, timeout=DEADLINE_S)
+        assert (process.returncode, out) == (130, "")
+        assert len(err.splitlines()) <= 1, err
 
 
 def closed_at_once(settings: Settings, *arguments: str) -> tuple[int, str]:
