@@ -9,6 +9,10 @@ from pathlib import Path
 
 # Commands of ours that advice names, and that take a stack's folder.
 MENDING = ("migrate", "provision")
+OF_PAGES = (
+    "The stack sets this rule anew whenever it starts: give SAFEREEL_PAGE_ORIGINS to `make run` (`safereel up`) as well, which "
+    "also lets these pages call."
+)
 
 
 class Check(StrEnum):
@@ -100,7 +104,7 @@ def beside_stack(mend: str, data_dir: Path) -> str:
     """The same advice, with commands as they work beside the stack of that folder."""
     for command in MENDING:
         mend = mend.replace(f"safereel {command}", f"safereel {command} --data-dir {shlex.quote(str(data_dir))}")
-    return mend
+    return f"{mend}\n{OF_PAGES}" if "$ SAFEREEL_PAGE_ORIGINS=" in mend else mend
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ def test_no_rule_is_broken_while_the_line_is_down(console: ConsolePage) -> None:
     console.page.click("a[href='/recordings']")
     console.page.wait_for("document.querySelector('[data-testid=unlisted]') !== null")
     assert_accessible(console.page, "library, offline")
-    assert console.page.evaluate("document.querySelectorAll('main [role=alert]').length") == 0, "told once, by the line's notice"
+    assert console.page.evaluate("document.querySelectorAll('main [role=alert]').length") == 0, (
+        "told once, by the line's notice"
+    )
     console.system.api.restore()
     console.system.bucket.restore()
     console.page.wait_for("document.querySelector('[data-testid=unlisted]') === null")

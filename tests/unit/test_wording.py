@@ -14,7 +14,7 @@ from control_plane.commands.sweep_words import sentences
 from control_plane.commands.tables import Table
 from control_plane.commands.tickets import none
 from control_plane.commands.wording import at, counted, plain, size, span
-from control_plane.doctor.findings import beside_stack
+from control_plane.doctor.findings import OF_PAGES, beside_stack
 from control_plane.domain.findings import Handled, Observation, report_detail
 from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.models import Figures, SweepKind, SweepOutcome, TicketState
@@ -187,4 +187,6 @@ def test_advice_beside_a_stack_names_it() -> None:
     advice = "Run `safereel migrate`.\n$ SAFEREEL_PAGE_ORIGINS=x safereel provision"
     assert beside_stack(advice, Path("/a b")) == (
         "Run `safereel migrate --data-dir '/a b'`.\n$ SAFEREEL_PAGE_ORIGINS=x safereel provision --data-dir '/a b'"
+        f"\n{OF_PAGES}"
     )
+    assert beside_stack("", Path("x")) == ""
