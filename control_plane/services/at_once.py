@@ -12,12 +12,22 @@ Answer = TypeVar("Answer")
 
 
 async def at_once(call: Callable[[Given], Awaitable[Answer]], given: Iterable[Given]) -> Sequence[Answer]:
-    """The answers, in order. All have ended when it returns; raises what the first of those that failed has raised."""
+    """The answers, in order. All have ended when it returns; raises what the first of those that failed has raised.
+
+    Once one has failed, no more are begun: of a store that hangs, thousands would be waited for one after the other.
+    """
     turns = asyncio.Semaphore(SMALL_CALLS)
+    failed: list[BaseException] = []
 
     async def in_turn(one: Given) -> Answer:
         async with turns:
-            return await call(one)
+            if failed:
+                raise failed[0]
+            try:
+                return await call(one)
+            except BaseException as exc:
+                failed.append(exc)
+                raise
 
     ends = await asyncio.gather(*(in_turn(one) for one in given), return_exceptions=True)
     answers = list[Answer]()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from control_plane.domain.models import Chunk
 
 # A quarter of the turns there are by default: three more calls are served beside the largest batch.
 OF_ONE_CALL = 16
+# Three calls in a row that ended without an answer: a store that restarts is back by then, and one that hangs would keep a
+# batch of thousands for hours.
+SILENT_S = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Looker:
         self._bucket = bucket
         self._patience_s = patience_s
         self._turns = asyncio.Semaphore(at_once)
+        self._answered_at = -math.inf
         self.unreachable_total = 0
 
     async def look(self, chunk: Chunk) -> Sight:
@@ -55,9 +60,15 @@ class Looker:
 
     async def _look(self, chunk: Chunk, deadline: float | None, own: AbstractAsyncContextManager[object]) -> Sight:
         key = chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             async with asyncio.timeout_at(deadline), own, self._turns:
-                return Sight(reached=True, head=await self._bucket.head(key))
+                if clock() - max(began, self._answered_at) > SILENT_S:
+                    raise BucketUnreachable("nobody was answered while this waited for its turn")
+                head = await self._bucket.head(key)
+            self._answered_at = clock()
+            return Sight(reached=True, head=head)
         except (BucketUnreachable, TimeoutError) as exc:
             self._note(exc)
             return _UNREACHED

@@ -118,14 +118,14 @@ class UnexpectedService:
         await self._take_up(sweep, [found.parsed for found in share if found.parsed and found.chunk is None])
 
     async def _take_back(self, sweep: Sweep, missing: Sequence[Chunk]) -> None:
-        proven = await self._prover.proven(await self._prover.undoubted(missing))
+        proven = await self._proven(sweep, await self._prover.undoubted(missing))
         if proven:
             await sweep.require_right_bucket()
             sweep.seen.returned += len(proven) if sweep.dry_run else await self._sweeps.take_back(proven)
 
     async def _adopt(self, sweep: Sweep, granted: Sequence[Chunk]) -> None:
         """Its PUT was permitted and has arrived, its ack was lost or never made: taken as if it had been made now."""
-        proven = await self._prover.proven(granted)
+        proven = await self._proven(sweep, granted)
         if proven:
             await sweep.require_right_bucket()
             sweep.seen.adopted += len(proven) if sweep.dry_run else await self._repairs.adopted(proven)
@@ -135,6 +135,12 @@ class UnexpectedService:
         taken = TakenUp()
         await self._takeups.take_up(unknown, taken, sweep.require_right_bucket, dry_run=sweep.dry_run)
         sweep.seen.taken_up += taken.chunks
+        sweep.seen.unreachable += taken.unreached
+
+    async def _proven(self, sweep: Sweep, chunks: Sequence[Chunk]) -> Sequence[tuple[Chunk, str]]:
+        proofs = await self._prover.prove(chunks)
+        sweep.seen.unreachable += len(proofs.unreached)
+        return proofs.proven
 
 
 async def _pages(staging: AuditStaging, began: str | None) -> AsyncIterator[Sequence[str]]:

@@ -96,7 +96,14 @@ class Alter:
     name = "alter"
 
 
-Fault = Drop | ForwardThenDrop | Respond | CutBody | Delay | Hold | Slow | Alter
+@dataclass(frozen=True, slots=True)
+class CutAnswer:
+    """The answer's head comes whole, and of its body half of each piece; then the connection ends."""
+
+    name = "cut_answer"
+
+
+Fault = Drop | ForwardThenDrop | Respond | CutBody | Delay | Hold | Slow | Alter | CutAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +324,8 @@ class FaultProxy:
         try:
             lost = isinstance(fault, ForwardThenDrop)
             altered = isinstance(fault, Alter)
-            await self._answer(number, head.first[0], answers, None if lost else writer, altered=altered)
+            cut = isinstance(fault, CutAnswer)
+            await self._answer(number, head.first[0], answers, None if lost else writer, altered=altered, cut=cut)
             if lost:
                 _reset(writer)
         finally:
@@ -361,6 +369,7 @@ class FaultProxy:
         writer: asyncio.StreamWriter | None,
         *,
         altered: bool = False,
+        cut: bool = False,
     ) -> None:
         """Passes the answer on to `writer`, or reads it to its end for nobody."""
         head = await http_framing.read_head(answers)
@@ -374,6 +383,8 @@ class FaultProxy:
         async for piece in http_framing.answer_body(answers, head, method):
             if altered and piece:
                 piece, altered = bytes([piece[0] ^ 0x40]) + piece[1:], False  # noqa: PLW2901  # the piece, as it goes on
+            if cut:
+                piece = piece[: len(piece) // 2]  # noqa: PLW2901  # the same
             self._keep(number, answer=piece)
             if writer is not None:
                 writer.write(piece)

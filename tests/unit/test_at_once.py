@@ -37,3 +37,17 @@ async def test_a_failure_is_told_when_all_have_ended() -> None:
     with pytest.raises(ValueError, match="1"):
         await at_once(call, range(5))
     assert ended == [0, 1, 2, 3, 4]
+
+
+async def test_after_a_failure_no_more_are_begun() -> None:
+    begun = 0
+
+    async def call(number: int) -> None:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0)
+        raise ValueError(number)
+
+    with pytest.raises(ValueError, match="0"):
+        await at_once(call, range(1_000))
+    assert begun == SMALL_CALLS

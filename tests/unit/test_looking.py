@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.domain.bucket import BucketUnreachable
 from control_plane.domain.models import Chunk, ChunkState
 from control_plane.services.looking import Looker
 
@@ -60,3 +61,23 @@ async def test_a_batch_has_the_patience_of_one_look() -> None:
     sights = await asyncio.wait_for(looker.look_at_all(chunks(1, 300)), timeout=5)
     assert not any(sight.reached for sight in sights)
     assert len(bucket.asked) == 4, "the others had no turn"
+
+
+async def test_a_batch_does_not_wait_for_a_store_that_answers_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging(SlowBucket):
+        hangs = True
+
+        async def head(self, key: str) -> None:
+            await super().head(key)
+            if self.hangs:
+                await asyncio.sleep(0.05)
+                raise BucketUnreachable("no answer within a call's time")
+
+    monkeypatch.setattr("control_plane.services.looking.SILENT_S", 0.1)
+    bucket: Any = Hanging()
+    looker = Looker(bucket, at_once=4)
+    sights = await asyncio.gather(*(looker.look(chunk) for chunk in chunks(1, 1_000)))
+    assert not any(sight.reached for sight in sights)
+    assert len(bucket.asked) < 100, "of 1,000: the others had waited long enough"
+    bucket.hangs = False
+    assert (await looker.look(chunks(2, 1)[0])).reached, "whoever comes later asks"
