@@ -1,8 +1,8 @@
 """Listing (ListObjectsV2): through obstore, which is several times as fast as anything in Python; by ourselves where it cannot.
 
 A key that obstore's paths cannot express (an empty part as in `a//b`, a part `.` or `..`, a control character) makes it
-refuse the whole page. Anybody who may write to the bucket can put such a key there, and it must not keep us from seeing the
-others: the rest of that listing is then asked for and read here. Nothing is guessed: an answer that is not what S3 promises is
+refuse the whole page; of one that ends with `/` it tells the name without. Anybody who may write to the bucket can put such a
+key there, and it must not keep us from seeing the others: the rest of that listing is then asked for and read here. Nothing is guessed: an answer that is not what S3 promises is
 no listing.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
@@ -23,6 +23,7 @@ from control_plane.bucket.presign import Address, Credentials
 from control_plane.domain.bucket import BucketUnreachable, ListedObject
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import S3Config
 
 # What S3 gives in one answer.
@@ -64,6 +65,7 @@ class Lister:
                 yield page
 
     async def _fast(self, prefix: str, start_after: str) -> AsyncIterator[Sequence[ListedObject]]:
+        last = ""
         pages = self._store.list(prefix, offset=start_after or None, chunk_size=PAGE_KEYS)
         while True:
             try:
@@ -79,9 +81,10 @@ class Lister:
                 raise BucketUnreachable(f"LIST {prefix}: {type(exc).__name__}: {exc}") from exc
             if page is None:
                 return
-            if any(MANGLED in item["path"] for item in page):
-                raise _Unreadable  # it is not the key's name, and the next page's token may be made of it
+            if page and _may_mislead(page, last):
+                raise _Unreadable
             if page:
+                last = page[-1]["path"]
                 yield [
                     ListedObject(item["path"], item["size"], (item["e_tag"] or "").strip('"'), item["last_modified"])
                     for item in page
@@ -97,6 +100,17 @@ class Lister:
                 raise BucketUnreachable(f"LIST {prefix}: an answer that is no listing: {exc}") from exc
             if objects:
                 yield objects
+
+
+def _may_mislead(page: Sequence["ObjectMeta"], before: str) -> bool:
+    """Whether a path on the page may not be the name of its key; `before` is the last path of the page before.
+
+    XML has mangled it, and the next page's token may be made of it. Or it ended with `/`, which obstore leaves out: then it
+    looks like another key, shown twice, or of no bytes, as folders are marked. What bears a chunk's very bytes under its key
+    and a `/` is not told from that chunk; reading tells.
+    """
+    paths = {before, *(item["path"] for item in page)}
+    return len(paths) <= len(page) or any(item["size"] == 0 or MANGLED in item["path"] for item in page)
 
 
 class _Unreadable(Exception):

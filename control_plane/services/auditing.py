@@ -108,5 +108,5 @@ async def _doubts(staging: AuditStaging) -> AsyncIterator[Sequence[Chunk]]:
     """All doubts, a page at a time."""
     after: str | None = None
     while page := await staging.doubts(after=after, limit=DOUBTS_AT_ONCE):
-        yield [chunk for _, chunk in page]
+        yield list(dict(page).values())  # each once, however often a store lists its key
         after = page[-1][0]

@@ -79,6 +79,15 @@ async def test_an_odd_key_hides_no_other(place: Place, odd: str) -> None:
     }
 
 
+@pytest.mark.parametrize(("names", "size"), [(["v1/00/a", "v1/00/a/"], 3), (["v1/00/a/"], 0), (["v1/00/"], 0)])
+async def test_a_folder_is_not_taken_for_what_lies_beside_it(place: Place, names: Sequence[str], size: int) -> None:
+    def answer(asked: Query) -> bytes:
+        return page(names, asked).replace(b"<Size>3<", b"<Size>%d<" % size)
+
+    async with store(answer) as endpoint, place.client(endpoint=endpoint) as bucket:
+        assert [item.key for item in await listed(bucket, "v1/")] == names
+
+
 class Paged:
     """A store of these keys, so many on a page; `token` makes the next page's token of the last key of this one."""
 

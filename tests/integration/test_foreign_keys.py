@@ -28,6 +28,21 @@ async def test_a_key_of_any_form_stops_no_audit(running: Running, odd: str) -> N
         assert (rebuilt.objects, rebuilt.known, rebuilt.foreign) == (4, 3, 1)
 
 
+async def test_a_folder_of_a_chunks_name_is_not_the_chunk(running: Running) -> None:
+    async with recorded(running) as (recorder, _):
+        key = await running.key_of(recorder, 1)
+        await running.put_over(f"{key}/", b"somebody's")
+        report = await running.plane.audit.run()
+        assert (report.detail["unexpected"], report.detail["samples"]) == ({"foreign": 1}, [f"{key}/"])
+
+        await running.put_over(key, b"damaged")  # shown twice, as what it should be neither time
+        await running.plane.audit.run()
+        await running.delete_object(key)
+        assert (await running.plane.audit.run()).outcome == "decided"
+        await running.plane.audit.run()
+        assert [ticket["seq"] for ticket in await tickets(running)] == [1]
+
+
 async def test_what_cannot_be_taken_does_not_hide_what_lies_behind_it(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
