@@ -2,8 +2,8 @@
 
 A key that obstore's paths cannot express (an empty part as in `a//b`, a part `.` or `..`, a control character) makes it
 refuse the whole page; of one that ends with `/` it tells the name without. Anybody who may write to the bucket can put such a
-key there, and it must not keep us from seeing the others: the rest of that listing is then asked for and read here. Nothing is guessed: an answer that is not what S3 promises is
-no listing.
+key there, and it must not keep us from seeing the others: the rest of that listing is then asked for and read here. Nothing is
+guessed: an answer that is not what S3 promises is no listing.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 """
