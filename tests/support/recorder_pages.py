@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tests.support import parts
 from tests.support.browser import Browser, Page
+from tests.support.devices import Devices
 from tests.support.live import PAGE_OWNER, System
 from tests.support.witness import Witness
 
@@ -18,12 +19,13 @@ SLOW_S = 60.0
 
 
 class RecorderPage:
-    """What both kinds have in common: a tab with a witness."""
+    """What both kinds have in common: a tab with a witness, and devices that can be unplugged."""
 
-    def __init__(self, page: Page, system: System, witness: Witness) -> None:
+    def __init__(self, page: Page, system: System, witness: Witness, devices: Devices) -> None:
         self.page = page
         self.system = system
         self.witness = witness
+        self.devices = devices
 
     def files(self) -> list[tuple[str, int]]:
         """Path and size of every file in this origin's private file system."""
@@ -43,11 +45,12 @@ class ConsolePage(RecorderPage):
         """Opens it in a new tab, signed in with `token` where the system itself gives none out."""
         page = browser.new_page()
         witness.attach(page)
+        devices = Devices.attach(page)
         if token is not None:
             page.evaluate_on_new_document(f"sessionStorage.setItem('safereel.token', {json.dumps(token)})")
         page.goto(f"{system.api.url}/")
         page.wait_for("document.documentElement.dataset.ready === 'true'")
-        return cls(page, system, witness)
+        return cls(page, system, witness, devices)
 
     def start(self, source: Literal["camera", "microphone"] = "camera") -> str:
         """Presses Start; the id of the recording."""
@@ -110,11 +113,12 @@ class EmbeddedPage(RecorderPage):
         """Opens it in a new tab and starts the SDK for `owner`; `options` are those of `createSafereel`."""
         page = browser.new_page()
         witness.attach(page)
+        devices = Devices.attach(page)
         page.goto(f"{site}/")
         page.wait_for("document.documentElement.dataset.ready === 'true'")
         given = {"endpoint": system.api.url, "chunkMs": 1000, "sliceMs": 250, **(options or {})}
         page.evaluate(f"embed({json.dumps(given)}, {json.dumps(system.token(owner))})")
-        return cls(page, system, witness)
+        return cls(page, system, witness, devices)
 
     def record(self, **options: Any) -> str:
         """Begins a recording of the fake camera; its id."""

@@ -27,6 +27,10 @@ const DETAILS = {
   no_supported_type: 'This browser can record none of the known formats from this stream. Nothing was recorded.',
   capture_failed:
     'The browser stopped capturing. What was delivered until then is safe on this device and is being sent.',
+  continue_unsupported:
+    'This device cannot be recorded in the format that the recording began in, so it was not gone on with. Everything until now ' +
+    'is safe on this device and is being sent. Choose another device, or stop and begin a new recording.',
+  recording_ended: 'This recording was ended, so nothing can follow in it. Everything of it is kept. Begin a new one.',
   owner_unknown:
     'Nobody is signed in and nobody has recorded here before, so it is not known whose recording this would be. ' +
     'Nothing was recorded or changed: sign in and try again.',

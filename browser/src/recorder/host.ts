@@ -82,6 +82,12 @@ export class Host {
       case 'slice':
         this.#writing.live.get(message.id)?.recording.slice(message.blob, message.startMs, message.endMs);
         return;
+      case 'segment':
+        this.#writing.live.get(message.id)?.recording.segment(message.startMs);
+        return;
+      case 'waiting':
+        this.#inventory.mark(message.id, { waiting: message.waiting });
+        return;
       case 'paused':
         this.#inventory.mark(message.id, { paused: message.paused });
         return;

@@ -12,6 +12,8 @@ export interface Entry {
   /** A tab writes to it: this one or another. */
   live: boolean;
   paused: boolean;
+  /** All its devices are gone. */
+  waiting: boolean;
   durationMs: number;
   end: End | null;
   complete: boolean;
@@ -107,6 +109,7 @@ export class Inventory {
         chunks: new Map(),
         live: false,
         paused: false,
+        waiting: false,
         durationMs: 0,
         end: null,
         complete: false,
@@ -208,8 +211,9 @@ function isProven(state: ChunkState): boolean {
   return state === 'acked' || isSafe(state);
 }
 
-function marksOf(head: RecordingHead): Pick<Entry, 'live' | 'paused' | 'durationMs' | 'end'> {
-  return { live: head.live, paused: head.paused, durationMs: head.durationMs, end: head.end };
+function marksOf(head: RecordingHead): Pick<Entry, 'live' | 'paused' | 'waiting' | 'durationMs' | 'end'> {
+  const { live, paused, waiting } = head;
+  return { live, paused, waiting, durationMs: head.durationMs, end: head.end };
 }
 
 function headOf(entry: Entry): RecordingHead {
@@ -217,6 +221,7 @@ function headOf(entry: Entry): RecordingHead {
     facts: entry.facts,
     live: entry.live,
     paused: entry.paused,
+    waiting: entry.waiting,
     durationMs: entry.durationMs,
     end: entry.end,
     complete: entry.complete,

@@ -2,7 +2,7 @@
 import { Gate, pause } from './backoff';
 import { isStorageFull, problemOf } from './errors';
 import { type End, endOf, type OpenChunk, type Seal } from './journal';
-import type { Unsealed } from './saving';
+import type { Unsealed, UnsealedPart } from './saving';
 import { bytesThatFit, dueInMs, isFull, type SealingLimits } from './sealing';
 import type { Problem } from './types';
 import type { SpoolWriter } from './writer';
@@ -24,8 +24,13 @@ export class LiveRecording {
   readonly #events: LiveEvents;
   readonly #gate = new Gate();
   #queue: Promise<void> = Promise.resolve();
-  /** Slices, or what is left of them, that the disk did not take yet: in order. */
-  readonly #waiting = new Set<{ rest: Blob | Uint8Array<ArrayBuffer> }>();
+  /** Slices, or what is left of them, that the disk did not take yet: in order, with the run that each came from. */
+  readonly #waiting = new Set<{ rest: Blob | Uint8Array<ArrayBuffer>; run: number }>();
+  /** Runs of MediaRecorder: the one that slices come from, and the one that is being written. */
+  #arriving = 0;
+  #written = 0;
+  /** Anything of the present segment is on disk. One without a byte needs no number: the next run takes it. */
+  #begun = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wake = new AbortController();
   #troubled = false;
@@ -54,7 +59,7 @@ export class LiveRecording {
   /** Takes a slice; it waits in memory until the disk takes it. Empty ones are dropped without using up a number. */
   slice(blob: Blob, startMs: number, endMs: number): void {
     if (blob.size === 0 || this.#ended) return;
-    const slice: { rest: Blob | Uint8Array<ArrayBuffer> } = { rest: blob };
+    const slice: { rest: Blob | Uint8Array<ArrayBuffer>; run: number } = { rest: blob, run: this.#arriving };
     this.#waiting.add(slice);
     void this.#enqueue(async () => {
       const bytes = new Uint8Array(await blob.arrayBuffer());
@@ -65,12 +70,35 @@ export class LiveRecording {
     });
   }
 
+  /** The slices that follow are of another run of MediaRecorder: what came before is sealed, and they are the next segment. */
+  segment(startMs: number): void {
+    if (this.#ended) return;
+    this.#arriving += 1;
+    const run = this.#arriving;
+    void this.#enqueue(async () => {
+      if (this.#begun) {
+        await this.#insist(() => this.#seal());
+        await this.#insist(async () => void this.#writer.startSegment(startMs));
+        this.#begun = false;
+      }
+      this.#written = run;
+    });
+  }
+
   /** What is not in a sealed chunk, as of now: nothing is waited for, so that no byte is in it twice or not at all. */
   unsealed(): Unsealed {
     const open = this.#writer.readOpen();
-    const parts: BlobPart[] = [...this.#waiting].map(({ rest }) => rest);
-    if (open) parts.unshift(open);
-    return { segment: this.#writer.segment, seals: [...this.seals], parts };
+    const parts: UnsealedPart[] = open ? [{ segment: this.#writer.segment, bytes: open }] : [];
+    let { segment } = this.#writer;
+    let run = this.#written;
+    let begun = this.#begun;
+    for (const slice of this.#waiting) {
+      if (slice.run !== run && begun) segment += 1;
+      run = slice.run;
+      begun = true;
+      parts.push({ segment, bytes: slice.rest });
+    }
+    return { seals: [...this.seals], parts };
   }
 
   /** Seals what is open and ends the recording; resolves once both are flushed. */
@@ -128,6 +156,7 @@ export class LiveRecording {
   async #write(bytes: Uint8Array<ArrayBuffer>, startMs: number, endMs: number, written: () => void): Promise<void> {
     const fresh = this.#writer.open === null;
     const flushMs = await this.#writer.write(bytes, startMs, endMs);
+    this.#begun = true;
     written();
     if (fresh) this.#sealWhenDue(performance.now());
     const open = this.#writer.open;

@@ -86,5 +86,6 @@ function stateOf(head: RecordingHead): RecordingState {
   if (head.stuck) return 'stuck';
   if (head.complete) return 'complete';
   if (!head.live) return 'sending';
+  if (head.waiting) return 'waiting';
   return head.paused ? 'paused' : 'recording';
 }

@@ -107,6 +107,7 @@ class PageRecorder implements Safereel {
       sliceMs: this.#options.sliceMs ?? defaultSliceMs(),
       videoBitsPerSecond: options.videoBitsPerSecond,
       audioBitsPerSecond: options.audioBitsPerSecond,
+      whenSourceEnds: options.whenSourceEnds ?? 'wait',
     });
     const resume = options.resume !== undefined;
     const beginning = this.#ask({ type: 'begin', id, mimeType, title: options.title ?? '', resume });
@@ -236,6 +237,7 @@ class PageRecorder implements Safereel {
       },
       completed: (signal) => this.#completed(id, signal),
       saveToFiles: (options) => this.saveToFiles(id, options),
+      sourceEnded: (event) => this.#emit({ type: 'source_ended', recordingId: id, ...event }),
       failed: (error) => this.#emitProblem(asProblem(error, 'capture_failed'), id),
     };
   }

@@ -148,7 +148,7 @@ export class Recovery {
       if (view && view.state !== 'writing' && !isReleased) continue;
       this.#inventory.put(facts.id, viewOf(seal, isReleased ? 'released' : 'on_disk', Date.now()));
     }
-    this.#inventory.mark(facts.id, { durationMs: sealedMs(seals), paused: false });
+    this.#inventory.mark(facts.id, { durationMs: sealedMs(seals), paused: false, waiting: false });
     const shipment = this.#uploader.open(facts, true);
     shipment.completed ||= releases.complete;
     shipment.contested ||= releases.contested;

@@ -5,9 +5,14 @@ import type { Spool } from './spool';
 
 /** What only the worker that writes a recording has: its open chunk, and what the disk did not take yet. */
 export interface Unsealed {
-  segment: number;
   seals: readonly Seal[];
-  parts: BlobPart[];
+  /** In order. */
+  parts: readonly UnsealedPart[];
+}
+
+export interface UnsealedPart {
+  segment: number;
+  bytes: BlobPart;
 }
 
 const EXTENSIONS: Record<string, string> = { 'video/mp4': 'mp4', 'audio/mp4': 'm4a', 'audio/ogg': 'ogg' };
@@ -23,13 +28,13 @@ export async function heldFiles(spool: Spool, id: string, unsealed: Unsealed | n
   const seals = unsealed?.seals ?? journal.seals;
   const held = seals.filter(({ seq }) => files.has(seq) && !releases.released.has(seq));
   const segments = new Set(seals.map(({ segment }) => segment));
-  if (unsealed) segments.add(unsealed.segment);
+  for (const { segment } of unsealed?.parts ?? []) segments.add(segment);
   const saved: File[] = [];
   for (const segment of segments) {
     const chunks = held.filter((seal) => seal.segment === segment);
     const parts: BlobPart[] = [];
     for (const seal of chunks) parts.push(await spool.chunkFile(id, seal));
-    if (unsealed?.segment === segment) parts.push(...unsealed.parts);
+    for (const part of unsealed?.parts ?? []) if (part.segment === segment) parts.push(part.bytes);
     if (parts.length === 0) continue;
     const ofSegment = seals.filter((seal) => seal.segment === segment);
     saved.push(new File(parts, nameOf(facts, segment, ofSegment.length - chunks.length), { type: facts.mimeType }));

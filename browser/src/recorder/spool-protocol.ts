@@ -53,6 +53,7 @@ export interface RecordingHead {
   facts: RecordingFacts;
   live: boolean;
   paused: boolean;
+  waiting: boolean;
   durationMs: number;
   end: End | null;
   complete: boolean;
@@ -96,7 +97,11 @@ export type ToWorker =
   | { type: 'token_failed'; request: number; reason: string }
   | { type: 'begin'; request: number; id: string; mimeType: string; title: string; resume: boolean }
   | { type: 'slice'; id: string; blob: Blob; startMs: number; endMs: number }
+  /** What comes from here on is of the next segment, which begins at `startMs` of recorded time. */
+  | { type: 'segment'; id: string; startMs: number }
   | { type: 'paused'; id: string; paused: boolean }
+  /** All its devices are gone, and it waits for others. */
+  | { type: 'waiting'; id: string; waiting: boolean }
   | { type: 'end'; request: number; id: string }
   /** Upload a file. `resume`: go on with this one; `again`: even if it was uploaded before. */
   | ({ type: 'upload'; request: number } & FileBegin)

@@ -58,7 +58,14 @@ export interface RecordOptions {
    * `recording_not_resumable` when it was ended or another tab records it. See `SafereelOptions.resumeWindowMs`.
    */
   resume?: string;
+  /**
+   * What to do when the last track of the stream has ended (microphone and camera unplugged, a share stopped): `wait` for
+   * `Recording.continueWith` or `stop()`, or `end` the recording. Default `wait`: what is plugged in again can go on in it.
+   */
+  whenSourceEnds?: 'wait' | 'end';
 }
+
+export type TrackKind = 'audio' | 'video';
 
 /**
  * The life of a chunk as this device sees it.
@@ -97,11 +104,12 @@ export interface ChunkView {
 }
 
 /**
- * `recording` and `paused`: a MediaRecorder of this tab runs. `sending`: no more chunks come, some are on their way.
+ * `recording` and `paused`: a MediaRecorder of this tab, or another, runs. `waiting`: all its devices are gone, and it goes on with
+ * `Recording.continueWith`. `sending`: no more chunks come, some are on their way.
  * `complete`: finalised by the control plane. `stuck`: the control plane refuses it for good (see `problem`); its
  * chunks stay on this device.
  */
-export type RecordingState = 'recording' | 'paused' | 'sending' | 'complete' | 'stuck';
+export type RecordingState = 'recording' | 'paused' | 'waiting' | 'sending' | 'complete' | 'stuck';
 
 export interface RecordingView {
   id: string;
@@ -259,12 +267,22 @@ export type SafereelEvent =
   | { type: 'chunk'; recordingId: string; chunk: ChunkView }
   | { type: 'recovered'; recordingId: string; chunks: number; bytes: number }
   | { type: 'completed'; recordingId: string }
+  | SourceEnded
   /** How an upload goes changed: its state, what was sent, its speed. */
   | { type: 'file_progress'; recordingId: string; progress: FileProgress }
   /** The quota began to hold chunks back, with new figures, or (null) no longer does. */
   | { type: 'over_quota'; quota: OverQuota | null }
   | RecordingDeleted
   | { type: 'problem'; recordingId?: string; problem: Problem };
+
+/** A track of what is being recorded ended: the microphone or camera is gone, or was taken away. Nothing that it gave is lost. */
+export interface SourceEnded {
+  type: 'source_ended';
+  recordingId: string;
+  kind: TrackKind;
+  /** What goes on being recorded, with silence or a black picture for the rest. Empty: the recording waits, or ends. */
+  left: readonly TrackKind[];
+}
 
 /** Its owner, or a retention setting, had it deleted: what this device held of it is gone. */
 export interface RecordingDeleted {
@@ -284,6 +302,13 @@ export interface Recording {
   readonly id: string;
   pause(): void;
   resume(): void;
+  /**
+   * Goes on with another stream, as the next segment of this recording: after a device went away, or to change it. Times go on: the
+   * time in which nothing came is a gap. What `stream` lacks of the kinds of tracks that the recording began with is filled by
+   * silence or a black picture. The old stream is yours to close once this resolves.
+   * Rejects with `continue_unsupported` (then nothing changed), `recording_ended` or `capture_failed`.
+   */
+  continueWith(stream: MediaStream): Promise<void>;
   /** Ends capture; resolves once the last slice is sealed on disk. Sending goes on by itself, also at the next visit. */
   stop(options?: WaitOptions): Promise<void>;
   /** The same as `Safereel.saveToFiles` for this recording: with what is not sealed yet, and what waits in memory. */

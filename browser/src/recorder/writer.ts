@@ -96,10 +96,9 @@ export class SpoolWriter {
     return this.#open && readAll(this.#open.handle);
   }
 
-  /** Starts the next segment. Answers its number and where it begins in recorded time. */
-  startSegment(): { segment: number; startMs: number } {
+  /** Starts the next segment; nothing is open. Answers its number and where it begins in recorded time. */
+  startSegment(startMs = sealedMs(this.state.seals)): { segment: number; startMs: number } {
     const segment = this.state.nextSegment;
-    const startMs = sealedMs(this.state.seals);
     this.#append({ t: 'segment', segment, startMs });
     this.#segment = segment;
     return { segment, startMs };

@@ -129,7 +129,7 @@ export class Writing {
     const end = await live.recording.end();
     live.lock.release();
     this.live.delete(id);
-    this.#inventory.mark(id, { live: false, paused: false, end });
+    this.#inventory.mark(id, { live: false, paused: false, waiting: false, end });
     this.#host.ended(id, end);
   }
 

@@ -3,8 +3,11 @@ import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { expect, test } from 'vitest';
 
-/** Compressed bytes that a page loads with its own scripts; the worker loads beside it, and delays nothing. */
-const PAGE_LARGEST = 8_500;
+/**
+ * Compressed bytes that a page loads with its own scripts; the worker loads beside it, and delays nothing. Above 8,000: going on with
+ * another device, and what stands in for one that is gone.
+ */
+const PAGE_LARGEST = 9_000;
 
 /** Compressed bytes of the worker. Recording, sending, recovery and files; whoever makes it grow further says here by what. */
 const WORKER_LARGEST = 30_000;

@@ -7,10 +7,22 @@ globalThis.embed = async (options, token) => {
   await safereel.ready();
 };
 
+const WANTED = { video: { width: 320, height: 240 }, audio: true };
+
 globalThis.record = async (options) => {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 320, height: 240 }, audio: true });
+  const stream = await navigator.mediaDevices.getUserMedia(WANTED);
   globalThis.recording = await safereel.record(stream, options);
   return recording.id;
+};
+
+/** Goes on with devices opened anew. Of a refusal, its code. */
+globalThis.goOn = async (wanted = WANTED) => {
+  try {
+    await recording.continueWith(await navigator.mediaDevices.getUserMedia(wanted));
+    return 'goes on';
+  } catch (error) {
+    return error.code;
+  }
 };
 
 const chooser = document.body.appendChild(document.createElement('input'));
