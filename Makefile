@@ -115,6 +115,15 @@ reset-data: ## Asks, then deletes the recordings, the bucket and the database in
 	read -r answer || answer=; \
 	if [ "$$answer" = yes ]; then rm -rf .safereel && echo "Deleted."; else echo "Kept."; exit 1; fi
 
+.PHONY: package
+package: node-there $(INSTALLED) $(PAGE) ## Makes what is published, in dist: the Python package with the page, and the npm package
+	@rm -rf dist && mkdir -p dist
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-input \
+		--no-deps --no-build-isolation --wheel-dir dist .
+	@cd browser && node package/build.mjs ../.cache/package
+	@cd .cache/package && npm pack --silent --pack-destination ../../dist
+	@ls dist
+
 .PHONY: build
 build: node-there $(INSTALLED) $(PAGE) ## Installs and builds everything, runs nothing
 

@@ -16,7 +16,11 @@ from control_plane.signals import run_until_stopped
 from control_plane.wiring import ControlPlane, open_control_plane, utc_now
 from control_plane.working import clock_jobs, working
 
-PAGE_DIR = Path(__file__).parents[2] / "browser" / "dist"
+
+def page_dir() -> Path:
+    """Where the built page lies: beside the package in a checkout, inside it in an installed wheel."""
+    packaged = Path(__file__).parent.parent / "_page"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "browser" / "dist"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +51,7 @@ async def serve_plane(plane: ControlPlane, settings: Settings, listener: socket.
     plane.services.verifier.begin(utc_now())
     app = create_app(
         plane.services,
-        page_dir=PAGE_DIR,
+        page_dir=page_dir(),
         page_origins=settings.safereel_page_origins,
         bucket_origin=wiring.public_address(settings).origin,
         hsts_max_age_s=settings.safereel_hsts_max_age_s,

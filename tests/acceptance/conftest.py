@@ -56,9 +56,15 @@ def launch(engine: Engine) -> Launch:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The origin of a page that embeds the SDK."""
-    with serve_folder(build_embedding_page(tmp_path_factory.mktemp("site"))) as origin:
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the site serves: a page that embeds the SDK, and the pages that tests put beside it."""
+    return build_embedding_page(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path) -> Iterator[str]:
+    """The origin of pages that embed the SDK."""
+    with serve_folder(site_folder) as origin:
         yield origin
 
 

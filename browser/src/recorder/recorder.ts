@@ -74,7 +74,11 @@ class PageRecorder implements Safereel {
 
   #startWorker(): Worker | null {
     if (typeof Worker === 'undefined') return null;
-    const worker = new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
+    const { workerUrl } = this.#options;
+    // Bundlers find the worker by the second expression, and by no other way of writing it.
+    const worker = workerUrl
+      ? new Worker(workerUrl, { type: 'module', name: 'safereel' })
+      : new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
     worker.onmessage = (event: MessageEvent<FromWorker>) => this.#onMessage(event.data);
     worker.onerror = (event) => this.#onWorkerError(event);
     worker.onmessageerror = () => this.#emitProblem(problemOf('worker_failed', 'a message could not be read'));
@@ -368,7 +372,8 @@ class PageRecorder implements Safereel {
   }
 
   #onWorkerError(event: ErrorEvent): void {
-    const error = new SafereelError('worker_failed', event.message || undefined);
+    // A script that was not loaded (not found, or refused by the page's policy) fails without a word.
+    const error = new SafereelError('worker_failed', event.message || 'its script was not loaded');
     this.#settleReady.reject(error);
     this.#failAll(error);
     this.#emitProblem(error.problem);

@@ -38,6 +38,11 @@ export interface SafereelOptions {
    * before it is ended with what it has. Its chunks are sent meanwhile. Default 0: ended at once.
    */
   resumeWindowMs?: number;
+  /**
+   * Where the worker's script is. Left out: beside this module, where bundlers find it by themselves. It has to be on the page's
+   * own origin, so name it when the SDK itself comes from another one.
+   */
+  workerUrl?: string | URL;
 }
 
 /** Stops waiting when `signal` aborts, rejecting with its reason; what was begun goes on. */
