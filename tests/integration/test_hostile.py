@@ -3,90 +3,18 @@
 Each table is walked against one control plane; what differs from it is named all at once.
 """
 
-import asyncio
 import gzip
 import json
 import zlib
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from control_plane import http_protocol
-from control_plane.config import Settings
-from control_plane.embedded import EmbeddedStack
-from tests.support.plane import Running, running_plane
-from tests.support.raw_http import chunked, exchange, problem_of, request
+from tests.support.attack import RECORDER, SHA, START, UNKNOWN, Attack
+from tests.support.plane import Running
+from tests.support.raw_http import chunked, exchange, request
 
 pytestmark = pytest.mark.anyio
-
-SHA = "a" * 64
-RECORDER = "00000000-0000-4000-8000-00000000000a"
-START = {"recorder_id": RECORDER, "source": "recorder", "mime_type": "video/webm"}
-UNKNOWN = "00000000-0000-4000-8000-000000000001"
-
-Expected = tuple[int, str]
-
-
-class Attack:
-    """Sends what nobody should, and collects what was answered otherwise than expected."""
-
-    def __init__(self, running: Running) -> None:
-        self._running = running
-        self._authorization = f"authorization: Bearer {running.token()}"
-        self.recording_id = str(uuid4())
-        self.wrong: dict[str, object] = {}
-
-    async def start(self, **members: object) -> None:
-        """A recording that is really there."""
-        status, _ = await self.call("PUT", f"/v1/recordings/{self.recording_id}", {**START, **members})
-        assert status in {200, 201}
-
-    async def call(self, method: str, path: str, body: object = None, *headers: str, **framing: Any) -> tuple[int, Any]:
-        """Status and JSON of a call with a good token."""
-        given = (self._authorization, *headers)
-        if body is None:
-            raw = request(method, path, *given)
-        else:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            raw = request(method, path, *given, "content-type: application/json", body=data, **framing)
-        return await self.raw(raw)
-
-    async def raw(self, *pieces: bytes) -> tuple[int, Any]:
-        """Status and JSON; asserts that a refusal is a whole problem document."""
-        head, body = await exchange(self._running.endpoint, pieces)
-        if head.status >= 400 and body:
-            return head.status, problem_of(head, body)
-        return head.status, json.loads(body) if body else None
-
-    async def expect(self, name: str, expected: Expected | int, *pieces: bytes) -> None:
-        """Bytes as they are."""
-        self._judge(name, expected, await self._tried(self.raw(*pieces)))
-
-    async def expect_call(
-        self, name: str, expected: Expected | int, method: str, path: str, body: object = None, *headers: str
-    ) -> None:
-        """A call with a good token."""
-        self._judge(name, expected, await self._tried(self.call(method, path, body, *headers)))
-
-    async def _tried(self, answer: Any) -> tuple[int, Any]:
-        try:
-            found: tuple[int, Any] = await answer
-        except (TimeoutError, asyncio.IncompleteReadError, AssertionError) as exc:
-            return 0, f"{type(exc).__name__}: {exc}"
-        return found
-
-    def _judge(self, name: str, expected: Expected | int, found: tuple[int, Any]) -> None:
-        status, told = found
-        seen = (status, told.get("code")) if isinstance(told, dict) and status >= 400 else status
-        if seen != expected:
-            self.wrong[name] = (told, "instead of", expected) if status == 0 else (seen, "instead of", expected)
-
-    async def survived(self) -> None:
-        """The process is healthy, and so was every answer."""
-        status, told = await self.raw(request("GET", "/health"))
-        assert (status, told["status"]) == (200, "healthy")
-        assert self.wrong == {}
 
 
 @pytest.fixture
@@ -382,112 +310,4 @@ async def test_bombs(running: Running, attack: Attack) -> None:
     coded = request("POST", path, f"authorization: Bearer {running.token()}", "content-type: application/json",
                     "transfer-encoding: gzip, chunked") + chunked(bomb)  # fmt: skip
     await attack.expect("as a transfer coding", (400, "json_malformed"), coded)
-    await attack.survived()
-
-
-def framed(running: Running, path: str, *headers: str) -> bytes:
-    """The head of a POST with a good token."""
-    return request("POST", path, f"authorization: Bearer {running.token()}", "content-type: application/json", *headers)
-
-
-async def test_framing(running: Running, attack: Attack) -> None:
-    path, malformed = f"/v1/recordings/{attack.recording_id}/acks", (400, "http_malformed")
-    body = b'{"acks": [{"seq": 0}]}'
-    head = framed(running, path, "transfer-encoding: chunked")
-    await attack.expect("chunked", 200, head + chunked(body))
-    await attack.expect("chunked byte by byte", 200, head + chunked(body, size=1))
-    await attack.expect("with extensions", 200, head + chunked(body, extension=b";a=b"))
-    await attack.expect(
-        "larger than allowed", (413, "body_too_large"), head, *[b"10000\r\n" + b" " * 65_536 + b"\r\n"] * 20
-    )
-    await attack.expect("no such size", malformed, head + b"zz\r\n")
-    await attack.expect("a negative size", malformed, head + b"-1\r\n")
-    await attack.expect("a size without end", malformed, head + b"F" * 17 + b"\r\n")
-    await attack.expect("longer than it says", malformed, head + b"1\r\nab\r\n0\r\n\r\n")
-    both = framed(running, path, "content-length: 22", "transfer-encoding: chunked")
-    await attack.expect("two framings", malformed, both + chunked(body))
-    other = framed(running, path, "transfer-encoding: chunked, identity")
-    await attack.expect("chunked not last", malformed, other + chunked(body))
-    for length in ("-1", "1e1", "0x10", "22, 22", "9" * 40, "22\r\ncontent-length: 23", "+22", ""):
-        await attack.expect(f"length {length!r}", malformed, framed(running, path, f"content-length: {length}") + body)
-    await attack.expect("less than it says", malformed, framed(running, path, "content-length: 10") + body)
-    far = framed(running, path, "content-length: 99999999999")
-    await attack.expect("far more than allowed", (413, "body_too_large"), far + body)
-    await attack.survived()
-
-
-async def test_heads_and_methods(running: Running, attack: Attack) -> None:
-    malformed, not_allowed = (400, "http_malformed"), (405, "method_not_allowed")
-    for method in ("TRACE", "OPTIONS", "PATCH", "PROPFIND", "PURGE", "POST"):
-        await attack.expect(method, not_allowed, request(method, "/v1/me", f"authorization: Bearer {running.token()}"))
-    await attack.expect("HEAD", 401, request("HEAD", "/v1/me"))
-    await attack.expect("HEAD nowhere", 404, request("HEAD", "/v1/nothing"))
-    for method in ("FOO", "get", "GETT", "G\x00T", "é", " GET"):
-        await attack.expect(repr(method), malformed, request(method, "/v1/me"))
-    for raw in (
-        b"CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET /\r\n\r\n",
-        b"GET / HTTP/3.0\r\nhost: x\r\n\r\n",
-        b"GET /v1/\xff HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost : x\r\n\r\n",
-        b"GET / HTTP/1.1\r\n host: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\n: x\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\n\r\n",
-        b"GET /v1/me HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
-        b"\x00" * 1_000,
-    ):
-        await attack.expect(repr(raw[:40]), malformed, raw)
-    await attack.expect("of the server", NOT_FOUND, b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n")
-    await attack.expect("1.0", (401, "token_missing"), b"GET /v1/me HTTP/1.0\r\n\r\n")
-    await attack.expect("absolute", (404, "not_found"), b"GET http://evil.example/x HTTP/1.1\r\nhost: x\r\n\r\n")
-    upgrade = ("connection: upgrade", "upgrade: websocket", "sec-websocket-key: x", "sec-websocket-version: 13")
-    await attack.expect("a socket", (401, "token_missing"), request("GET", "/v1/me", *upgrade))
-    await attack.expect("h2c", (401, "token_missing"), request("GET", "/v1/me", "connection: upgrade", "upgrade: h2c"))
-    many = [f"x-{n}: y" for n in range(200)]
-    await attack.expect("many headers", (431, "headers_too_large"), request("GET", "/v1/me", *many))
-    await attack.expect("a large one", (431, "headers_too_large"), request("GET", "/v1/me", "x: " + "y" * 40_000))
-    await attack.expect("a long name", (431, "headers_too_large"), request("GET", "/v1/me", "x" * 40_000 + ": y"))
-    await attack.survived()
-
-
-async def test_trailers_have_an_end(running: Running, attack: Attack) -> None:
-    path = f"/v1/recordings/{attack.recording_id}/acks"
-    head = framed(running, path, "transfer-encoding: chunked") + b"1\r\n{\r\n0\r\n"
-    one = b"x-trailer: " + b"y" * 60_000 + b"\r\n"
-    await attack.expect("many", (413, "body_too_large"), head, *[one] * 400)
-    await attack.expect("one", (413, "body_too_large"), head + b"x: ", *[b"y" * 65_536] * 400)
-    await attack.expect("extensions", (413, "body_too_large"), head[:-3] + b"1;", *[b"y" * 65_536] * 400)
-    smuggled = request("POST", path, "content-type: application/json", "transfer-encoding: chunked") + (
-        b"1\r\n{\r\n0\r\nauthorization: Bearer %s\r\n\r\n" % running.token().encode()
-    )
-    await attack.expect("a token behind the body", (401, "token_missing"), smuggled)
-    await attack.survived()
-
-
-async def test_a_byte_now_and_then_holds_nothing(
-    stack: EmbeddedStack, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Slowloris: the time is counted from the first byte, not from the last."""
-    monkeypatch.setattr(http_protocol, "HEAD_S", 0.3)
-    async with running_plane(stack, settings.model_copy(update={"safereel_request_timeout_ms": 300})) as running:
-        path = f"/v1/recordings/{uuid4()}/acks"
-        lines = [b"GET /v1/me HTTP/1.1\r\nhost: x\r\n", *[b"x-a: b\r\n"] * 1_000]
-        body = [framed(running, path, "content-length: 1000"), *[b" "] * 1_000]
-        pieces = [framed(running, path, "transfer-encoding: chunked"), *[b"1\r\n \r\n"] * 1_000]
-        for slow in (lines, body, pieces):
-            answers = await asyncio.gather(*(exchange(running.endpoint, slow, pause_s=0.02) for _ in range(50)))
-            assert {(head.status, problem_of(head, raw)["code"]) for head, raw in answers} == {(408, "request_timeout")}
-        await Attack(running).survived()
-
-
-async def test_garbage_behind_a_call_does_not_undo_it(running: Running, attack: Attack) -> None:
-    body = json.dumps({"chunks": [{"seq": 0, "segment": 0, "size": 1, "sha256": SHA}]}).encode()
-    head = framed(running, f"/v1/recordings/{attack.recording_id}/grants", f"content-length: {len(body)}")
-    status, _ = await attack.raw(head + body, b"")
-    assert status == 200
-    await attack.raw(head + body + b"\x00garbage\r\n\r\n")
-    chunks = await running.sql("select recording_id, seq from chunks")
-    assert [(chunk["recording_id"], chunk["seq"]) for chunk in chunks] == [(UUID(attack.recording_id), 0)]
     await attack.survived()
