@@ -9,7 +9,7 @@ import pytest
 from tests.support.browser import Launch
 from tests.support.films import decode
 from tests.support.live import PAGE_OWNER, System, get, until
-from tests.support.recorder_pages import EmbeddedPage
+from tests.support.recorder_pages import ConsolePage, EmbeddedPage
 from tests.support.witness import Witness
 
 GAP_MS = 1_500
@@ -179,3 +179,60 @@ def test_killed_in_a_later_segment_each_keeps_its_own_bytes(
         assert first == runs[0]
         assert runs[1].startswith(second)
         assert len(second) >= flushed[1]
+
+
+NOTICE = "document.querySelector('[data-testid=device-loss]')"
+
+
+@pytest.mark.both_engines
+def test_the_page_says_what_is_gone_and_goes_on_by_itself_when_it_is_back(console: ConsolePage) -> None:
+    recording_id = console.start("microphone")
+    until("some slices", lambda: len(console.witness.slices()) > 3)
+    console.devices.unplug("audio")
+    console.until_state("waiting")
+    console.page.wait_for(f"{NOTICE}?.dataset.left === ''")
+    console.page.wait_for_text("[data-testid=device-loss]", "Microphone unplugged: nothing is being recorded")
+    console.page.wait_for_text("[data-testid=device-loss]", "Everything until now is safe")
+    assert console.page.evaluate(f"{NOTICE}.getAttribute('role')") == "alert"
+    assert console.page.axe() == []
+    console.devices.plug_in("audio")
+    console.page.wait_for(f"{NOTICE}?.dataset.left === 'back'")
+    assert console.until_state("recording") == recording_id
+    until("slices of the second run", lambda: len({piece.run for piece in console.witness.slices()}) == 2)
+    console.page.click("[data-testid=device-loss] button")
+    console.page.wait_for(f"{NOTICE} === null")
+    console.stop()
+    console.until_state("complete")
+    assert console.system.segments(recording_id) == console.witness.runs()
+    assert console.page.seen().errors == ()
+
+
+def test_without_its_camera_the_page_records_the_sound_and_can_be_stopped(console: ConsolePage) -> None:
+    recording_id = console.start()
+    until("some slices", lambda: len(console.witness.slices()) > 3)
+    console.devices.unplug("video")
+    console.page.wait_for_text("[data-testid=device-loss]", "Camera unplugged: only the sound is being recorded")
+    until("slices of the second run", lambda: len({piece.run for piece in console.witness.slices()}) >= 2)
+    assert console.until_state("recording") == recording_id
+    console.devices.unplug("audio")
+    console.until_state("waiting")
+    console.stop()
+    console.until_state("complete")
+    assert console.system.segments(recording_id) == [run for run in console.witness.runs() if run]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("NotAllowedError", "The browser did not allow it"),
+        ("NotFoundError", "No device was found"),
+        ("NotReadableError", "The device could not be opened"),
+    ],
+)
+def test_a_device_that_cannot_be_had_is_told_and_nothing_begins(console: ConsolePage, error: str, said: str) -> None:
+    console.devices.refuse(error)
+    console.page.click("[data-testid=start]")
+    console.page.wait_for_text("main", said)
+    console.page.wait_for_text("main", "Nothing is being recorded.")
+    console.devices.refuse(None)
+    console.start()

@@ -107,6 +107,7 @@ export function stateOfView(view: RecordingView): RowState {
   if (view.state === 'stuck') return alert('Needs attention');
   if (view.state === 'recording') return { tone: 'alert', words: 'Recording', recording: true };
   if (view.state === 'paused') return alert('Paused');
+  if (view.state === 'waiting') return alert('Waiting for a device');
   if (isAllSafe(view)) return { tone: 'safe', words: 'Safe', recording: false };
   return hold(heldWords(heldOf([view])));
 }
@@ -158,6 +159,7 @@ function isUnderWay({ state, file }: RecordingView): boolean {
     (file !== undefined && file.state !== 'complete') ||
     state === 'recording' ||
     state === 'paused' ||
+    state === 'waiting' ||
     state === 'stuck'
   );
 }

@@ -41,6 +41,8 @@ const HEADINGS: Record<string, string> = {
   device_busy: 'The device could not be opened',
   source_unsupported: 'This source cannot be recorded here',
   source_ended: 'The recording was ended',
+  continue_unsupported: 'This device does not fit the recording',
+  recording_ended: 'The recording was ended',
   source_failed: 'The source could not be opened',
   file_empty: 'The file is empty',
   file_type_unsupported: 'Files of this type cannot be uploaded',

@@ -1,10 +1,22 @@
-import type { Problem, Recording, Safereel } from '../recorder/types';
+import type { Problem, Recording, Safereel, SourceEnded, TrackKind } from '../recorder/types';
 import { type Choice, listDevices, type Opened, openSource, SourceRefused } from './sources';
 import { Store } from './store';
 import { WakeLock } from './wake-lock';
 
 /** `idle` nothing is open; `asking` the browser asks the person; `preview` devices are on; then a recording runs. */
 export type StudioPhase = 'idle' | 'asking' | 'preview' | 'recording' | 'stopping';
+
+/**
+ * A device that went away while it was recorded. `left` is what goes on without it: empty, and nothing is recorded until a device is
+ * there. `isBack`: another took over.
+ */
+export interface DeviceLoss {
+  gone: readonly TrackKind[];
+  left: readonly TrackKind[];
+  isBack: boolean;
+  /** Why no other device could be had, where that is more than that there is none. */
+  problem: Problem | null;
+}
 
 export interface StudioState {
   phase: StudioPhase;
@@ -15,6 +27,7 @@ export interface StudioState {
   /** The recording made here last; it stays in view until another is begun. */
   recordingId: string | null;
   problem: Problem | null;
+  loss: DeviceLoss | null;
 }
 
 const FRESH: StudioState = {
@@ -25,6 +38,7 @@ const FRESH: StudioState = {
   stream: null,
   recordingId: null,
   problem: null,
+  loss: null,
 };
 
 /** What this tab captures. It outlives the pages: going to the library does not end a recording. */
@@ -34,25 +48,31 @@ export class Studio {
   readonly #awake = new WakeLock();
   #opened: Opened | null = null;
   #recording: Recording | null = null;
+  #isReopening = false;
 
   constructor(safereel: Safereel, initial: Partial<StudioState> = {}) {
     this.#safereel = safereel;
     this.state = new Store({ ...FRESH, ...initial });
     safereel.subscribe((event) => {
       if (event.type === 'deleted' && event.recordingId === this.state.get().recordingId) this.#onDeleted();
+      if (event.type === 'source_ended' && event.recordingId === this.#recording?.id) this.#onSourceEnded(event);
     });
   }
 
   /** Sees which devices there are, and goes on seeing it as they come and go. */
   async watchDevices(): Promise<void> {
     const look = async () => this.state.patch({ devices: await listDevices() });
-    navigator.mediaDevices?.addEventListener('devicechange', () => void look());
+    navigator.mediaDevices?.addEventListener('devicechange', () => void look().then(() => this.reopen()));
     await look();
   }
 
-  /** Changes what is to be recorded; a preview of something else is closed. */
+  /** Changes what is to be recorded; a preview of something else is closed. While a device is missing, it is gone on with this one. */
   choose(part: Partial<Choice>): void {
-    const { phase, choice } = this.state.get();
+    const { phase, choice, loss } = this.state.get();
+    if (phase === 'recording' && loss && !part.source) {
+      this.state.patch({ choice: { ...choice, ...part } });
+      void this.reopen();
+    }
     if (phase === 'recording' || phase === 'stopping') return;
     this.#close();
     this.state.patch({ choice: { ...choice, ...part }, phase: 'idle', problem: null });
@@ -86,13 +106,16 @@ export class Studio {
     if (!(await this.preview()) || !this.#opened) return;
     try {
       const { title, choice } = this.state.get();
-      this.#recording = await this.#safereel.record(this.#opened.stream, { title: title.trim() || titleFor(choice) });
+      this.#recording = await this.#safereel.record(this.#opened.stream, {
+        title: title.trim() || titleFor(choice),
+        whenSourceEnds: choice.source === 'screen' ? 'end' : 'wait',
+      });
     } catch (error) {
       this.#close();
       this.state.patch({ phase: 'idle', problem: problemIn(error) });
       return;
     }
-    this.state.patch({ phase: 'recording', recordingId: this.#recording.id, problem: null });
+    this.state.patch({ phase: 'recording', recordingId: this.#recording.id, problem: null, loss: null });
     void this.#awake.hold();
   }
 
@@ -105,7 +128,7 @@ export class Studio {
   async stop(problem: Problem | null = null): Promise<void> {
     const recording = this.#recording;
     if (this.state.get().phase !== 'recording' || !recording) return;
-    this.state.patch({ phase: 'stopping', problem });
+    this.state.patch({ phase: 'stopping', problem, loss: null });
     try {
       await recording.stop();
     } catch (error) {
@@ -126,30 +149,94 @@ export class Studio {
   #onDeleted(): void {
     this.#recording = null;
     this.#close();
-    this.state.patch({ phase: 'idle', recordingId: null, title: '', problem: null });
+    this.state.patch({ phase: 'idle', recordingId: null, title: '', problem: null, loss: null });
   }
 
   #watchTracks(stream: MediaStream): void {
     for (const track of stream.getTracks()) {
-      track.addEventListener('ended', () => this.#onTrackEnded(stream, track), { once: true });
+      track.addEventListener('ended', () => this.#onTrackEnded(stream), { once: true });
     }
   }
 
-  /** The person ended the share, or pulled the plug: what was captured until then is kept, and said. */
-  #onTrackEnded(stream: MediaStream, track: MediaStreamTrack): void {
-    if (this.#opened?.stream !== stream) return;
-    const { phase, choice } = this.state.get();
-    const what =
-      choice.source === 'screen'
-        ? 'The share ended'
-        : `The ${track.kind === 'video' ? 'camera' : 'microphone'} stopped`;
-    if (phase === 'recording') {
-      const detail = `${what}, so the recording was ended. Everything until then is kept and being sent.`;
+  /** A preview without its device is none. What becomes of a recording, the recorder tells. */
+  #onTrackEnded(stream: MediaStream): void {
+    if (this.#opened?.stream !== stream || this.state.get().phase !== 'preview') return;
+    this.#close();
+    this.state.patch({ phase: 'idle' });
+  }
+
+  /** The plug was pulled: what was captured is kept, what is left goes on, and another device is tried at once. */
+  #onSourceEnded({ kind, left }: SourceEnded): void {
+    const { choice, phase, loss } = this.state.get();
+    if (phase !== 'recording') return;
+    if (choice.source === 'screen') {
+      const detail = 'The share ended, so the recording was ended. Everything until then is kept and being sent.';
       void this.stop({ code: 'source_ended', detail });
-    } else if (phase === 'preview') {
-      this.#close();
-      this.state.patch({ phase: 'idle' });
+      return;
     }
+    const gone = new Set(loss && !loss.isBack ? loss.gone : []).add(kind);
+    this.state.patch({ loss: { gone: [...gone], left, isBack: false, problem: null } });
+    void this.reopen();
+  }
+
+  /** Goes on with what was chosen, else with the browser's default, else with the sound alone where nothing is left. */
+  async reopen(): Promise<void> {
+    const { loss, phase } = this.state.get();
+    if (phase !== 'recording' || !loss || loss.isBack || this.#isReopening) return;
+    this.#isReopening = true;
+    try {
+      const { opened, problem } = await this.#openAny(loss);
+      if (opened) await this.#goOnWith(opened);
+      else this.#patchLoss({ problem });
+    } catch (error) {
+      this.#patchLoss({ problem: problemIn(error) });
+    } finally {
+      this.#isReopening = false;
+    }
+  }
+
+  async #openAny({ left }: DeviceLoss): Promise<{ opened: Opened | null; problem: Problem | null }> {
+    const { choice } = this.state.get();
+    const tries: Choice[] = [choice, { ...choice, cameraId: '', microphoneId: '' }];
+    if (left.length === 0 && choice.source === 'camera')
+      tries.push({ ...choice, source: 'microphone', microphoneId: '' });
+    let problem: Problem | null = null;
+    for (const one of tries) {
+      try {
+        return { opened: await openSource(one), problem: null };
+      } catch (error) {
+        // That there is no device is what is said already.
+        if (error instanceof SourceRefused && error.problem.code !== 'no_device') problem = error.problem;
+      }
+    }
+    return { opened: null, problem };
+  }
+
+  async #goOnWith(opened: Opened): Promise<void> {
+    const before = this.#opened;
+    try {
+      if (this.state.get().phase !== 'recording') throw new Error('It was stopped meanwhile.');
+      await this.#recording?.continueWith(opened.stream);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    before?.close();
+    this.#opened = opened;
+    const has = (kind: TrackKind) => opened.stream.getTracks().some((track) => track.kind === kind);
+    const missing = (this.state.get().loss?.gone ?? []).filter((kind) => !has(kind));
+    this.state.patch({ stream: opened.stream, devices: await listDevices() });
+    this.#patchLoss(missing.length > 0 ? { gone: missing, left: ['audio'] } : { isBack: true, problem: null });
+  }
+
+  /** The person has read that it goes on. */
+  dismissLoss(): void {
+    if (this.state.get().loss?.isBack) this.state.patch({ loss: null });
+  }
+
+  #patchLoss(part: Partial<DeviceLoss>): void {
+    const { loss } = this.state.get();
+    if (loss) this.state.patch({ loss: { ...loss, ...part } });
   }
 
   #close(): void {

@@ -48,7 +48,7 @@ export function whatGoes({ stored, view }: Doomed): { where: string; what: strin
 export function captureWords({ view, recordedHere }: Doomed): string {
   if (recordedHere)
     return 'It is being recorded now. Recording stops at once; an undo keeps what was recorded and does not go on recording.';
-  if (view?.state === 'recording' || view?.state === 'paused')
+  if (view?.state === 'recording' || view?.state === 'paused' || view?.state === 'waiting')
     return 'It is being recorded in another tab: recording stops there.';
   return '';
 }

@@ -51,7 +51,7 @@ function OtherPill({ view }: { view: RecordingView }) {
     return <Pill tone={tone}>{words}</Pill>;
   }
   if (view.state === 'stuck') return <Pill tone="alert">Needs attention</Pill>;
-  if (view.state === 'recording' || view.state === 'paused')
+  if (view.state === 'recording' || view.state === 'paused' || view.state === 'waiting')
     return (
       <Pill tone="alert" dot="recording">
         Recording in another tab

@@ -11,7 +11,7 @@ import { Link } from '../ui/link';
 export function ProgressCard({ view, hints }: { view: RecordingView; hints: boolean }) {
   const recordedMs = useRecordedMs(view);
   const now = useNow(30_000);
-  const running = view.state === 'recording' || view.state === 'paused';
+  const running = view.state === 'recording' || view.state === 'paused' || view.state === 'waiting';
   return (
     <Card aria-label="Progress" className="flex flex-col">
       <p className="font-semibold text-[54px] leading-none tracking-[-0.03em] max-md:text-[44px]">
@@ -60,6 +60,7 @@ function Fact({ name, value }: { name: string; value: string }) {
 function stateWords(view: RecordingView): string {
   if (view.state === 'recording') return 'recorded so far';
   if (view.state === 'paused') return 'recorded so far, paused';
+  if (view.state === 'waiting') return 'recorded until its device went away';
   if (view.state === 'stuck') return 'recorded; the server does not take the rest';
   return view.state === 'complete' ? 'recorded and complete' : 'recorded to the end';
 }

@@ -11,6 +11,7 @@ import { useMedia, useRecordedMs } from '../ticking';
 import { Card, CardHead } from '../ui/card';
 import { Note } from '../ui/note';
 import { Deck, useDeckKeys } from './deck';
+import { LossNotice } from './loss-notice';
 import { Others } from './others';
 import { ProgressCard } from './progress-card';
 import { PromisePanel } from './promise-panel';
@@ -62,6 +63,7 @@ export function RecordPage() {
           {problem.detail}
         </Note>
       ) : null}
+      <LossNotice />
       <div className="mt-6">
         <PromisePanel view={view} snapshot={snapshot} />
       </div>

@@ -108,7 +108,8 @@ interface DeviceFieldProps {
   onChange: (deviceId: string) => void;
 }
 
-function DeviceField({ label, kind, value, devices, onChange }: DeviceFieldProps) {
+/** Chooses a camera or microphone. */
+export function DeviceField({ label, kind, value, devices, onChange }: DeviceFieldProps) {
   const named = devices.filter((device) => device.kind === kind && device.deviceId && device.label);
   return (
     <SelectField label={label} value={value} onChange={(event) => onChange(event.target.value)}>

@@ -14,22 +14,29 @@ const ICONS = { camera: Camera, microphone: Mic, screen: MonitorUp };
 /** What the devices see or hear; a calm ground where they are off. */
 export function Stage({ view }: { view: RecordingView | undefined }) {
   const { stream, phase, choice } = useStudio();
-  const sight = stream !== null && stream.getVideoTracks().length > 0;
+  const sight = stream?.getVideoTracks().some(({ readyState }) => readyState === 'live') ?? false;
+  const sound = stream?.getAudioTracks().some(({ readyState }) => readyState === 'live') ?? false;
   return (
     <section
       aria-label="Preview"
       className="relative aspect-video overflow-hidden min-[861px]:aspect-auto min-[861px]:min-h-[340px] rounded-[14px] bg-[linear-gradient(140deg,#2b3a42,#12181b_60%,#23313a)] text-white"
     >
       {stream && sight ? <Sight stream={stream} /> : null}
-      {stream && !sight ? <Waveform stream={stream} paused={view?.state === 'paused'} /> : null}
-      {!stream ? <Off source={choice.source} phase={phase} view={view} /> : null}
+      {stream && !sight && sound ? <Waveform stream={stream} paused={view?.state === 'paused'} /> : null}
+      {!sight && !sound ? <Off source={choice.source} phase={phase} view={view} /> : null}
       <StagePill phase={phase} view={view} />
-      {stream && sight ? <LevelMeter stream={stream} /> : null}
+      {stream && sight && sound ? <LevelMeter stream={stream} /> : null}
     </section>
   );
 }
 
 function StagePill({ phase, view }: { phase: string; view: RecordingView | undefined }) {
+  if (phase === 'recording' && view?.state === 'waiting')
+    return (
+      <Pill tone="picture" className="absolute top-3.5 left-3.5">
+        Waiting for a device
+      </Pill>
+    );
   if (phase === 'recording' && view?.state === 'paused')
     return (
       <Pill tone="picture" className="absolute top-3.5 left-3.5">
@@ -58,6 +65,8 @@ function Off({ source, phase, view }: { source: Source; phase: string; view: Rec
   if (phase === 'asking') {
     return <Centre>The browser is asking whether this page may use your {source}. Answer there.</Centre>;
   }
+  if (view?.state === 'waiting')
+    return <Centre>Nothing is being recorded at present. It goes on as soon as a device is there.</Centre>;
   if (view)
     return (
       <Centre>

@@ -18,8 +18,8 @@ export function RunningStrip() {
       aria-label="Recording under way"
       className="sticky top-0 z-30 flex items-center gap-x-4 border-line border-b bg-panel px-9 py-2.5 max-[860px]:gap-x-2.5 max-[860px]:px-4"
     >
-      <Pill tone="alert" dot={view?.state === 'paused' ? 'still' : 'recording'}>
-        {view?.state === 'paused' ? 'Paused' : 'Recording'}
+      <Pill tone="alert" dot={view?.state === 'recording' ? 'recording' : 'still'}>
+        {view?.state === 'paused' ? 'Paused' : view?.state === 'waiting' ? 'No device' : 'Recording'}
       </Pill>
       <Link href="/" className="min-w-0 truncate font-medium underline-offset-2 hover:underline">
         {view ? titleOf(view) : ''}

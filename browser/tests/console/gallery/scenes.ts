@@ -25,6 +25,7 @@ const recordingNow = (): Partial<StudioState> => ({
   recordingId: idOf('1'),
   stream: makeStream('video'),
 });
+const LOSS = { gone: ['video', 'audio'] as const, left: [], isBack: false, problem: null };
 const held = (view: ReturnType<typeof recording>) => ({ ...view });
 
 /** Every state the page is designed for, by name. */
@@ -53,6 +54,21 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   }),
   recording: () => ({ path: '/', snapshot: snapshot([recording('1', short)]), studio: recordingNow() }),
   'recording-12min': () => ({ path: '/', snapshot: snapshot([recording('1', now)]), studio: recordingNow() }),
+  'unplugged-waiting': () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short, { state: 'waiting' })]),
+    studio: { ...recordingNow(), stream: null, loss: LOSS },
+  }),
+  'unplugged-camera': () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short)]),
+    studio: { ...recordingNow(), stream: makeStream('audio'), loss: { ...LOSS, gone: ['video'], left: ['audio'] } },
+  }),
+  'unplugged-back': () => ({
+    path: '/',
+    snapshot: snapshot([recording('1', short)]),
+    studio: { ...recordingNow(), loss: { ...LOSS, isBack: true } },
+  }),
   paused: () => ({
     path: '/',
     snapshot: snapshot([recording('1', short, { state: 'paused' })]),

@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { lossWords } from '../../src/console/record/loss-words';
+
+test.each([
+  { gone: ['audio'], left: [], heading: 'Microphone unplugged: nothing is being recorded' },
+  { gone: ['audio', 'video'], left: [], heading: 'Camera and microphone unplugged: nothing is being recorded' },
+  { gone: ['video'], left: ['audio'], heading: 'Camera unplugged: only the sound is being recorded' },
+  { gone: ['audio'], left: ['video'], heading: 'Microphone unplugged: only the picture is being recorded' },
+] as const)('$gone gone, $left left: $heading', ({ gone, left, heading }) => {
+  const words = lossWords({ gone, left, isBack: false, problem: null });
+  expect(words.heading).toBe(heading);
+  expect(words.rest).toContain('Everything until now is safe');
+});
