@@ -1,6 +1,7 @@
 """The npm package in a stranger's project: types, servers, bundlers, a page without one; and its examples, each run as it is."""
 
 import json
+import random
 import re
 import shutil
 import sys
@@ -16,7 +17,9 @@ from tests.support import parts
 from tests.support.browser import Browser, Page
 from tests.support.live import System, get, require_page, until
 from tests.support.package import BROWSER, EXAMPLES, NAME, install, lend, pack, run_command, tool, wheel
+from tests.support.proxy import Hold
 
+MIB = 1024 * 1024
 SLOW_S = 60.0
 WEBM = bytes.fromhex("1a45dfa3")  # EBML, RFC 8794
 EXAMPLE_ENDPOINT = "http://localhost:8000"
@@ -205,4 +208,43 @@ def test_react_records_with_a_page_that_vite_built(stranger: Stranger) -> None:
     page.click("text/Stop")
     page.wait_for_text("li", "Room 4: stored", timeout=SLOW_S)
     assert stranger.until_confirmed(title="Room 4").startswith(WEBM)
+    assert_clean(page)
+
+
+def test_uppy_uploads_with_progress_pauses_and_deletes_what_is_cancelled(stranger: Stranger, tmp_path: Path) -> None:
+    lend(stranger.project, ["@uppy"])
+    stranger.build("uppy")
+    # Uppy's own types are not ours to judge.
+    options = [*STRICT, "--module", "es2022", "--moduleResolution", "bundler", "--skipLibCheck"]
+    run_command(tool("tsc"), *options, "main.ts", cwd=stranger.project / "uppy")
+    film = tmp_path / "film.webm"
+    film.write_bytes(random.Random(1).randbytes(36 * MIB))
+    page, system = stranger.open("uppy"), stranger.system
+
+    def upload_as_far_as_one_chunk() -> str:
+        system.bucket.add("PUT", "/v1/", Hold(), times=None, skip=1)
+        page.choose_files("input.uppy-Dashboard-input", film)
+        page.click(".uppy-StatusBar-actionBtn--upload")
+        shown = "Number(document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow'))"
+        page.wait_for(f"{shown} > 0 && {shown} < 100", timeout=SLOW_S)
+        [told] = stranger.recordings()
+        return str(told["id"])
+
+    cancelled = upload_as_far_as_one_chunk()
+    page.click(".uppy-StatusBar-actionCircleBtn[title=Cancel]")
+    until("the cancelled upload deleted", lambda: stranger.recordings() == [])
+    system.heal()
+    until("its objects gone", lambda: system.traces(cancelled) == [])
+
+    recording_id = upload_as_far_as_one_chunk()
+    page.click(".uppy-StatusBar-actionCircleBtn[title=Pause]")
+    system.heal()
+    # What was under way arrives, and until a sweep has seen it nothing follows.
+    told = system.until(
+        recording_id, lambda told: told["confirmed"] == told["received"] != [], owner=stranger.owner, timeout=SLOW_S
+    )
+    assert told["received_chunks"] < 5
+    page.click(".uppy-StatusBar-actionCircleBtn[title=Resume]")
+    page.wait_for_text(".uppy-StatusBar-statusPrimary", "Complete", timeout=SLOW_S)
+    assert stranger.until_confirmed(title="film.webm") == film.read_bytes()
     assert_clean(page)
