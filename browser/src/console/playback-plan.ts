@@ -31,6 +31,28 @@ export function gapsIn(chunks: readonly StoredChunk[]): Gap[] {
   return gaps;
 }
 
+/** Recorded time in which no device gave anything, before a new part. In ms. */
+export interface Silence {
+  fromMs: number;
+  toMs: number;
+}
+
+/** Shorter ones are what changing a device takes. */
+const SILENCE_MS = 1_000;
+
+/** Where a part begins later than the one before it ended. */
+export function silencesIn(chunks: readonly StoredChunk[]): Silence[] {
+  const silences: Silence[] = [];
+  for (const [index, chunk] of chunks.entries()) {
+    const before = chunks[index - 1];
+    if (!before || before.seq + 1 !== chunk.seq || before.segment === chunk.segment) continue;
+    if (before.start_ms === null || before.duration_ms === null || chunk.start_ms === null) continue;
+    const fromMs = before.start_ms + before.duration_ms;
+    if (chunk.start_ms - fromMs >= SILENCE_MS) silences.push({ fromMs, toMs: chunk.start_ms });
+  }
+  return silences;
+}
+
 /** The next chunk to append after `seq`; gaps are leapt over. */
 export function nextAfter(playable: readonly Playable[], seq: number): Playable | null {
   return playable.find((chunk) => chunk.seq > seq) ?? null;

@@ -4,7 +4,7 @@ import { BucketChunks } from '../chunk-fetch';
 import { clock, counted, whole } from '../format';
 import { useParts } from '../parts';
 import { Playback, type PlaybackState } from '../playback';
-import { type Gap, gapsIn, playableOf } from '../playback-plan';
+import { type Gap, gapsIn, playableOf, type Silence, silencesIn } from '../playback-plan';
 import { Store } from '../store';
 import { Note } from '../ui/note';
 import { WholeFile } from './whole-file';
@@ -80,6 +80,7 @@ export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
         </Note>
       ) : null}
       <Gaps gaps={gapsIn(chunks)} />
+      <Silences silences={silencesIn(chunks)} />
     </section>
   );
 }
@@ -96,6 +97,24 @@ function Gaps({ gaps }: { gaps: readonly Gap[] }) {
       </ul>
       {gaps.length > 8 ? `And ${whole(gaps.length - 8)} more. ` : ''}
       Playing leaps over what is not there.
+    </Note>
+  );
+}
+
+/** Nothing is missing in the bucket: there was nothing to record. */
+function Silences({ silences }: { silences: readonly Silence[] }) {
+  if (silences.length === 0) return null;
+  return (
+    <Note tone="plain" heading="Recorded in parts" className="mt-3">
+      <ul>
+        {silences.slice(0, 8).map(({ fromMs, toMs }) => (
+          <li key={fromMs}>
+            From {clock(fromMs)} to {clock(toMs)} no device was there, and nothing was recorded.
+          </li>
+        ))}
+      </ul>
+      {silences.length > 8 ? `And ${whole(silences.length - 8)} more. ` : ''}
+      Playing goes from part to part.
     </Note>
   );
 }
