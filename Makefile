@@ -106,7 +106,7 @@ lock: .cache/uv/bin/uv ## Writes the locks from pyproject.toml; UPGRADE=1 takes 
 
 .PHONY: clean
 clean: ## Removes what was installed and built; recordings stay
-	rm -rf .venv .cache browser/node_modules browser/dist $(TYPES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .cache dist browser/node_modules browser/dist $(TYPES) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .PHONY: reset-data
 reset-data: ## Asks, then deletes the recordings, the bucket and the database in .safereel
@@ -117,7 +117,8 @@ reset-data: ## Asks, then deletes the recordings, the bucket and the database in
 
 .PHONY: package
 package: node-there $(INSTALLED) $(PAGE) ## Makes what is published, in dist: the Python package with the page, and the npm package
-	@rm -rf dist && mkdir -p dist
+	@rm -rf dist
+	@mkdir dist
 	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-input \
 		--no-deps --no-build-isolation --wheel-dir dist .
 	@cd browser && node package/build.mjs ../.cache/package
