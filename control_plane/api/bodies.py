@@ -219,10 +219,14 @@ class HoldingBody(Body):
         description="Sealed chunks still held, as `[first, last]`, both included; at most 10,000 ranges in a heartbeat."
     )
     open: bool = Field(description="More chunks will come.")
+    kept: Annotated[list[Range], AfterValidator(_ascending)] = Field(
+        default_factory=list,
+        description="Chunks that were released and are still there: asked for when the bucket loses them, not released again.",
+    )
 
 
 def _bounded_and_each_once(holding: list[HoldingBody]) -> list[HoldingBody]:
-    if sum(len(held.ranges) for held in holding) > MAX_HELD_RANGES:
+    if sum(len(held.ranges) + len(held.kept) for held in holding) > MAX_HELD_RANGES:
         words = "must have 10,000 ranges or fewer in all: tell the others in the next heartbeat"
         raise own_fault("batch_size_out_of_range", words)
     seen: set[UUID] = set()

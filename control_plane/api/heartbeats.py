@@ -86,7 +86,12 @@ def _beat(body: HeartbeatBody) -> Beat:
         quota=body.storage.quota,
         sdk=body.sdk,
         holding=[
-            Holding(held.recording_id, [(first, last) for first, last in held.ranges], held.open)
+            Holding(
+                held.recording_id,
+                [(first, last) for first, last in held.ranges],
+                held.open,
+                [(first, last) for first, last in held.kept],
+            )
             for held in body.holding
         ],
         gone=body.gone,

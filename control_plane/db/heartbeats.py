@@ -51,8 +51,9 @@ class HeartbeatStore:
         return Recorded(recorded["server_time"], states, any(row["lost_held"] for row in known))
 
     async def releases(self, owner: str, beat: Beat, *, limit: int) -> Sequence[Release]:
-        """Of what the recorder holds, what is confirmed and not doubted by any sweep since."""
-        rows = await self._database.rows("beat_releases", {"owner": owner, "limit": limit, **_held(beat)})
+        """Of what the recorder holds and was not told to release, what is confirmed and not doubted by any sweep since."""
+        unreleased = {"chunks": [multirange_text(holding.ranges) for holding in beat.holding]}
+        rows = await self._database.rows("beat_releases", {"owner": owner, "limit": limit, **_held(beat), **unreleased})
         return [Release(row["recording_id"], row["seq"], row["sha256"]) for row in rows]
 
     async def tickets(self, owner: str, beat: Beat, *, limit: int, frozen_limit: int) -> Sequence[Ticket]:
@@ -78,5 +79,5 @@ class HeartbeatStore:
 def _held(beat: Beat) -> dict[str, object]:
     return {
         "recording_ids": [holding.recording_id for holding in beat.holding],
-        "chunks": [multirange_text(holding.ranges) for holding in beat.holding],
+        "chunks": [multirange_text(holding.there) for holding in beat.holding],
     }

@@ -67,7 +67,7 @@ class TicketStore:
         """Lost chunks that the recorder holds are missing again, with a new ticket; at most `limit`."""
         held: Mapping[str, object] = {
             "recording_ids": [held.recording_id for held in holding],
-            "chunks": [multirange_text(held.ranges) for held in holding],
+            "chunks": [multirange_text(held.there) for held in holding],
         }
         params = {"owner": owner, "recorder_id": recorder_id, "limit": limit, **held}
         return [_opened_of(row) for row in await self._database.rows("tickets_reopen", params)]

@@ -390,11 +390,20 @@ class ProvenAck:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a recorder says it still holds of one recording; `open`: more chunks will come."""
+    """What a recorder says it still holds of one recording; `open`: more chunks will come.
+
+    `kept` are chunks that were released and are still there: it can be asked for them, and needs no release.
+    """
 
     recording_id: UUID
     ranges: Sequence[Range]
     open: bool
+    kept: Sequence[Range] = ()
+
+    @property
+    def there(self) -> Sequence[Range]:
+        """All that it has, in no order."""
+        return [*self.ranges, *self.kept]
 
 
 @dataclass(frozen=True, slots=True)

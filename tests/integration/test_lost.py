@@ -183,6 +183,31 @@ async def test_what_was_accepted_as_lost_is_repaired_when_its_holder_returns(run
         assert (status.complete, status.lost, status.received) == (True, [], [[0, 3]])
 
 
+async def test_what_a_recorder_kept_is_asked_for_and_not_released_again(running: Running) -> None:
+    async with recorded(running) as (recorder, chunks):
+        holding = {"recording_id": recorder.recording_id, "ranges": [[3, 3]], "open": True, "kept": [[0, 2]]}
+        released = (await recorder.beat_holding([holding])).releases
+        assert [seq for seq, _ in released[recorder.recording_id]] == [3], "the others were released before"
+        await asked_for(running, recorder, [1])
+        beat = await recorder.beat_holding([holding])
+        assert [ticket.seq for ticket in beat.tickets] == [1]
+        assert (await judge(running)).lost == (), "somebody has it"
+        await send_again(recorder, beat, chunks)
+        assert (await recorder.status()).missing == []
+
+
+async def test_what_was_kept_and_lost_meanwhile_is_asked_for_when_it_is_named(running: Running) -> None:
+    async with recorded(running) as (recorder, chunks):
+        await recorder.beat(chunks)
+        await asked_for(running, recorder, [2])
+        await says_gone(recorder, chunks, 2)
+        assert len((await judge(running)).lost) == 1
+        async with running.recorder(recording_id=recorder.recording_id) as other:
+            kept = {"recording_id": recorder.recording_id, "ranges": [], "open": False, "kept": [[2, 2]]}
+            await send_again(other, await other.beat_holding([kept]), chunks)
+        assert (await recorder.status()).lost == []
+
+
 async def test_administrators_see_who_could_send_what_is_missing(running: Running) -> None:
     async with recorded(running) as (recorder, chunks), administrator(running) as admin:
         assert (await admin.call("GET", "/v1/admin/at-risk"))["recordings"] == []

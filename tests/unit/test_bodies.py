@@ -26,6 +26,10 @@ def held(ranges: object) -> dict[str, Any]:
     return {**BEAT, "holding": [{"recording_id": str(uuid4()), "ranges": ranges, "open": True}]}
 
 
+def kept(ranges: object) -> dict[str, Any]:
+    return {**BEAT, "holding": [{"recording_id": str(uuid4()), "ranges": [], "open": True, "kept": ranges}]}
+
+
 def code_of(model: type[Body], body: object) -> tuple[str, str]:
     with pytest.raises(ValidationError) as caught:
         model.model_validate_json(to_json(body))
@@ -74,6 +78,7 @@ def code_of(model: type[Body], body: object) -> tuple[str, str]:
         (CompleteBody, {"chunk_count": -1, "total_bytes": 0}, "value_out_of_range", "/chunk_count"),
         (HeartbeatBody, held([[0, 1], [3, 1]]), "range_malformed", "/holding/0/ranges/1"),
         (HeartbeatBody, held([[1]]), "range_malformed", "/holding/0/ranges/0"),
+        (HeartbeatBody, kept([[0, 1], [3, 1]]), "range_malformed", "/holding/0/kept/1"),
         (HeartbeatBody, held([[0, MAX_SEQ + 1]]), "range_malformed", "/holding/0/ranges/0/1"),
         (HeartbeatBody, held([[0, 0]] * 10_001), "batch_size_out_of_range", "/holding"),
         (HeartbeatBody, {**BEAT, "holding": held([])["holding"] * 2}, "duplicate_recording", "/holding/1/recording_id"),
