@@ -29,12 +29,17 @@ class RecorderPage:
 
     def files(self) -> list[tuple[str, int]]:
         """Path and size of every file in this origin's private file system."""
-        return [(path, size) for path, size in self.page.evaluate(OPFS)]
+        return [(path, size) for path, size, _ in self.page.evaluate(OPFS)]
 
     def chunk_files(self) -> list[tuple[str, int]]:
-        """Those that hold recorded bytes: all but journals, identities and the space that is set aside."""
+        """Those that hold recorded bytes: all but journals, identities, the space that is set aside, and spare copies."""
         notes = {"journal", "releases", "identity", "last-owner", "finished-files", "reserve"}
-        return [(path, size) for path, size in self.files() if path.rpartition("/")[2] not in notes]
+        found = self.page.evaluate(OPFS)
+        return [(path, size) for path, size, spare in found if path.rpartition("/")[2] not in notes and not spare]
+
+    def kept_files(self) -> list[str]:
+        """Paths of released chunks that are still there."""
+        return [path for path, _, spare in self.page.evaluate(OPFS) if spare]
 
 
 class ConsolePage(RecorderPage):

@@ -53,7 +53,7 @@ export const STATE_MEANING: Record<CellState, string> = {
   in_bucket: 'The bucket took it. Waiting for proof.',
   acked: 'Proven in the bucket. Waiting to be seen there again.',
   confirmed: 'Safe in your bucket. This device may let go of it.',
-  released: 'Safe in your bucket. No longer kept on this device.',
+  released: 'Safe in your bucket. This device needs it no longer.',
   resending: 'The bucket lost it. This device kept it and is sending it again.',
   absent: 'Not in the bucket yet: the device that recorded it still has to send it.',
   missing: 'The bucket lost it. The device that holds it was asked to send it again.',

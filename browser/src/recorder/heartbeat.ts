@@ -17,6 +17,9 @@ export const DEFAULT_HEARTBEAT_MS = 5_000;
 /** Beats asked for by events come at most this often. */
 const SOONEST_MS = 1_000;
 
+/** While nothing is held but kept copies: a bucket that loses one is not repaired in seconds anyway. */
+const CALM_MS = 60_000;
+
 /** What the protocol lets one heartbeat say. */
 const MAX_RECORDINGS = 1_000;
 const MAX_RANGES = 10_000;
@@ -27,6 +30,8 @@ const JITTER = 0.2;
 export interface HeartbeatDuties {
   /** False while nothing is held and nothing is recorded: then there is nothing to say. */
   needed(): boolean;
+  /** True while there is only something to ask for: then beats come rarely. */
+  calm(): boolean;
   holding(): Holding[];
   storage(): Promise<StorageReport>;
   /** Acts on an answer; awaited, so that answers are handled one after the other. */
@@ -59,10 +64,17 @@ export function withinBounds(holding: readonly Holding[], offset: number): Holdi
     if (!next) break;
     const room = MAX_RANGES - ranges;
     if (room <= 0) break;
-    bounded.push(next.ranges.length > room ? { ...next, ranges: next.ranges.slice(0, room) } : next);
-    ranges += Math.min(room, next.ranges.length);
+    bounded.push(cutTo(next, room));
+    ranges += Math.min(room, next.ranges.length + (next.kept?.length ?? 0));
   }
   return bounded;
+}
+
+/** What is held goes before what is only kept. */
+function cutTo(holding: Holding, room: number): Holding {
+  const { ranges, kept = [] } = holding;
+  if (ranges.length + kept.length <= room) return holding;
+  return { ...holding, ranges: ranges.slice(0, room), kept: kept.slice(0, Math.max(0, room - ranges.length)) };
 }
 
 export class Heartbeat {
@@ -140,7 +152,9 @@ export class Heartbeat {
       this.#onFailure(error);
     } finally {
       this.#beating = false;
-      const regular = this.#lastBeatAt + jittered(this.#intervalMs, this.#random);
+      const calm = this.#duties.calm() && this.#gone.size === 0;
+      const intervalMs = calm ? Math.max(CALM_MS, this.#intervalMs) : this.#intervalMs;
+      const regular = this.#lastBeatAt + jittered(intervalMs, this.#random);
       if (!this.#signal.aborted)
         this.#schedule(this.#gate.failing ? Math.max(this.#gate.opensAt, this.#lastBeatAt + SOONEST_MS) : regular);
     }
@@ -157,10 +171,10 @@ export class Heartbeat {
 
   async #request(gone: string[]): Promise<HeartbeatRequest> {
     this.#counter += 1;
+    const storage = await this.#duties.storage(); // First: it may end that something is kept.
     const all = this.#duties.holding();
     const holding = withinBounds(all, this.#offset);
     this.#offset = holding.length < all.length ? (this.#offset + holding.length) % all.length : 0;
-    const storage = await this.#duties.storage();
     return { recorder_id: this.#recorderId, counter: this.#counter, sdk: SDK_VERSION, storage, holding, gone };
   }
 

@@ -6,6 +6,8 @@ import { asProblem, SafereelError } from './errors';
 import { Files } from './files';
 import { Inventory } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
+import { keepLimit } from './keeping';
+import { freeAllKept } from './kept-files';
 import { lockNames, TabChannel, underLock } from './locks';
 import { Reserve } from './reserve';
 import { UploaderRole } from './role';
@@ -14,12 +16,15 @@ import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
 import { Storage } from './storage';
 import { subjectOf, Tokens } from './token';
-import type { OverQuota, Problem, RecordingDeleted } from './types';
+import type { KeptCopies, OverQuota, Problem, RecordingDeleted } from './types';
 import { Uploading } from './uploading';
 import { Writing } from './writing';
 
 /** Ten updates a second look continuous and cost nothing. */
 const UPDATE_MS = 100;
+
+/** Where freeing kept copies did not help it is not tried in each update. */
+const FREE_AGAIN_MS = 10_000;
 
 export class Host {
   readonly #post: (message: FromWorker) => void;
@@ -32,6 +37,7 @@ export class Host {
   readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
   #spool: Spool | null = null;
+  #root: FileSystemDirectoryHandle | null = null;
   #reserve: Reserve | null = null;
   #tabs: TabChannel | null = null;
   #uploading: Uploading | null = null;
@@ -39,6 +45,7 @@ export class Host {
   #neighbour: Standing | null = null;
   #online = navigator.onLine;
   #foreignChunks = 0;
+  #freedAt = Number.NEGATIVE_INFINITY;
   #uploadLimit: number | null = null;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -55,7 +62,7 @@ export class Host {
     );
     this.#writing = new Writing(this.#inventory, this.#writingHost());
     // How much other owners' chunks take is not known.
-    const held = () => (this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld());
+    const held = () => (this.#foreignChunks > 0 ? null : this.#inventory.bytesHeld() + this.#kept.bytes);
     this.#storage = new Storage(held, (problem) => this.#problem(problem));
     this.#files = new Files(this.#inventory, this.#filesHost(), this.#stop.signal);
     const written = {
@@ -150,7 +157,9 @@ export class Host {
       this.#options = options;
       this.#uploadLimit = options.maxUploadBytesPerSecond;
       const root = await openSpoolRoot();
-      this.#reserve = new Reserve(root, this.#storage, (problem) => this.#problem(problem));
+      this.#root = root;
+      const makeRoom = () => this.#freeKept();
+      this.#reserve = new Reserve(root, this.#storage, (problem) => this.#problem(problem), makeRoom);
       const owner = await this.#ownerOf(options, root);
       this.#tokens.expectedSubject = options.owner === null ? owner : null;
       const spool = await underLock(lockNames.identity(owner), () => Spool.open(root, owner));
@@ -225,6 +234,10 @@ export class Host {
     return {
       isLiveHere: (id: string) => this.#writing.live.has(id) || this.#files.get(id) !== undefined,
       storage: () => this.#storage.refresh(),
+      keepBytes: (keptBytes: number) => {
+        const { keepReleasedBytes } = this.#opened().options;
+        return keepLimit(keepReleasedBytes, this.#storage.report, keptBytes, this.#storage.room(Date.now()).low);
+      },
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
@@ -275,7 +288,7 @@ export class Host {
     return {
       opened: () => this.#opened(),
       post: (message: FromWorker) => this.#post(message),
-      makeRoom: async () => (await this.#reserve?.giveUp()) ?? false,
+      makeRoom: async () => (await this.#freeKept()) || ((await this.#reserve?.giveUp()) ?? false),
       recorded: (bytes: number) => this.#storage.recorded(Date.now(), bytes),
       problem: (problem: Problem, id: string) => this.#problem(problem, id),
       writing: (facts: RecordingFacts, seals: readonly Seal[]) => {
@@ -298,6 +311,35 @@ export class Host {
     const began = await this.#writing.begin(message);
     void this.#reserve?.setAside();
     return began;
+  }
+
+  /** Room is needed: spare copies go, all at once, of whoever. Answers whether that made any. */
+  async #freeKept(): Promise<boolean> {
+    if (!this.#root) return false;
+    try {
+      if ((await freeAllKept(this.#root)) === 0) return false;
+    } catch (error) {
+      this.#problem(asProblem(error, 'releases_failed'));
+      return false;
+    }
+    if (this.#uploading) void this.#uploading.onKeptFreed();
+    else this.#tabs?.send({ type: 'kept_freed' });
+    await this.#storage.refresh();
+    return true;
+  }
+
+  /** Where room is low, spare copies go before anybody is told. */
+  #watchRoom(): void {
+    const now = Date.now();
+    const mayHelp = this.#kept.chunks > 0 && now - this.#freedAt > FREE_AGAIN_MS;
+    if (mayHelp && this.#storage.room(now).low) {
+      this.#freedAt = now;
+      void this.#freeKept().then(() => this.#updateSoon());
+    } else this.#storage.warn(now);
+  }
+
+  get #kept(): KeptCopies {
+    return this.#uploading?.kept.totals ?? this.#neighbour?.kept ?? { chunks: 0, bytes: 0 };
   }
 
   async #save({ id, request }: Extract<ToWorker, { type: 'save' }>, unsealed: Unsealed | null): Promise<FromWorker> {
@@ -368,6 +410,9 @@ export class Host {
       case 'changes':
         this.#onNeighbourChanges(message);
         return;
+      case 'kept_freed':
+        void this.#uploading?.onKeptFreed();
+        return;
       case 'deleted':
         void this.#deletions.onDeletedElsewhere(message.id);
         return;
@@ -419,7 +464,7 @@ export class Host {
     this.#updateTimer = undefined;
     if (!this.#spool || this.#stop.signal.aborted) return;
     const recordings = this.#inventory.takeDeltas();
-    if (this.#writing.live.size > 0) this.#storage.warn(Date.now());
+    if (this.#writing.live.size > 0) this.#watchRoom();
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
     if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
@@ -444,6 +489,7 @@ export class Host {
       uploadLimit: this.#uploadLimit,
       flush: this.#writing.flushes.summary(),
       overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#neighbour?.overQuota ?? null),
+      kept: this.#kept,
     };
   }
 }

@@ -60,8 +60,10 @@ export type JournalRecord =
   | ({ t: 'end' } & End);
 
 export type ReleaseRecord =
-  /** `to`: it was not released, but is kept under that other recording. */
-  | { t: 'release'; seq: number; sha256: string; to?: string }
+  /** `to`: it was not released, but is held under that other recording. `kept`: its file stays for as long as there is room, since then. */
+  | { t: 'release'; seq: number; sha256: string; to?: string; kept?: number }
+  /** The bucket lost it after its release and asked for it: it is held as if it had never been released. */
+  | { t: 'hold'; seq: number }
   /** A completion may have reached the server: from here on the recording must not be resumed. */
   | { t: 'completing' }
   | { t: 'complete' }
@@ -84,6 +86,8 @@ export interface JournalState {
 
 export interface ReleaseState {
   released: Map<number, string>;
+  /** Those of them whose files may still be there, and since when: epoch ms. */
+  kept: Map<number, number>;
   /** Chunks of it were filed under another recording: a twin of this profile goes on with this one, and ends it. */
   contested: boolean;
   completing: boolean;
@@ -177,6 +181,7 @@ export function sealedMs(seals: readonly Seal[]): number {
 export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
   const state: ReleaseState = {
     released: new Map(),
+    kept: new Map(),
     contested: false,
     completing: false,
     complete: false,
@@ -186,7 +191,12 @@ export function replayReleases(records: Iterable<ReleaseRecord>): ReleaseState {
   for (const record of records) {
     if (record.t === 'release') {
       state.released.set(record.seq, record.sha256);
+      if (record.kept === undefined) state.kept.delete(record.seq);
+      else state.kept.set(record.seq, record.kept);
       state.contested ||= record.to !== undefined;
+    } else if (record.t === 'hold') {
+      state.released.delete(record.seq);
+      state.kept.delete(record.seq);
     } else if (record.t === 'completing') state.completing = true;
     else if (record.t === 'complete') state.complete = true;
     else if (record.t === 'discard') state.discarded = true;

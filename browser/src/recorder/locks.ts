@@ -6,6 +6,8 @@ export const lockNames = {
   identity: (owner: string) => `safereel:${owner}:identity`,
   uploader: (owner: string) => `safereel:${owner}:uploader`,
   recording: (owner: string, id: string) => `safereel:${owner}:recording:${id}`,
+  /** Whoever removes kept copies, or takes one back, on this device: of any owner, since they take each other's room. */
+  kept: 'safereel:kept',
 };
 
 export interface HeldLock {

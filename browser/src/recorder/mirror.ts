@@ -20,6 +20,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   uploadLimit: null,
   flush: { count: 0, p50Ms: 0, worstMs: 0 },
   overQuota: null,
+  kept: { chunks: 0, bytes: 0 },
 };
 
 /** The next snapshot: recordings that no delta names stay the same objects. */

@@ -3,6 +3,7 @@ import { defaultSliceMs, pickMimeType } from './capture';
 import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
 import { DEFAULT_COPY_BYTES } from './file-plan';
 import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
+import { DEFAULT_KEEP_BYTES } from './keeping';
 import { MOST_LANES } from './lanes';
 import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
 import { PageRecording, type RecordingLink } from './page-recording';
@@ -270,7 +271,7 @@ class PageRecorder implements Safereel {
 
   #workerOptions() {
     const { endpoint, owner, chunkBytes, chunkMs, parallelPuts, resumeWindowMs } = this.#options;
-    const { maxUploadBytesPerSecond, fileCopyBytes, takeOverMs } = this.#options;
+    const { maxUploadBytesPerSecond, fileCopyBytes, keepReleasedBytes, takeOverMs } = this.#options;
     return {
       endpoint: endpoint || location.origin,
       owner: owner ?? null,
@@ -281,6 +282,7 @@ class PageRecorder implements Safereel {
       takeOverMs: takeOverMs ?? DEFAULT_TAKE_OVER_MS,
       maxUploadBytesPerSecond: validLimit(maxUploadBytesPerSecond ?? null),
       fileCopyBytes: fileCopyBytes ?? DEFAULT_COPY_BYTES,
+      keepReleasedBytes: keepReleasedBytes ?? DEFAULT_KEEP_BYTES,
     };
   }
 

@@ -96,6 +96,7 @@ export class Recovery {
       return;
     }
     await this.#spool.finishReleases(id, found);
+    if (isOver(found) && !this.#inventory.get(id)) return; // Only copies are left: there is nothing to show or to send.
     const { journal } = found;
     if (found.facts.file) return this.#takeUpFile(found);
     const orphaned = journal.end === null;
@@ -218,4 +219,10 @@ export class Recovery {
       lock.release();
     }
   }
+}
+
+/** It is complete and released, and what is left here of it are kept copies. */
+function isOver({ journal, releases, files, kept }: SpooledRecording): boolean {
+  if (!releases.complete || !journal.end || files.size > 0 || kept.length === 0) return false;
+  return journal.seals.every(({ seq }) => releases.released.has(seq));
 }

@@ -30,7 +30,7 @@ export async function refile(spool: Spool, facts: RecordingFacts, seals: readonl
         await spool.remove(id); // A directory without a journal, from a death between the two.
         await copy(spool, { ...facts, id, title: facts.title + TITLE_SUFFIX }, facts.id, seals);
       }
-      await spool.release(facts.id, seals, id);
+      await spool.release(facts.id, seals, { to: id });
       return id;
     } finally {
       lock.release();

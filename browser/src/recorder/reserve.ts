@@ -56,28 +56,33 @@ export class Reserve {
   readonly #root: FileSystemDirectoryHandle;
   readonly #storage: { setReserved(reserved: boolean): void };
   readonly #problem: (problem: Problem) => void;
+  readonly #makeRoom: () => Promise<boolean>;
 
+  /** `makeRoom` frees what may go before this, and answers whether that may have made room. */
   constructor(
     root: FileSystemDirectoryHandle,
     storage: { setReserved(reserved: boolean): void },
     problem: (problem: Problem) => void,
+    makeRoom: () => Promise<boolean> = async () => false,
   ) {
     this.#root = root;
     this.#storage = storage;
     this.#problem = problem;
+    this.#makeRoom = makeRoom;
   }
 
   /** Before something is recorded: tells at once where there is not even room for this. */
   async setAside(): Promise<void> {
     try {
-      this.#storage.setReserved(await setAside(this.#root));
+      const isThere = (await setAside(this.#root)) || ((await this.#makeRoom()) && (await setAside(this.#root)));
+      this.#storage.setReserved(isThere);
     } catch (error) {
       // Another tab may hold it at this moment: then it is there.
       if (!isHeld(error)) this.#problem(problemOf('write_failed', error));
     }
   }
 
-  /** The disk is full. Answers whether there may be room now. */
+  /** The disk is full, and nothing goes before this. Answers whether there may be room now. */
   async giveUp(): Promise<boolean> {
     try {
       const freed = await giveUp(this.#root);

@@ -3,6 +3,7 @@ import type { End, RecordingFacts, Seal } from './journal';
 import type {
   ChunkView,
   ConnectionState,
+  KeptCopies,
   OverQuota,
   Problem,
   RecordingDeleted,
@@ -34,6 +35,7 @@ export interface WorkerOptions {
   /** Bytes a second; null: no limit. */
   maxUploadBytesPerSecond: number | null;
   fileCopyBytes: number;
+  keepReleasedBytes: number;
 }
 
 /** What is said of the upload of a file apart from its chunks. */
@@ -89,6 +91,7 @@ export interface Standing {
   uploadLimit: number | null;
   flush: { count: number; p50Ms: number; worstMs: number };
   overQuota: OverQuota | null;
+  kept: KeptCopies;
 }
 
 export type ToWorker =
@@ -151,6 +154,8 @@ export type BetweenTabs =
   | { type: 'pause_file'; id: string; paused: boolean }
   /** From the uploader: what its page was told. */
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
+  /** Some tab needed the room that kept copies took: they are gone. */
+  | { type: 'kept_freed' }
   /** A recording was deleted: whoever writes or sends it drops it. */
   | { type: 'deleted'; id: string }
   /** Try now: a person asked for it. */

@@ -6,7 +6,8 @@
  *     safereel/{hash of owner}/{recording id}/journal, releases, {seq:8}-{segment:4}
  *
  * A chunk file goes away only after its release was flushed to `releases`, so a crash between the two repeats the
- * deletion and never loses what a chunk was. Whoever writes to a recording holds its Web Lock (see `locks.ts`).
+ * deletion and never loses what a chunk was. A release that was noted as kept leaves the file for as long as there is room
+ * (see `kept.ts`). Whoever writes to a recording holds its Web Lock (see `locks.ts`).
  */
 import { sha256Hex } from './digest';
 import { isStorageFull, SafereelError } from './errors';
@@ -24,6 +25,7 @@ import {
   replayReleases,
   type Seal,
 } from './journal';
+import { type KeptSeal, keptOf } from './kept-files';
 import {
   directoryIn,
   emptyFile,
@@ -52,8 +54,10 @@ export interface SpooledRecording {
   facts: RecordingFacts;
   journal: JournalState;
   releases: ReleaseState;
-  /** Sizes of the chunk files that are there, by seq. */
+  /** Sizes of the chunk files that are there, by seq, but for those of kept copies. */
   files: Map<number, { name: string; size: number }>;
+  /** Chunks that were released and are still there, whole. */
+  kept: KeptSeal[];
 }
 
 /** The file name of a chunk. The segment is in it so that a chunk can be told even without its journal line. */
@@ -173,15 +177,18 @@ export class Spool {
       .sort();
   }
 
-  /** How many chunk files of other owners lie on this device. They are counted and never touched. */
+  /** How many chunks of other owners lie on this device and were not released. They are counted and never touched. */
   async foreignChunks(): Promise<number> {
     let count = 0;
     for (const [name, handle] of await entriesOf(this.#root)) {
       if (handle.kind !== 'directory' || name === this.#directory.name) continue;
       for (const [, recording] of await entriesOf(handle as FileSystemDirectoryHandle)) {
         if (recording.kind !== 'directory') continue;
-        const files = await entriesOf(recording as FileSystemDirectoryHandle);
-        count += files.filter(([file]) => CHUNK_NAME.test(file)).length;
+        const { released } = await releasesIn(recording as FileSystemDirectoryHandle);
+        for (const [file] of await entriesOf(recording as FileSystemDirectoryHandle)) {
+          const numbers = chunkNumbers(file);
+          if (numbers && !released.has(numbers.seq)) count += 1;
+        }
       }
     }
     return count;
@@ -217,7 +224,9 @@ export class Spool {
       if (files.size > 0) throw new SafereelError('journal_damaged');
       return null;
     }
-    return { facts: journal.facts, journal, releases, files };
+    const kept = keptOf(journal.seals, releases, files);
+    for (const { seal } of kept) files.delete(seal.seq);
+    return { facts: journal.facts, journal, releases, files, kept };
   }
 
   /** The chunk files of a recording whose journal cannot be read. */
@@ -230,8 +239,7 @@ export class Spool {
   /** What was released and completed of a recording. */
   async releases(id: string): Promise<ReleaseState> {
     const directory = await directoryIn(this.#directory, id);
-    const bytes = directory && (await readFile(directory, RELEASES));
-    return replayReleases(bytes ? parseLines<ReleaseRecord>(bytes).records : []);
+    return directory ? releasesIn(directory) : replayReleases([]);
   }
 
   /** The bytes of a chunk as a File that streams from disk. @throws SafereelError `chunk_vanished`, `chunk_damaged`. */
@@ -257,14 +265,16 @@ export class Spool {
     }
   }
 
-  /** Notes that these chunks may go (`to`: filed under that other recording), flushed, and then deletes their files. */
-  async release(id: string, seals: readonly Seal[], to?: string): Promise<void> {
+  /**
+   * Notes that these chunks may go (`to`: filed under that other recording), flushed, and then deletes their files. Those that
+   * are to be kept (since `kept`, epoch ms) stay; answers false when the disk was too full for that.
+   */
+  async release(id: string, seals: readonly Seal[], more: { to?: string; kept?: number } = {}): Promise<boolean> {
     const directory = await this.#directory.getDirectoryHandle(id);
-    const records = seals.map(
-      ({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256, ...(to ? { to } : {}) }),
-    );
+    const records = seals.map(({ seq, sha256 }): ReleaseRecord => ({ t: 'release', seq, sha256, ...more }));
     try {
       await appendLines(directory, RELEASES, records);
+      if (more.kept !== undefined) return true;
     } catch (error) {
       if (!isStorageFull(error)) throw error;
       // A full disk takes no note, and without these deletions it stays full: an empty file is a note that needs no space.
@@ -272,6 +282,38 @@ export class Spool {
       await appendLines(directory, RELEASES, records);
     }
     for (const seal of seals) await removeFile(directory, chunkName(seal.seq, seal.segment));
+    return false;
+  }
+
+  /** Deletes kept copies, but for those that were taken back meanwhile. The caller holds the lock of what is kept. */
+  async free(id: string, seals: readonly Seal[]): Promise<void> {
+    const directory = await directoryIn(this.#directory, id);
+    if (!directory) return;
+    const { kept } = await releasesIn(directory);
+    for (const { seq, segment } of seals) if (kept.has(seq)) await removeFile(directory, chunkName(seq, segment));
+  }
+
+  /**
+   * Takes a kept copy back: it is held as before its release. Answers false when it is not there any more. The caller holds the
+   * lock of what is kept.
+   */
+  async takeBack(id: string, seal: Seal): Promise<boolean> {
+    try {
+      if ((await this.#openChunk(id, seal)).size !== seal.size) return false;
+    } catch (error) {
+      if (error instanceof SafereelError) return false;
+      throw error;
+    }
+    await this.note(id, { t: 'hold', seq: seal.seq });
+    return true;
+  }
+
+  /** Removes what is left of a recording that is complete, and of which nothing is held or kept. The caller holds its lock. */
+  async removeIfDone(id: string): Promise<void> {
+    const found = await this.load(id);
+    const isOver = found?.releases.complete || found?.releases.contested;
+    if (!found || !isOver || found.files.size > 0 || found.kept.length > 0) return;
+    if (found.journal.seals.every(({ seq }) => found.releases.released.has(seq))) await this.remove(id);
   }
 
   /** Deletes files whose release was noted, in the journal or by emptying them, and whose deletion a crash prevented. */
@@ -356,7 +398,14 @@ export class Spool {
   }
 }
 
-async function chunkFiles(directory: FileSystemDirectoryHandle): Promise<SpooledRecording['files']> {
+/** What was released and completed, as noted in a recording's directory. */
+export async function releasesIn(directory: FileSystemDirectoryHandle): Promise<ReleaseState> {
+  const bytes = await readFile(directory, RELEASES);
+  return replayReleases(bytes ? parseLines<ReleaseRecord>(bytes).records : []);
+}
+
+/** The chunk files in a recording's directory, by seq. */
+export async function chunkFiles(directory: FileSystemDirectoryHandle): Promise<SpooledRecording['files']> {
   const files: SpooledRecording['files'] = new Map();
   for (const [name, handle] of await entriesOf(directory)) {
     const numbers = chunkNumbers(name);

@@ -34,6 +34,12 @@ export interface SafereelOptions {
    */
   fileCopyBytes?: number;
   /**
+   * How many bytes of released chunks stay on this device at most, as spare copies that are sent again if the bucket loses what it
+   * had confirmed. Only while room is plentiful: never more than a twentieth of the quota and a tenth of what is free, and they go
+   * before anybody is told that room is low. Default 256 MiB; 0: none, a chunk is deleted when it is released.
+   */
+  keepReleasedBytes?: number;
+  /**
    * How long a recording found unfinished is left open, so that the page can go on with it (`RecordOptions.resume`),
    * before it is ended with what it has. Its chunks are sent meanwhile. Default 0: ended at once.
    */
@@ -77,7 +83,7 @@ export type TrackKind = 'audio' | 'video';
  *
  * `writing` slices are being appended and flushed; `on_disk` sealed in OPFS, digest known; `uploading` a PUT is under
  * way; `in_bucket` the bucket took it; `acked` the control plane proved it by HEAD; `confirmed` a sweep saw it again;
- * `released` deleted from this device; `resending` the bucket lost it and it is being sent again.
+ * `released` not needed on this device any more, and deleted or kept as a spare copy; `resending` the bucket lost it and it is being sent again.
  */
 export type ChunkState =
   | 'writing'
@@ -263,6 +269,14 @@ export interface Snapshot {
   flush: { count: number; p50Ms: number; worstMs: number };
   /** Set while the control plane takes nothing new for want of room; null when it does. */
   overQuota: OverQuota | null;
+  /** Released chunks that are still on this device while there is room: counted nowhere else. */
+  kept: KeptCopies;
+}
+
+/** Spare copies of what the bucket holds, of the owner who is signed in. */
+export interface KeptCopies {
+  chunks: number;
+  bytes: number;
 }
 
 /** What happened, for those who log or measure. A page that only shows things needs `snapshot` alone. */

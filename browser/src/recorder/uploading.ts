@@ -6,7 +6,8 @@ import { isOfSource } from './file-source';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, isSent, viewOf } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
-import { type HeldLock, holdLock, lockNames } from './locks';
+import { Kept } from './kept';
+import { type HeldLock, holdLock, lockNames, underLock } from './locks';
 import { inRanges, toRanges } from './ranges';
 import { Recovery } from './recovery';
 import { refile } from './refiling';
@@ -22,6 +23,8 @@ export interface UploadingHost {
   /** The recording is written by this very worker. */
   isLiveHere(id: string): boolean;
   storage(): Promise<StorageReport>;
+  /** How many bytes of released chunks may stay now, when so many do. */
+  keepBytes(keptBytes: number): number;
   recovered(id: string, chunks: number, bytes: number): void;
   completed(id: string): void;
   problem(problem: Problem, id?: string): void;
@@ -59,6 +62,7 @@ export interface UploadingOptions {
 
 export class Uploading {
   readonly uploader: Uploader;
+  readonly kept: Kept;
   readonly #heartbeat: Heartbeat;
   readonly #recovery: Recovery;
   readonly #spool: Spool;
@@ -68,6 +72,9 @@ export class Uploading {
   readonly #plane: ControlPlane;
   readonly #files: FilesBeside | null;
   #releasesFail = false;
+  /** The last heartbeat named something as held; the control plane may believe so. */
+  #named = false;
+  #believed = false;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(spool: Spool, inventory: Inventory, plane: ControlPlane, host: UploadingHost, options: UploadingOptions) {
@@ -78,6 +85,11 @@ export class Uploading {
     this.#plane = plane;
     this.#files = options.files ?? null;
     this.uploader = new Uploader(plane, options.files ?? spool, this.#uploaderEvents(), options);
+    this.kept = new Kept(spool, {
+      keepBytes: (bytes) => host.keepBytes(bytes),
+      problem: (problem) => host.problem(problem),
+      changed: () => host.standing(),
+    });
     this.#recovery = new Recovery(spool, inventory, this.uploader, this.#recoveryEvents(), options);
     this.#heartbeat = new Heartbeat(plane, spool.recorderId, this.#duties(), options.signal);
   }
@@ -85,9 +97,22 @@ export class Uploading {
   /** Looks through the spool: leftovers are taken up, recordings of living tabs are waited for. */
   async start(): Promise<void> {
     for (const id of await this.#spool.recordingIds()) {
+      await this.kept.find(id);
       if (!this.#host.isLiveHere(id)) await this.#recovery.takeUp(id);
     }
+    await this.#inTurn(() => this.kept.trim());
     this.#heartbeat.soon();
+  }
+
+  /** Some tab freed what was kept, for room: what of it is left is looked for. */
+  async onKeptFreed(): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const [id] of [...this.kept.holding()]) {
+        this.kept.forget(id);
+        await this.kept.find(id);
+        if (!this.kept.has(id)) await this.kept.tidy(id);
+      }
+    });
   }
 
   wake(refused: boolean): void {
@@ -121,9 +146,13 @@ export class Uploading {
 
   #duties() {
     return {
-      needed: () => this.uploader.shipments().some((shipment) => shipment.heldCount > 0 || !shipment.completed),
+      needed: () =>
+        this.#believed ||
+        this.kept.totals.chunks > 0 ||
+        this.uploader.shipments().some((shipment) => shipment.heldCount > 0 || !shipment.completed),
+      calm: () => this.kept.totals.chunks > 0 && this.uploader.shipments().length === 0,
       holding: () => this.#holding(),
-      storage: () => this.#host.storage(),
+      storage: () => this.#lookAtRoom(),
       handle: (answer: HeartbeatAnswer) => this.#handle(answer),
       trouble: (problem: Problem) => this.#host.problem(problem),
     };
@@ -131,12 +160,28 @@ export class Uploading {
 
   #holding(): Holding[] {
     const holding: Holding[] = [];
+    const kept = new Map(
+      [...this.kept.holding()].map(([id, ranges]) => [id, { kept: ranges.map(([a, b]) => [a, b]) }]),
+    );
     for (const shipment of this.uploader.shipments()) {
+      const { id } = shipment;
       const open = shipment.end === null && !shipment.completed;
-      if (!shipment.started || (shipment.heldCount === 0 && !open)) continue;
-      holding.push({ recording_id: shipment.id, ranges: toRanges(shipment.held()), open });
+      const spare = kept.get(id);
+      kept.delete(id);
+      if (!shipment.started || (shipment.heldCount === 0 && !open && !spare)) continue;
+      holding.push({ recording_id: id, ranges: toRanges(shipment.held()), open, ...spare });
     }
+    for (const [id, spare] of kept) holding.push({ recording_id: id, ranges: [], open: false, ...spare });
+    this.#named = holding.length > 0;
+    this.#believed ||= this.#named;
     return holding;
+  }
+
+  /** Looked at with each heartbeat: what is kept shrinks as room does. */
+  async #lookAtRoom(): Promise<StorageReport> {
+    const report = await this.#host.storage();
+    await this.#inTurn(() => this.kept.trim());
+    return report;
   }
 
   /** Releases, notes and removals of one recording share files and its directory: one at a time. */
@@ -151,8 +196,9 @@ export class Uploading {
 
   async #handle(answer: HeartbeatAnswer): Promise<void> {
     this.uploader.setServerTime(answer.server_time);
+    this.#believed = this.#named;
     for (const ticket of answer.tickets) {
-      if (!this.#serve(ticket)) this.#heartbeat.gone(ticket.id);
+      if (!(await this.#serve(ticket))) this.#heartbeat.gone(ticket.id);
     }
     for (const { recording_id, chunks } of answer.releases)
       await this.#inTurn(() => this.#release(recording_id, chunks));
@@ -162,14 +208,36 @@ export class Uploading {
     }
   }
 
-  /** A chunk of a file that was released is taken from the file once more, while that is at hand. */
-  #serve(ticket: Ticket): boolean {
+  /** What was released and kept is held again; a chunk of a file that was released is taken from the file, while that is at hand. */
+  async #serve(ticket: Ticket): Promise<boolean> {
     if (this.uploader.serve(ticket)) return true;
     const { recording_id: id, seq, sha256 } = ticket;
+    const kept = await this.#inTurn(() => this.kept.takeBack(id, seq, sha256));
+    if (kept && (this.uploader.shipment(id) || (await this.#reopen(id)))) {
+      this.uploader.add(id, kept.seal);
+      return this.uploader.serve(ticket);
+    }
     const seal = this.#files?.sealOf(id, seq);
     if (seal?.sha256 !== sha256 || !this.uploader.shipment(id)) return false;
     this.uploader.add(id, seal);
     return this.uploader.serve(ticket);
+  }
+
+  /** A recording that was over is shown and sent again: the bucket lost some of it. */
+  async #reopen(id: string): Promise<boolean> {
+    const found = await this.#spool.load(id);
+    if (!found) return false;
+    const { facts, journal, releases } = found;
+    const entry = this.#inventory.open(facts, { end: journal.end, complete: releases.complete });
+    for (const seal of journal.seals) {
+      if (!entry.chunks.has(seal.seq)) this.#inventory.put(id, viewOf(seal, 'released', Date.now()));
+    }
+    const shipment = this.uploader.open(facts, true);
+    shipment.started = true; // Whoever asks for a chunk of it knows it.
+    shipment.completed ||= releases.complete;
+    shipment.contested ||= releases.contested;
+    shipment.end = journal.end;
+    return true;
   }
 
   /** The file of an upload is not at hand any more: its chunks that are not in OPFS are not held, and it cannot end. */
@@ -180,14 +248,14 @@ export class Uploading {
     for (const { seq, held } of this.#inventory.get(id)?.chunks.values() ?? []) if (held === false) shipment.drop(seq);
   }
 
-  /** Deletes released chunks where the digest is equal. A failure keeps them held: they are released again. */
+  /** Deletes released chunks where the digest is equal, or keeps them for as long as there is room. A failure keeps them held: they are released again. */
   async #release(id: string, chunks: readonly (readonly [number, string])[]): Promise<void> {
     const shipment = this.uploader.shipment(id);
     const seals = shipment?.releasable(chunks) ?? [];
     if (!shipment || seals.length === 0) return;
     for (const { seq } of seals) this.#inventory.move(id, seq, 'confirmed');
     try {
-      await this.#spool.release(id, seals);
+      await this.#letGo(id, seals);
       this.#releasesFail = false;
     } catch (error) {
       // Every heartbeat brings the release again; saying so once is enough.
@@ -204,7 +272,24 @@ export class Uploading {
     this.uploader.pump();
   }
 
-  /** A recording that is complete and wholly released needs no directory any more. */
+  /** Files are not kept: whoever uploads one has it. */
+  async #letGo(id: string, seals: readonly Seal[]): Promise<void> {
+    if (this.#inventory.get(id)?.facts.file || !this.kept.wanted) {
+      await this.#spool.release(id, seals);
+      return;
+    }
+    const at = Date.now();
+    await underLock(lockNames.kept, async () => {
+      if (await this.#spool.release(id, seals, { kept: at }))
+        this.kept.add(
+          id,
+          seals.map((seal) => ({ seal, at })),
+        );
+    });
+    await this.kept.trim();
+  }
+
+  /** A recording that is complete and wholly released needs no directory any more, unless something of it is kept. */
   async #finish(id: string): Promise<void> {
     const shipment = this.uploader.shipment(id);
     const entry = this.#inventory.get(id);
@@ -212,7 +297,7 @@ export class Uploading {
     if (![...entry.chunks.values()].every(({ state }) => isSafe(state))) return;
     this.#inventory.mark(id, { recovered: false });
     this.uploader.close(id);
-    await this.#remove(id);
+    if (!this.kept.has(id)) await this.#remove(id);
   }
 
   /** The owner deleted the recording: the one other thing that may delete chunks. A living writer lets go first. */
@@ -223,6 +308,7 @@ export class Uploading {
   async #discard(id: string): Promise<void> {
     const known = this.#inventory.get(id);
     this.uploader.close(id);
+    this.kept.forget(id);
     this.uploader.roomFreed();
     try {
       await this.#drop(id);

@@ -21,6 +21,18 @@ describe('what this device keeps', () => {
     expect([kept.endsWith('not protected'), warning.startsWith('The browser may clear it')]).toEqual([true, true]);
   });
 
+  it('is told apart from spare copies, which may go at any time', () => {
+    const spare = { storage: unprotected, kept: { chunks: 2, bytes: 2e6 } };
+    const words = (views: Parameters<typeof snapshotOf>[0]) => deviceWords(snapshotOf(views, spare));
+    expect(words([])).toMatchObject({
+      kept: 'This device keeps nothing that is not safe in your bucket · 2.0 MB of spare copies, given up when room is needed',
+      warning: '',
+    });
+    expect(words([view([chunk(0, 'on_disk')], 1)]).kept).toMatch(
+      /^This device keeps 1.0 MB of 15 GB · not protected · 2.0 MB of spare/,
+    );
+  });
+
   it('is not known before the device was looked through', () => {
     expect(deviceWords(snapshotOf([], { ready: false, storage: unprotected }))).toMatchObject({
       share: 0,

@@ -46,9 +46,11 @@ function setUp(answer: Partial<HeartbeatAnswer> = {}, random = () => 0.5) {
   };
   const handled: number[] = [];
   let needed = true;
+  let calm = false;
   const stop = new AbortController();
   const duties = {
     needed: () => needed,
+    calm: () => calm,
     holding: () => [],
     storage: async () => ({ persisted: null, usage: null, quota: null }),
     handle: async (given: HeartbeatAnswer) => void handled.push(given.counter),
@@ -63,6 +65,9 @@ function setUp(answer: Partial<HeartbeatAnswer> = {}, random = () => 0.5) {
     stop,
     fail: (on: boolean) => {
       failing = on;
+    },
+    rest: (on: boolean) => {
+      calm = on;
     },
     need: (on: boolean) => {
       needed = on;
@@ -93,6 +98,24 @@ test('events bring it forward, at most once a second', async () => {
   }
   expect(requests.length).toBeGreaterThanOrEqual(3);
   expect(requests.length).toBeLessThanOrEqual(4);
+});
+
+test('it comes rarely while nothing is held but spare copies, and at once when there is something to say', async () => {
+  const { heartbeat, requests, rest } = setUp({ next_heartbeat_ms: 5_000 });
+  rest(true);
+  heartbeat.soon();
+  await vi.advanceTimersByTimeAsync(0);
+  await vi.advanceTimersByTimeAsync(47_000);
+  expect(requests).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(26_000);
+  expect(requests).toHaveLength(2);
+  heartbeat.soon();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(requests).toHaveLength(3);
+  heartbeat.gone('a');
+  heartbeat.soon();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(requests.at(-1)?.gone).toEqual(['a']);
 });
 
 test('it is silent while there is nothing to say, and starts again', async () => {

@@ -79,6 +79,7 @@ function worker(spool: Spool, plane: FakeControlPlane) {
     {
       isLiveHere: (id) => live.has(id),
       storage: async () => ({ persisted: null, usage: null, quota: null }),
+      keepBytes: () => 0,
       recovered: () => undefined,
       completed: () => undefined,
       problem,
