@@ -300,6 +300,10 @@ class Page:
         """Forgets what was seen so far."""
         self._call("clear_seen")
 
+    def limit_storage(self, quota: int) -> None:
+        """From now on this page's origin may store so many bytes; in Chromium alone, and for as long as this tab is open."""
+        self._call("limit_storage", bytes=quota)
+
     def bring_to_front(self) -> None:
         """Makes this the visible tab."""
         self._call("bring_to_front")

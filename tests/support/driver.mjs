@@ -130,6 +130,14 @@ const methods = {
     await page.close({ runBeforeUnload: params.run_before_unload });
     return null;
   },
+  /** What the browser lets this page's origin store, in bytes; only Chromium can be told, and forgets it with the tab. */
+  async limit_storage(params) {
+    const { page } = pageOf(params);
+    const session = await page.createCDPSession();
+    const { origin } = new URL(page.url());
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: params.bytes });
+    return null;
+  },
   async bring_to_front(params) {
     await pageOf(params).page.bringToFront();
     return null;

@@ -105,7 +105,9 @@ class Kills:
         with notary(file) as witness:
             page = self._open(browser, witness)
             self._system.until(recording_id, lambda told: bool(told["complete"]), timeout=SLOW_S)
-            until("nothing left", lambda: not any(recording_id in path for path, _ in page.chunk_files()), timeout=SLOW_S)
+            until(
+                "nothing left", lambda: not any(recording_id in path for path, _ in page.chunk_files()), timeout=SLOW_S
+            )
             page.page.close()
 
     def _open(self, browser: Browser, witness: Notary) -> EmbeddedPage:

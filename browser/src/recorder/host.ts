@@ -46,6 +46,7 @@ export class Host {
   #online = navigator.onLine;
   #foreignChunks = 0;
   #freedAt = Number.NEGATIVE_INFINITY;
+  #freeing = false;
   #uploadLimit: number | null = null;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -238,6 +239,7 @@ export class Host {
         const { keepReleasedBytes } = this.#opened().options;
         return keepLimit(keepReleasedBytes, this.#storage.report, keptBytes, this.#storage.room(Date.now()).low);
       },
+      freeKept: () => this.#freeKept(),
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
@@ -324,6 +326,7 @@ export class Host {
     }
     if (this.#uploading) void this.#uploading.onKeptFreed();
     else this.#tabs?.send({ type: 'kept_freed' });
+    if (this.#neighbour) this.#neighbour = { ...this.#neighbour, kept: { chunks: 0, bytes: 0 } };
     await this.#storage.refresh();
     return true;
   }
@@ -331,10 +334,15 @@ export class Host {
   /** Where room is low, spare copies go before anybody is told. */
   #watchRoom(): void {
     const now = Date.now();
+    if (this.#freeing) return;
     const mayHelp = this.#kept.chunks > 0 && now - this.#freedAt > FREE_AGAIN_MS;
     if (mayHelp && this.#storage.room(now).low) {
       this.#freedAt = now;
-      void this.#freeKept().then(() => this.#updateSoon());
+      this.#freeing = true;
+      void this.#freeKept().then(() => {
+        this.#freeing = false;
+        this.#updateSoon();
+      });
     } else this.#storage.warn(now);
   }
 

@@ -1,7 +1,7 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
 import type { ChunkSource } from './consignment';
 import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus, Ticket } from './control-plane';
-import { asProblem, problemOf } from './errors';
+import { asProblem, isStorageFull, problemOf } from './errors';
 import { isOfSource } from './file-source';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, isSent, viewOf } from './inventory';
@@ -25,6 +25,8 @@ export interface UploadingHost {
   storage(): Promise<StorageReport>;
   /** How many bytes of released chunks may stay now, when so many do. */
   keepBytes(keptBytes: number): number;
+  /** The disk is full: frees all kept copies, and answers whether there were any. */
+  freeKept(): Promise<boolean>;
   recovered(id: string, chunks: number, bytes: number): void;
   completed(id: string): void;
   problem(problem: Problem, id?: string): void;
@@ -106,9 +108,10 @@ export class Uploading {
 
   /** Some tab freed what was kept, for room: what of it is left is looked for. */
   async onKeptFreed(): Promise<void> {
+    const ids = [...this.kept.holding()].map(([id]) => id);
+    this.kept.forget();
     await this.#inTurn(async () => {
-      for (const [id] of [...this.kept.holding()]) {
-        this.kept.forget(id);
+      for (const id of ids) {
         await this.kept.find(id);
         if (!this.kept.has(id)) await this.kept.tidy(id);
       }
@@ -255,7 +258,10 @@ export class Uploading {
     if (!shipment || seals.length === 0) return;
     for (const { seq } of seals) this.#inventory.move(id, seq, 'confirmed');
     try {
-      await this.#letGo(id, seals);
+      await this.#letGo(id, seals).catch(async (error: unknown) => {
+        if (!isStorageFull(error) || !(await this.#host.freeKept())) throw error;
+        await this.#spool.release(id, seals);
+      });
       this.#releasesFail = false;
     } catch (error) {
       // Every heartbeat brings the release again; saying so once is enough.

@@ -78,7 +78,7 @@ async function recorded(spool: Spool, id: string): Promise<Seal[]> {
 }
 
 /** A worker that uploads. `answers` is what the next heartbeats' answers say beside the usual. */
-function worker(spool: Spool, plane: FakeControlPlane, keepBytes: () => number) {
+function worker(spool: Spool, plane: FakeControlPlane, keepBytes: () => number, disk = new MemoryDisk()) {
   const inventory = new Inventory(
     Date.now,
     () => undefined,
@@ -100,6 +100,7 @@ function worker(spool: Spool, plane: FakeControlPlane, keepBytes: () => number) 
       isLiveHere: () => false,
       storage: async () => plenty,
       keepBytes,
+      freeKept: async () => (await freeAllKept(disk.directory)) > 0,
       recovered: () => undefined,
       completed: () => undefined,
       problem: ({ code }) => void problems.push(code),

@@ -80,6 +80,7 @@ function worker(spool: Spool, plane: FakeControlPlane) {
       isLiveHere: (id) => live.has(id),
       storage: async () => ({ persisted: null, usage: null, quota: null }),
       keepBytes: () => 0,
+      freeKept: async () => false,
       recovered: () => undefined,
       completed: () => undefined,
       problem,
