@@ -4,16 +4,18 @@ Listing pages are copied into a staging table and SQL finds the differences, so 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.sweeps import AuditStaging, SweepStore
 from control_plane.db.work import WorkStore
-from control_plane.domain.bucket import Bucket
+from control_plane.domain.bucket import Bucket, ListedObject
 from control_plane.domain.findings import SweepReport
 from control_plane.domain.keys import SHARDS
 from control_plane.domain.models import Chunk, SweepKind, SweepOutcome
 from control_plane.domain.work import ALL_SHARDS, COUNTED_CHUNKS, Shards, audit_parts, cut
+from control_plane.services.ahead import opened_ahead, read_ahead
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.examining import examine
 from control_plane.services.keeping_meta import MetaKeeper
@@ -72,25 +74,36 @@ class AuditService:
         units: Sequence[Shards] = [sweep.shards]
         if sweep.shards == ALL_SHARDS:
             units = cut(range(SHARDS), audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS)))
-        for unit in units:
-            await self._audit_unit(sweep, unit)
+        async with aclosing(opened_ahead(self._gathered(unit) for unit in units)) as gathered:
+            async for unit, staging in gathered:
+                await self._decide(sweep, unit, staging)
         sweep.seen.shards = (sweep.shards.first, sweep.shards.last)
 
-    async def _audit_unit(self, sweep: Sweep, unit: Shards) -> None:
+    @asynccontextmanager
+    async def _gathered(self, unit: Shards) -> AsyncIterator[tuple[Shards, AuditStaging]]:
+        """Both sides of a unit, the ledger's first: nothing is decided yet, so the unit before it may still be under way."""
         async with self._sweeps.staging() as staging:
             await staging.snapshot(unit.first, unit.last, self._settle)
-            for prefix in unit.prefixes:
-                async for page in self._bucket.list_pages(prefix):
+            async with aclosing(read_ahead(self._listed(unit))) as pages:
+                async for page in pages:
                     await staging.stage(page)
             await staging.analyze()
-            sweep.seen.looked_at += await staging.expected()
-            async for doubted in _doubts(staging):
-                await self._doubt(sweep, doubted)
-            await self._unexpected.explain(sweep, staging, unit)
-            await self._meta.keep(sweep, unit.first, unit.last)
-            await sweep.require_right_bucket()
-            if not sweep.dry_run:
-                await staging.forget_cleared(sweep.started_at)
+            yield unit, staging
+
+    async def _listed(self, unit: Shards) -> AsyncIterator[Sequence[ListedObject]]:
+        for prefix in unit.prefixes:
+            async for page in self._bucket.list_pages(prefix):
+                yield page
+
+    async def _decide(self, sweep: Sweep, unit: Shards, staging: AuditStaging) -> None:
+        sweep.seen.looked_at += await staging.expected()
+        async for doubted in _doubts(staging):
+            await self._doubt(sweep, doubted)
+        await self._unexpected.explain(sweep, staging, unit)
+        await self._meta.keep(sweep, unit.first, unit.last)
+        await sweep.require_right_bucket()
+        if not sweep.dry_run:
+            await staging.forget_cleared(sweep.started_at)
 
     async def _doubt(self, sweep: Sweep, doubted: Sequence[Chunk]) -> None:
         """Looks at what the listing does not show as it should be, and handles what a HEAD does not either."""
