@@ -62,11 +62,12 @@ check: node-there $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checke
 	.venv/bin/zizmor --offline --quiet .github/workflows
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measures signer, tokens, bucket and control plane, each beside a baseline of the same run
+bench: $(INSTALLED) ## Measures signer, tokens, bucket, control plane and audit, each beside a baseline of the same run
 	@.venv/bin/python -m tests.load.bench_presign
 	@.venv/bin/python -m tests.load.bench_tokens
 	@.venv/bin/python -m tests.load.bench_bucket
 	@.venv/bin/python -m tests.load.bench_control_plane
+	@.venv/bin/python -m tests.load.bench_audit $(if $(PLANS),--plans)
 
 .PHONY: load
 load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system on HOST (http://localhost:PORT)

@@ -18,6 +18,15 @@ from control_plane.domain.keys import ChunkKey
 from control_plane.domain.models import Chunk, Verdict
 from control_plane.domain.work import Shards
 
+# What COPY's text format reads as something else. Somebody's key may also hold what no text of the database can.
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": "\ufffd"})
+
+
+def _copied(listed: ListedObject) -> str:
+    """A line of COPY's text format: written a page at a time, since rows one by one took most of an audit's own CPU."""
+    key, etag = listed.key.translate(_ESCAPES), listed.etag.translate(_ESCAPES)
+    return f"{key}\t{listed.size}\t{etag}\t{listed.last_modified.isoformat()}\n"
+
 
 class AuditStaging:
     """The two sides of an audit in temporary tables of one connection, and their differences."""
@@ -38,11 +47,7 @@ class AuditStaging:
             self._connection.cursor() as cursor,
             cursor.copy(self._database.statement("audit_stage")) as copy,
         ):
-            for listed in page:
-                # Somebody's key may hold what no text of the database can.
-                await copy.write_row(
-                    (listed.key.replace("\0", "\ufffd"), listed.size, listed.etag, listed.last_modified)
-                )
+            await copy.write("".join(map(_copied, page)))
 
     async def analyze(self) -> None:
         """Gives the planner the sizes: temporary tables are not analyzed by themselves."""

@@ -1,8 +1,10 @@
 """What comes next is begun while this is worked on: the bucket, the database and this process then work at the same time."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -25,39 +27,39 @@ async def read_ahead(items: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
         await _given_up(coming)
 
 
-async def opened_ahead(openings: Iterable[AbstractAsyncContextManager[Item]]) -> AsyncGenerator[Item, None]:
-    """Each of these open, one after another, and closed after its turn: the next is being opened meanwhile, so two are at most.
+async def opened_ahead(
+    openings: Iterable[AbstractAsyncContextManager[Item]], *, ahead: int
+) -> AsyncGenerator[Item, None]:
+    """Each of these open, one after another, and closed after its turn: the next `ahead` ones are being opened meanwhile.
 
     To be closed (`aclosing`) where it is left early.
     """
     rest = iter(openings)
-    coming = _begun(rest)
+    coming = deque(_begun(opening) for opening in islice(rest, ahead))
     try:
-        while coming is not None:
-            opening, entering = coming
-            opened = await asyncio.shield(entering)
-            coming = _begun(rest)
+        while coming:
+            opening, entering = coming[0]
+            opened = await entering
+            coming.popleft()
+            coming.extend(_begun(following) for following in islice(rest, 1))
             try:
                 yield opened
             finally:
                 await opening.__aexit__(None, None, None)
     finally:
-        if coming is not None:
-            opening, entering = coming
+        for opening, entering in coming:
             await _given_up(entering)
             if not entering.cancelled() and entering.exception() is None:
                 await opening.__aexit__(None, None, None)
 
 
 def _begun(
-    rest: Iterable[AbstractAsyncContextManager[Item]],
-) -> tuple[AbstractAsyncContextManager[Item], "asyncio.Task[Item]"] | None:
-    async def enter(opening: AbstractAsyncContextManager[Item]) -> Item:
+    opening: AbstractAsyncContextManager[Item],
+) -> tuple[AbstractAsyncContextManager[Item], "asyncio.Task[Item]"]:
+    async def enter() -> Item:
         return await opening.__aenter__()
 
-    for opening in rest:
-        return opening, asyncio.create_task(enter(opening))
-    return None
+    return opening, asyncio.create_task(enter())
 
 
 async def _given_up(task: "asyncio.Task[object]") -> None:

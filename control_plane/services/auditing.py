@@ -25,6 +25,8 @@ from control_plane.services.unexpected import UnexpectedService
 
 # Looked at and handled together: some megabytes, and statements of some milliseconds.
 DOUBTS_AT_ONCE = 2_000
+# While one is judged: of one the ledger's side is read, of the other the bucket's. Each has a connection.
+UNITS_AHEAD = 2
 
 
 class AuditService:
@@ -74,7 +76,7 @@ class AuditService:
         units: Sequence[Shards] = [sweep.shards]
         if sweep.shards == ALL_SHARDS:
             units = cut(range(SHARDS), audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS)))
-        async with aclosing(opened_ahead(self._gathered(unit) for unit in units)) as gathered:
+        async with aclosing(opened_ahead((self._gathered(unit) for unit in units), ahead=UNITS_AHEAD)) as gathered:
             async for unit, staging in gathered:
                 await self._decide(sweep, unit, staging)
         sweep.seen.shards = (sweep.shards.first, sweep.shards.last)
