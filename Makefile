@@ -69,6 +69,10 @@ bench: $(INSTALLED) ## Measures signer, tokens, bucket, control plane and audit,
 	@.venv/bin/python -m tests.load.bench_control_plane
 	@.venv/bin/python -m tests.load.bench_audit $(if $(PLANS),--plans)
 
+.PHONY: bench-recorder
+bench-recorder: node-there $(INSTALLED) $(PAGE) test-parts ## Measures what MINUTES (10) of recording cost a page in each browser, and uploads
+	@.venv/bin/python -m tests.load.bench_recorder --minutes $(or $(MINUTES),10)
+
 .PHONY: load
 load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system on HOST (http://localhost:PORT)
 	@.venv/bin/locust --headless --only-summary --host "$(or $(HOST),http://localhost:$(PORT))" \

@@ -130,6 +130,13 @@ const methods = {
     await page.close({ runBeforeUnload: params.run_before_unload });
     return null;
   },
+  /** Bytes that JavaScript has in use, in the page and in each of its workers; only Chromium tells. */
+  async heap(params) {
+    const { page } = pageOf(params);
+    const used = async (session) => (await session.send('Runtime.getHeapUsage')).usedSize;
+    const workers = await Promise.all(page.workers().map((worker) => used(worker.client)));
+    return { page: await used(await page.createCDPSession()), workers };
+  },
   /** What the browser lets this page's origin store, in bytes; only Chromium can be told, and forgets it with the tab. */
   async limit_storage(params) {
     const { page } = pageOf(params);
