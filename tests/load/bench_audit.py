@@ -36,7 +36,7 @@ from control_plane.domain.work import audit_parts, cut
 from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import bucket, open_control_plane
 from tests.load.bench_bucket import putting
-from tests.support.buckets import place_of
+from tests.support.buckets import Place, place_of
 from tests.support.plane import fresh_database, make_template, settings_for
 
 # An hour of a recording at 5 s a chunk.
@@ -68,6 +68,7 @@ select ('meta/recordings/' || lpad(to_hex(shard::int), 2, '0') || '/' || id || '
        300 as size, md5('') as etag
   from recordings order by key
 """
+LISTED = "insert into audit_listed select key, size, etag, now() - interval '1 day' from audit_expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +119,15 @@ async def replayed(url: str, folder: Path, *, page_ms: float) -> AsyncIterator[s
         await process.wait()
 
 
-async def put_chunks(stack: EmbeddedStack, url: str) -> None:
+async def put_chunks(place: Place, url: str) -> None:
     """Puts what the ledger expects into SeaweedFS, and gives the ledger the digests and ETags of that."""
-    place, body = place_of(stack), b"x" * SIZE
+    body = b"x" * SIZE
     digest, etag = hashlib.sha256(body).hexdigest(), hashlib.md5(body, usedforsecurity=False).hexdigest()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update chunks set sha256 = decode(%s, 'hex'), etag = %s", (digest, etag))
         connection.execute("vacuum full analyze chunks")
         keys = [row[0] for statement in (META, KEYS) for row in connection.execute(statement)]
-    async with putting(place, SIZE, "bench") as put:
+    async with putting(place, SIZE) as put:
         todo = iter(keys)
 
         async def one_after_another() -> None:
@@ -278,25 +279,25 @@ async def main(arguments: argparse.Namespace) -> None:
 
 async def real(stack: EmbeddedStack, arguments: argparse.Namespace) -> None:
     """On objects that are there."""
-    bucket_name = place_of(stack).bucket
-    await asyncio.to_thread(
-        provision,
-        endpoint=stack.s3.endpoint,
-        bucket=bucket_name,
-        region=stack.s3.region,
-        credentials=place_of(stack).credentials,
-        origins=[],
-    )
     for what, count, each, state in (
         ("audit", arguments.real, CHUNKS_PER_RECORDING, "confirmed"),
         ("confirm", arguments.live, 1, "acked"),
     ):
         if not count:
             continue
+        place = place_of(stack, bucket=f"bench-{what}")
+        await asyncio.to_thread(
+            provision,
+            endpoint=place.endpoint,
+            bucket=place.bucket,
+            region=place.region,
+            credentials=place.credentials,
+            origins=[],
+        )
         with fresh_database(stack) as url:
             await asyncio.to_thread(fill, url, count, each=each, state=state)
-            await put_chunks(stack, url)
-            settings = settings_for(stack, url, bucket_name)
+            await put_chunks(place, url)
+            settings = settings_for(stack, url, place.bucket)
             async with open_control_plane(settings) as plane:
                 await plane.deployment.mark_again()
             await apart(task_of(stack, settings, what, f"{count:,} in SeaweedFS", stack.s3.endpoint))

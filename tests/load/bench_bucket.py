@@ -46,10 +46,10 @@ async def main(at_once: int) -> None:
 
 
 async def measure(place: Place, at_once: int) -> None:
-    async with putting(place, KIB, "small") as put:
-        report("PUT 1 KiB", await rate(put, SMALL_PUTS, at_once))
-    async with putting(place, MIB, "big") as put:
-        puts_a_second = await rate(put, BIG_PUTS, at_once)
+    async with putting(place, KIB) as put:
+        report("PUT 1 KiB", await rate(lambda number: put(key("small", number)), SMALL_PUTS, at_once))
+    async with putting(place, MIB) as put:
+        puts_a_second = await rate(lambda number: put(key("big", number)), BIG_PUTS, at_once)
         report("PUT 1 MiB", puts_a_second, f"{puts_a_second:,.0f} MiB/s")
     async with place.client() as bucket:
         used = time.process_time()
@@ -60,15 +60,15 @@ async def measure(place: Place, at_once: int) -> None:
 
 
 @asynccontextmanager
-async def putting(place: Place, size: int, kind: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """PUTs as recorders do them, through presigned URLs."""
+async def putting(place: Place, size: int) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """PUTs of so many bytes under a key, as recorders do them: through presigned URLs."""
     body, presigner = b"x" * size, place.presigner()
     digest = hashlib.sha256(body).hexdigest()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def put(number: int) -> None:
+        async def put(key: str) -> None:
             granted = presigner.put(
-                key(kind, number), size=size, sha256=digest, content_type=MIME, overwrite=False, now=datetime.now(UTC)
+                key, size=size, sha256=digest, content_type=MIME, overwrite=False, now=datetime.now(UTC)
             )
             url = URL(granted.url, encoded=True)
             async with session.put(url, headers=granted.headers, data=body) as answer:
