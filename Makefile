@@ -155,8 +155,10 @@ $(PACKAGES): requirements.lock | $(VENV)
 	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
-# The build backend comes from the lock as well, so nothing without a hash is fetched.
+# The build backend comes from the lock as well, so nothing without a hash is fetched. It asks for the page's folder, which a wheel
+# carries and a checkout has only once the page is built.
 $(INSTALLED): pyproject.toml $(PACKAGES)
+	@mkdir -p browser/dist
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
