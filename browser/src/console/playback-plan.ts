@@ -38,7 +38,7 @@ export interface Silence {
 }
 
 /** Shorter ones are what changing a device takes. */
-const SILENCE_MS = 1_000;
+export const SILENCE_MS = 1_000;
 
 /** Where a part begins later than the one before it ended. */
 export function silencesIn(chunks: readonly StoredChunk[]): Silence[] {

@@ -1,5 +1,6 @@
 import type { ChunkView } from '../recorder/types';
 import { CELL_STATES, type CellState } from './chunk-words';
+import { SILENCE_MS } from './playback-plan';
 
 /** What the tape needs of a chunk; `ChunkView` fits it, and so does what the server lists. */
 export interface TapeChunk extends Omit<ChunkView, 'state'> {
@@ -17,6 +18,8 @@ export interface TapeCell {
   state: CellState;
   /** True where a new run of the recorder begins in this cell, other than at the start. */
   startsSegment: boolean;
+  /** Before that part, for how long no device gave anything; 0 where it followed at once. */
+  silenceMs: number;
 }
 
 export interface TapeLayout {
@@ -63,10 +66,16 @@ function cellOf(chunks: readonly TapeChunk[], from: number, to: number): TapeCel
   const previous = chunks[from - 1];
   let segment = previous?.segment ?? run[0]?.segment;
   let startsSegment = false;
+  let silenceMs = 0;
+  let before = previous;
   let rank = CELL_STATES.length - 1;
   for (const chunk of run) {
-    startsSegment ||= chunk.segment !== segment;
+    if (chunk.segment !== segment) {
+      startsSegment = true;
+      silenceMs += before ? silenceBetween(before, chunk) : 0;
+    }
     segment = chunk.segment;
+    before = chunk;
     rank = Math.min(rank, CELL_STATES.indexOf(chunk.state));
   }
   return {
@@ -75,7 +84,14 @@ function cellOf(chunks: readonly TapeChunk[], from: number, to: number): TapeCel
     chunks: run,
     state: CELL_STATES[rank] ?? 'released',
     startsSegment,
+    silenceMs,
   };
+}
+
+/** Shorter ones are what changing a device takes. Files and what was taken up from the bucket alone have no times. */
+function silenceBetween(before: TapeChunk, next: TapeChunk): number {
+  const silence = next.startMs - before.startMs - before.durationMs;
+  return before.seq + 1 === next.seq && before.durationMs > 0 && silence >= SILENCE_MS ? silence : 0;
 }
 
 /** A group taken apart: singly where they fit, else in smaller groups. */

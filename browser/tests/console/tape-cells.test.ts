@@ -51,6 +51,16 @@ describe('the tape', () => {
     expect(layTape(chunks).latest.map(({ startsSegment }) => startsSegment)).toEqual([false, false, true, false]);
   });
 
+  it('tells for how long no device gave anything before a new part', () => {
+    const chunks = [
+      chunk(0, 'acked'),
+      chunk(1, 'acked', { segment: 1, startMs: 5_400 }),
+      chunk(2, 'acked', { segment: 2, startMs: 42_400 }),
+      chunk(4, 'acked', { segment: 3, startMs: 90_000 }),
+    ];
+    expect(layTape(chunks).latest.map(({ silenceMs }) => silenceMs)).toEqual([0, 0, 32_000, 0]);
+  });
+
   it('takes a group apart down to its chunks', () => {
     expect(splitRun(run(60))).toHaveLength(60);
     const parts = splitRun(run(720));

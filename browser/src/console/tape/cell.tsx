@@ -1,6 +1,6 @@
 import { memo } from 'react';
 import { STATE_WORDS } from '../chunk-words';
-import { bytes, whole } from '../format';
+import { bytes, span, whole } from '../format';
 import type { TapeCell } from '../tape-cells';
 import { classNames } from '../ui/class-names';
 import { ChunkFill, cellBorder, GroupFill } from './cell-fill';
@@ -31,7 +31,9 @@ function CellButton({ cell, reachable, open }: CellProps) {
       className={classNames(
         'relative h-[30px] w-[22px] overflow-visible rounded-[5px]',
         cell.startsSegment &&
-          'ml-2 before:absolute before:-left-[7px] before:inset-y-0 before:w-0.5 before:rounded before:bg-faint',
+          (cell.silenceMs > 0
+            ? 'ml-7 before:absolute before:top-1/2 before:-left-[25px] before:w-[21px] before:border-faint before:border-t-2 before:border-dashed'
+            : 'ml-2 before:absolute before:-left-[7px] before:inset-y-0 before:w-0.5 before:rounded before:bg-faint'),
         group && 'piled',
         open && 'outline-2 outline-focus outline-offset-2',
       )}
@@ -48,8 +50,9 @@ function CellButton({ cell, reachable, open }: CellProps) {
   );
 }
 
-function nameOf({ first, last, chunks, state, startsSegment }: TapeCell): string {
-  const part = startsSegment ? ', a new part begins' : '';
+function nameOf({ first, last, chunks, state, startsSegment, silenceMs }: TapeCell): string {
+  const silence = silenceMs > 0 ? ` after ${span(silenceMs)} without a device` : '';
+  const part = startsSegment ? `, a new part begins${silence}` : '';
   if (chunks.length > 1) return `Chunks ${whole(first)} to ${whole(last)}, ${groupWords(chunks, state)}${part}`;
   return `Chunk ${whole(first)}, ${STATE_WORDS[state]}, ${bytes(chunks[0]?.size ?? 0)}${part}`;
 }
@@ -59,7 +62,13 @@ function groupWords(chunks: TapeCell['chunks'], state: TapeCell['state']): strin
 }
 
 function looksSame(a: TapeCell, b: TapeCell): boolean {
-  if (a.first !== b.first || a.last !== b.last || a.state !== b.state || a.startsSegment !== b.startsSegment)
+  if (
+    a.first !== b.first ||
+    a.last !== b.last ||
+    a.state !== b.state ||
+    a.startsSegment !== b.startsSegment ||
+    a.silenceMs !== b.silenceMs
+  )
     return false;
   return a.chunks.length === 1 || a.chunks.every((chunk, index) => chunk.state === b.chunks[index]?.state);
 }
