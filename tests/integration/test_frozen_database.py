@@ -1,8 +1,6 @@
 """A PostgreSQL that is there and does not move: every call is answered in time, and nothing has to be restarted after."""
 
 import asyncio
-import os
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,7 +19,7 @@ from control_plane.embedded.child import Child
 from control_plane.embedded.folder import DataFolder
 from control_plane.embedded.postgres import Postgres
 from tests.support.plane import Running, fresh_bucket, running_plane, settings_for
-from tests.support.processes import descendants
+from tests.support.processes import go_on, stand_still
 from tests.support.recorder import Refused
 
 if TYPE_CHECKING:
@@ -47,16 +45,11 @@ class OwnPostgres:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """All its processes stand still: the kernel still takes connections, and nobody answers."""
-        stopped: list[int] = []
+        stopped = stand_still(self._child.pid)
         try:
-            while pids := [pid for pid in [self._child.pid, *descendants(self._child.pid)] if pid not in stopped]:
-                for pid in pids:
-                    os.kill(pid, signal.SIGSTOP)
-                stopped += pids
             yield
         finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+            go_on(stopped)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 GONE_S = 5.0
@@ -36,6 +36,31 @@ def kill_tree(pid: int) -> None:
         time.sleep(POLL_S)
 
 
+def stand_still(pid: int) -> list[int]:
+    """SIGSTOP for `pid` and all below it; returns their ids when each of them stands still, and nothing new comes.
+
+    A parent that is stopped in the middle of a fork still makes its child: children are looked for once it has stopped.
+    Raises `TimeoutError` if one of them does not stop in five seconds.
+    """
+    stopped: list[int] = []
+    while fresh := [each for each in [pid, *descendants(pid)] if each not in stopped]:
+        for each in fresh:
+            _kill(each, signal.SIGSTOP)
+        end = time.monotonic() + GONE_S
+        while moving := [each for each in fresh if (stat := _stat(each)) is not None and stat[0] not in "TtZX"]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"not stopped by SIGSTOP: {moving}")
+            time.sleep(POLL_S)
+        stopped += fresh
+    return stopped
+
+
+def go_on(pids: Iterable[int]) -> None:
+    """SIGCONT for all of them. Harmless for one that is gone."""
+    for pid in pids:
+        _kill(pid, signal.SIGCONT)
+
+
 def is_running(pid: int) -> bool:
     """False for a process that is gone, or that only waits for its parent to take note of its end."""
     stat = _stat(pid)
@@ -57,8 +82,8 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
