@@ -66,7 +66,7 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   }),
   'unplugged-back': () => ({
     path: '/',
-    snapshot: snapshot([recording('1', short)]),
+    snapshot: snapshot([recording('1', afterSilence(short))]),
     studio: { ...recordingNow(), loss: { ...LOSS, isBack: true } },
   }),
   paused: () => ({
@@ -238,6 +238,12 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
     },
   }),
 };
+
+/** The same, of which the last third was recorded half a minute later, by another device. */
+function afterSilence(list: readonly ChunkView[]): ChunkView[] {
+  const from = Math.floor(list.length * 0.66);
+  return list.map((one) => (one.seq < from ? one : { ...one, segment: 1, startMs: one.startMs + 32_000 }));
+}
 
 const NOTHING_REMEMBERED = { of: () => [], add: () => undefined, remove: () => undefined };
 
