@@ -8,6 +8,9 @@ export const SDK_VERSION = '0.1.0';
 /** A call that has no answer by then is repeated: every call is idempotent. */
 const CALL_TIMEOUT_MS = 30_000;
 
+/** A bucket that answers at all does so by then; the next failure looks again. */
+const LOOK_TIMEOUT_MS = 5_000;
+
 /** What even a bad mobile link carries; a PUT slower than this is tried again with twice the patience. */
 const SLOWEST_PUT_BYTES_PER_MS = 32;
 
@@ -70,6 +73,7 @@ export interface ControlPlane {
   heartbeat(request: HeartbeatRequest, signal: AbortSignal): Promise<HeartbeatAnswer>;
   delete(id: string, signal: AbortSignal): Promise<DeletionAnswer>;
   put(put: Put, body: Blob, attempts: number, signal: AbortSignal): Promise<PutOutcome>;
+  reaches(put: Put, signal: AbortSignal): Promise<boolean>;
 }
 
 /**
@@ -134,7 +138,7 @@ export class HttpControlPlane implements ControlPlane {
 
   /** PUTs a chunk with exactly the granted headers. Never throws: every outcome is a value. */
   async put(put: Put, body: Blob, attempts: number, signal: AbortSignal): Promise<PutOutcome> {
-    const patience = (CALL_TIMEOUT_MS + body.size / SLOWEST_PUT_BYTES_PER_MS) * 2 ** Math.min(attempts, 5);
+    const patience = Math.ceil(CALL_TIMEOUT_MS + body.size / SLOWEST_PUT_BYTES_PER_MS) * 2 ** Math.min(attempts, 5);
     try {
       const response = await fetch(put.url, {
         method: 'PUT',
@@ -149,6 +153,22 @@ export class HttpControlPlane implements ControlPlane {
       return putOutcome(response.status, response.headers);
     } catch (error) {
       return { kind: 'unknown', reason: reasonOf(error) };
+    }
+  }
+
+  /** Whether the bucket of this PUT answers anything at all: without CORS, so that its rules do not matter, nor what it says. */
+  async reaches({ url }: Put, signal: AbortSignal): Promise<boolean> {
+    try {
+      await fetch(new URL(url).origin, {
+        method: 'HEAD',
+        mode: 'no-cors',
+        credentials: 'omit',
+        cache: 'no-store',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]),
+      });
+      return true;
+    } catch {
+      return false;
     }
   }
 

@@ -43,6 +43,9 @@ const DETAILS = {
   bucket_unreachable:
     'The bucket does not take uploads from this page, though the control plane answers. Everything is kept on this ' +
     'device and tried again. If it lasts, the operator should check the public address of the bucket and its CORS rules.',
+  bucket_refuses_page:
+    'The bucket answers, but takes no uploads from this page: most likely its CORS rules do not name this address. Everything is ' +
+    'kept on this device and tried again. Whoever runs it should run `safereel doctor`, and `safereel provision` to set the rules.',
   recording_not_resumable:
     'This recording cannot be resumed: it is not on this device, is being recorded elsewhere, or was already ended. ' +
     'Start a new one.',

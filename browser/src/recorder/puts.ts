@@ -14,6 +14,9 @@ const REJECTIONS_BEFORE_CHECK = 3;
 /** One PUT that fails is the network; this many in a row, while the control plane answers, is something to look into. */
 const PUT_FAILURES_BEFORE_WORD = 3;
 
+/** Where no answer was ever read it is looked at sooner: so it is from the first PUT on if the bucket does not let this page in. */
+const PUT_FAILURES_BEFORE_LOOK = 2;
+
 export class Puts {
   readonly gate: Gate;
   readonly pace = new Pace();
@@ -27,6 +30,7 @@ export class Puts {
   readonly #lanes: Lanes;
   #underWay = 0;
   #failures = 0;
+  #heard = false;
 
   /** `control` is the control plane's gate: while that fails too, nothing is said of the bucket. */
   constructor(
@@ -89,7 +93,7 @@ export class Puts {
     const beganAt = this.#now();
     const outcome = await this.#plane.put(put, file, parcel.attempts, this.#signal);
     const now = this.#now();
-    this.#weigh(entry, outcome, now);
+    this.#weigh(entry, put, outcome, now);
     if (outcome.kind === 'stored') {
       this.#rate.add(now, seal.size);
       this.#lanes.carried(now, seal.size);
@@ -100,7 +104,8 @@ export class Puts {
   }
 
   /** Opens or closes the bucket's gate, and says aloud when the bucket keeps failing while the control plane answers. */
-  #weigh(entry: Consignment, outcome: PutOutcome, now: number): void {
+  #weigh(entry: Consignment, put: Put, outcome: PutOutcome, now: number): void {
+    this.#heard ||= outcome.kind !== 'unknown';
     const failed = outcome.kind === 'busy' || outcome.kind === 'unknown' || outcome.kind === 'refused';
     if (!failed) {
       this.#failures = 0;
@@ -110,8 +115,17 @@ export class Puts {
     }
     this.#failures += 1;
     if (outcome.kind !== 'refused') this.gate.fail(now, outcome.kind === 'busy' ? outcome.retryAfterMs : 0);
-    if (this.#failures < PUT_FAILURES_BEFORE_WORD || this.#control.failing) return;
-    const reason = outcome.kind === 'unknown' ? outcome.reason : outcome.kind;
-    trouble(this.#events, entry, 'put', problemOf('bucket_unreachable', reason));
+    void this.#say(entry, put, outcome.kind === 'unknown' ? outcome.reason : outcome.kind);
+  }
+
+  /**
+   * A bucket whose CORS rules leave the page out looks like one that is down: the browser tells only that there was no answer. One
+   * that answers a request without CORS, and whose answers to PUTs were never readable, leaves this page out.
+   */
+  async #say(entry: Consignment, put: Put, reason: string): Promise<void> {
+    const suspect = !this.#heard && this.#failures >= PUT_FAILURES_BEFORE_LOOK && !this.#control.failing;
+    const refused = suspect && (await this.#plane.reaches(put, this.#signal));
+    if (this.#failures < (refused ? 1 : PUT_FAILURES_BEFORE_WORD) || this.#control.failing) return;
+    trouble(this.#events, entry, 'put', problemOf(refused ? 'bucket_refuses_page' : 'bucket_unreachable', reason));
   }
 }

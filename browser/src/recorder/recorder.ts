@@ -70,7 +70,8 @@ class PageRecorder implements Safereel {
     this.#send({ type: 'open', options: this.#workerOptions() });
     addEventListener('online', this.#onOnline);
     addEventListener('offline', this.#onOnline);
-    void this.#persist();
+    // In parallel to the start: Firefox asks the person, and a recording must not wait for their answer.
+    void this.persist();
   }
 
   #startWorker(): Worker | null {
@@ -286,8 +287,7 @@ class PageRecorder implements Safereel {
     };
   }
 
-  /** Asked in parallel to the start: Firefox asks the person, and a recording must not wait for their answer. */
-  async #persist(): Promise<void> {
+  async persist(): Promise<boolean | null> {
     let persisted: boolean | null = null;
     try {
       persisted = await navigator.storage.persist();
@@ -295,6 +295,7 @@ class PageRecorder implements Safereel {
       // Not told by this browser: the report says null, which the page shows as unknown.
     }
     this.#send({ type: 'persisted', persisted });
+    return persisted;
   }
 
   readonly #onOnline = () => this.#send({ type: 'online', online: navigator.onLine });

@@ -1,5 +1,6 @@
 /** Which tab uploads: one of an owner's tabs holds the uploader lock, the others wait for it. */
 import { type HeldLock, holdLock, lockNames } from './locks';
+import { steadyNow } from './steady-clock';
 
 /** A frozen tab keeps its lock. Twice what a hidden page may be made to wait for its timers: so long is no sign of death. */
 export const DEFAULT_TAKE_OVER_MS = 120_000;
@@ -45,7 +46,7 @@ export class UploaderRole {
 
   /** The uploading tab said something. */
   heard(): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = steadyNow();
     this.#onHeard();
   }
 
@@ -62,7 +63,7 @@ export class UploaderRole {
   }
 
   async #wait(): Promise<void> {
-    this.#heardAt = Date.now();
+    this.#heardAt = steadyNow();
     const waiting = new AbortController();
     const signal = AbortSignal.any([waiting.signal, this.#stop]);
     const watch = setInterval(() => this.#watch(waiting), this.#aliveMs);
@@ -79,7 +80,7 @@ export class UploaderRole {
 
   /** Asks a silent uploader before it is given up: after a sleeping laptop wakes, everybody was silent. */
   #watch(waiting: AbortController): void {
-    const silentMs = Date.now() - this.#heardAt;
+    const silentMs = steadyNow() - this.#heardAt;
     if (silentMs > this.#silentMs + this.#aliveMs && this.#asked) waiting.abort();
     else if (silentMs > this.#silentMs) {
       this.#asked = true;

@@ -370,6 +370,11 @@ export interface Safereel {
    * Rejects with `recording_not_here`.
    */
   saveToFiles(recordingId: string, options?: WaitOptions): Promise<File[]>;
+  /**
+   * Asks the browser again to keep what is on this device when room runs out; `createSafereel` asked once. Call it in a click: Firefox
+   * asks the person then. Answers what `snapshot().storage.persisted` is from then on; null where this browser does not tell.
+   */
+  persist(): Promise<boolean | null>;
   /** Tries now instead of waiting for the backoff; a wait that the server asked for is kept. */
   retryNow(): void;
   /**

@@ -12,6 +12,7 @@ import { besideOf, inOrder, maySend } from './precedence';
 import { Puts } from './puts';
 import { Room } from './room';
 import { Shipment } from './shipment';
+import { steadyNow } from './steady-clock';
 import type { ChunkState, ConnectionState, OverQuota } from './types';
 
 /** Timers take no longer wait than 2^31 ms: beyond it they would go off at once. */
@@ -29,14 +30,14 @@ export class Uploader {
   readonly #calls: Calls;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Runs until `signal` aborts. `now` is in epoch ms. */
+  /** Runs until `signal` aborts. `now` is in epoch ms, by a clock that is never set. */
   constructor(
     plane: ControlPlane,
     source: ChunkSource,
     events: UploaderEvents,
     options: { parallelPuts: number; signal: AbortSignal; now?: () => number; random?: () => number },
   ) {
-    const { parallelPuts, signal, now = Date.now, random = Math.random } = options;
+    const { parallelPuts, signal, now = steadyNow, random = Math.random } = options;
     this.#events = events;
     this.#signal = signal;
     this.#now = now;
@@ -133,7 +134,7 @@ export class Uploader {
     this.pump();
   }
 
-  /** `retryAt` in epoch ms while something waits for its next try. */
+  /** `retryAt` in epoch ms on the device's clock while something waits for its next try. */
   connection(online: boolean): { connection: ConnectionState; retryAt: number | null } {
     const failing = [
       this.#control,
@@ -141,7 +142,8 @@ export class Uploader {
       ...[...this.#consignments.values()].map(({ gate }) => gate),
     ].filter((gate) => gate.failing);
     if (failing.length === 0) return { connection: online ? 'online' : 'offline', retryAt: null };
-    const retryAt = Math.max(this.#now(), Math.min(...failing.map((gate) => gate.opensAt)));
+    const waitMs = Math.max(0, Math.min(...failing.map((gate) => gate.opensAt)) - this.#now());
+    const retryAt = Date.now() + waitMs;
     return { connection: online ? 'retrying' : 'offline', retryAt };
   }
 

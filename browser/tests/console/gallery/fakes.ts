@@ -24,6 +24,7 @@ export function stillSafereel(snapshot: Snapshot): Safereel {
     },
     delete: () => new Promise(() => undefined),
     discardLocal: () => new Promise(() => undefined),
+    persist: () => Promise.resolve(false),
     retryNow: () => undefined,
     limitUploads: () => undefined,
     saveToFiles: () => Promise.resolve([]),

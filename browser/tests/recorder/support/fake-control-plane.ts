@@ -113,6 +113,13 @@ export class FakeControlPlane implements ControlPlane {
     return fault === 'lose' ? { kind: 'unknown', reason: 'answer lost' } : { kind: 'stored', etag: 'e' };
   }
 
+  /** Whether the bucket answers anything at all. */
+  bucketAnswers = true;
+
+  async reaches(): Promise<boolean> {
+    return this.bucketAnswers;
+  }
+
   async #meet<T>(call: Call, id: string, seqs: number[], work: () => T): Promise<T> {
     this.calls.push({ call, id, seqs });
     const fault = this.fault(call);
