@@ -3,11 +3,10 @@ import type { Gate } from './backoff';
 import { consequenceOf, isOfTheWhole } from './consequences';
 import { type Call, type Consignment, overcome, trouble, type UploaderEvents } from './consignment';
 import { CallFailed, type ControlPlane } from './control-plane';
-import { asProblem } from './errors';
+import { asTrouble, type Trouble } from './failure';
 import type { End, RecordingFacts, Seal } from './journal';
 import type { Room } from './room';
 import { fitTitle } from './title';
-import type { Problem } from './types';
 
 /** A grant that ends within this time is not tried: the request has to arrive before its end. */
 const GRANT_MARGIN_MS = 5_000;
@@ -174,7 +173,7 @@ export class Calls {
   }
 
   /** The control plane answered: its gates open, and the trouble that this very call had before is over. */
-  #answered(entry: Consignment, call: Call, problems: Problem[] = []): void {
+  #answered(entry: Consignment, call: Call, problems: Trouble[] = []): void {
     const wasFailing = this.#control.failing || entry.gate.failing;
     const now = this.#now();
     this.#control.succeed(now);
@@ -193,7 +192,7 @@ export class Calls {
     else {
       // No token: nothing at all can be asked for.
       this.#control.fail(this.#now());
-      trouble(this.#events, entry, call, asProblem(error, 'unexpected'));
+      trouble(this.#events, entry, call, asTrouble(error, 'unexpected'));
       this.#events.standing();
     }
   }

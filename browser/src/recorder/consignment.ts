@@ -1,9 +1,11 @@
 /** A recording on its way: what is left to send of it, what its calls came to, and whom that is told. */
+
 import type { Gate } from './backoff';
 import type { RecordingStatus } from './control-plane';
+import type { Trouble } from './failure';
 import type { End, RecordingFacts, Seal } from './journal';
 import type { Shipment } from './shipment';
-import type { ChunkState, OverQuota, Problem } from './types';
+import type { ChunkState, OverQuota } from './types';
 
 /** What the uploader needs of the spool. */
 export interface ChunkSource {
@@ -21,9 +23,9 @@ export interface UploaderEvents {
   status(id: string, status: RecordingStatus): void;
   limits(id: string, maxChunkBytes: number): void;
   interval(heartbeatMs: number): void;
-  stuck(id: string, problem: Problem): void;
+  stuck(id: string, problem: Trouble): void;
   /** Not final: the recording goes on being tried; null when it is over. */
-  trouble(id: string, problem: Problem | null): void;
+  trouble(id: string, problem: Trouble | null): void;
   standing(): void;
   /** The quota holds chunks back (again, with newer figures), or null: no longer. */
   overQuota(quota: OverQuota | null): void;
@@ -61,7 +63,7 @@ export interface Consignment {
 }
 
 /** Says that `call` has trouble, until `overcome` for the same call. */
-export function trouble(events: UploaderEvents, entry: Consignment, call: Call, problem: Problem): void {
+export function trouble(events: UploaderEvents, entry: Consignment, call: Call, problem: Trouble): void {
   if (entry.closed) return;
   entry.troubled = call;
   events.trouble(entry.shipment.id, problem);

@@ -1,6 +1,6 @@
 /** The control plane's HTTP contract (docs/protocol.md), typed, one method per call. No retries in here. */
 import type { components, operations, paths } from './api.generated';
-import { reasonOf } from './errors';
+import { reasonOf } from './failure';
 import type { Problem } from './types';
 
 export const SDK_VERSION = '0.1.0';

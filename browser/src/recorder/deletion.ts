@@ -1,18 +1,8 @@
 /** Deleting a recording because its owner said so: the control plane first, then what this device holds. */
 import { CallFailed, type ControlPlane } from './control-plane';
-import { asProblem, problemOf, type SafereelErrorCode } from './errors';
-import type { Problem } from './types';
+import { Failure } from './failure';
 
-/** A deletion that did not happen, as a problem of the SDK: nothing was dropped. */
-export class NotDeleted extends Error {
-  override readonly name = 'NotDeleted';
-
-  constructor(readonly problem: Problem) {
-    super(problem.detail);
-  }
-}
-
-/** Has the control plane delete a recording. Resolves when it has agreed, or had done so before. @throws NotDeleted. */
+/** Has the control plane delete a recording. Resolves when it has agreed, or had done so before. @throws Failure: then nothing was dropped. */
 export async function deleteAtServer(plane: ControlPlane, id: string, signal: AbortSignal): Promise<void> {
   try {
     await plane.delete(id, signal);
@@ -22,7 +12,7 @@ export async function deleteAtServer(plane: ControlPlane, id: string, signal: Ab
   }
 }
 
-/** Makes sure that the control plane has no such recording: only its own 404 says so. @throws NotDeleted. */
+/** Makes sure that the control plane has no such recording: only its own 404 says so. @throws Failure: then nothing was dropped. */
 export async function assertUnknownAtServer(plane: ControlPlane, id: string, signal: AbortSignal): Promise<void> {
   try {
     const { state } = await plane.status(id, signal);
@@ -31,7 +21,7 @@ export async function assertUnknownAtServer(plane: ControlPlane, id: string, sig
     if (isDeletedAlready(error) || isUnknown(error)) return;
     throw notDeleted(error);
   }
-  throw new NotDeleted(problemOf('recording_known'));
+  throw new Failure('recording_known');
 }
 
 function isDeletedAlready(error: unknown): boolean {
@@ -42,9 +32,10 @@ function isUnknown(error: unknown): boolean {
   return error instanceof CallFailed && error.status === 404 && error.problem.code === 'recording_unknown';
 }
 
-function notDeleted(error: unknown): NotDeleted {
-  if (!(error instanceof CallFailed)) return new NotDeleted(asProblem(error, 'delete_failed'));
-  const code: SafereelErrorCode = isUnknown(error) ? 'recording_unknown' : 'delete_failed';
-  const { request_id } = error.problem;
-  return new NotDeleted({ ...problemOf(code, error.problem.detail), ...(request_id ? { request_id } : {}) });
+function notDeleted(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (!(error instanceof CallFailed)) return new Failure('delete_failed', error);
+  const failure = new Failure(isUnknown(error) ? 'recording_unknown' : 'delete_failed', error.problem.detail);
+  failure.requestId = error.problem.request_id;
+  return failure;
 }

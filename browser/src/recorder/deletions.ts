@@ -1,12 +1,12 @@
 /** Deletions as one worker sees them: asked for by its page, told by another tab, or by the control plane. */
 import type { ControlPlane } from './control-plane';
 import { assertUnknownAtServer, deleteAtServer } from './deletion';
-import { asProblem } from './errors';
+import { asTrouble, type Trouble } from './failure';
 import type { Inventory } from './inventory';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import type { Spool } from './spool';
 import type { BetweenTabs, ToWorker } from './spool-protocol';
-import type { Problem, RecordingDeleted } from './types';
+import type { RecordingDeleted } from './types';
 
 /** The worker around it. */
 export interface DeletionsHost {
@@ -16,7 +16,7 @@ export interface DeletionsHost {
   uploader(): { discard(id: string): Promise<void> } | null;
   toTabs(message: BetweenTabs): void;
   tell(event: RecordingDeleted): void;
-  problem(problem: Problem, id: string): void;
+  problem(problem: Trouble, id: string): void;
 }
 
 /** What this worker writes at present, by recording. */
@@ -44,7 +44,7 @@ export class Deletions {
     this.#stop = stop;
   }
 
-  /** The server first: only once it has agreed does anything here go. @throws NotDeleted, or a SafereelError. */
+  /** The server first: only once it has agreed does anything here go. @throws Failure. */
   async delete({ request, id, localOnly }: Extract<ToWorker, { type: 'delete' }>): Promise<undefined> {
     const plane = this.#host.plane();
     const waiting = new AbortController();
@@ -135,7 +135,7 @@ export class Deletions {
     try {
       await work();
     } catch (error) {
-      this.#host.problem(asProblem(error, 'discard_failed'), id);
+      this.#host.problem(asTrouble(error, 'discard_failed'), id);
     }
   }
 }

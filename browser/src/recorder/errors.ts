@@ -1,8 +1,10 @@
+import { asTrouble, Failure, reasonOf, type Trouble, troubleOf } from './failure';
 import type { Problem } from './types';
 
 /**
  * Every error and problem the SDK itself raises, with the sentence a person gets to read: what happened, what is safe,
- * what to do. Codes are stable; problems of the control plane keep the code they came with.
+ * what to do. Codes are stable; problems of the control plane keep the code they came with. These are in the page alone: whatever its
+ * worker fails at, it tells by code.
  */
 const DETAILS = {
   no_browser:
@@ -97,15 +99,12 @@ const DETAILS = {
 export type SafereelErrorCode = keyof typeof DETAILS;
 
 /** An error of the SDK: `code` is stable, `message` says what is safe, what is not and what to do. */
-export class SafereelError extends Error {
+export class SafereelError extends Failure {
   override readonly name = 'SafereelError';
-  readonly code: SafereelErrorCode;
-  /** By which support finds the request that failed; undefined where none did. */
-  requestId: string | undefined;
 
   constructor(code: SafereelErrorCode, cause?: unknown) {
-    super(cause === undefined ? DETAILS[code] : `${DETAILS[code]} (${reasonOf(cause)})`, { cause });
-    this.code = code;
+    super(code, cause);
+    this.message = sentenceOf(code, cause === undefined ? '' : reasonOf(cause));
   }
 
   /** The same in the shape of a problem document. */
@@ -115,35 +114,33 @@ export class SafereelError extends Error {
   }
 }
 
+function sentenceOf(code: SafereelErrorCode, reason: string): string {
+  return reason === '' ? DETAILS[code] : `${DETAILS[code]} (${reason})`;
+}
+
+/** What a worker told, in words. */
+export function worded(trouble: Trouble): Problem {
+  if (!('reason' in trouble)) return trouble;
+  const { reason, ...problem } = trouble;
+  return { ...problem, detail: sentenceOf(problem.code, reason) };
+}
+
 /** The problem document for one of the SDK's own codes. */
 export function problemOf(code: SafereelErrorCode, cause?: unknown): Problem {
-  return new SafereelError(code, cause).problem;
+  return worded(troubleOf(code, cause));
 }
 
 /** Any thrown value as a problem document: the SDK's own keep their code, others become `fallback`. */
 export function asProblem(error: unknown, fallback: SafereelErrorCode): Problem {
-  return error instanceof SafereelError ? error.problem : problemOf(fallback, error);
+  return error instanceof SafereelError ? error.problem : worded(asTrouble(error, fallback));
 }
 
-/** A `SafereelError` rebuilt from the problem a worker sent: errors lose their class in `postMessage`. */
-export function errorFromProblem(problem: Problem): SafereelError {
+/** A `SafereelError` rebuilt from what a worker told: errors lose their class in `postMessage`. */
+export function errorFrom(trouble: Trouble): SafereelError {
+  const problem = worded(trouble);
   const code = problem.code in DETAILS ? (problem.code as SafereelErrorCode) : 'unexpected';
   const error = new SafereelError(code);
   error.message = problem.detail;
   error.requestId = problem.request_id;
   return error;
-}
-
-/** One line for a person about any thrown value. */
-export function reasonOf(cause: unknown): string {
-  if (cause instanceof SafereelError) return cause.cause === undefined ? cause.code : reasonOf(cause.cause);
-  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-}
-
-/** True for the error that a full disk or a used-up quota raises, by any of the names browsers gave it. */
-export function isStorageFull(error: unknown): boolean {
-  if (error instanceof SafereelError) return error.code === 'storage_full';
-  return (
-    error instanceof Error && /quota|no space|NS_ERROR_FILE_NO_DEVICE_SPACE/i.test(`${error.name} ${error.message}`)
-  );
 }

@@ -1,10 +1,9 @@
 /** One file on its way from its source to sealed chunks: copied to OPFS where there is room, else only hashed. */
 import { sha256Hex } from './digest';
-import { asProblem, isStorageFull } from './errors';
+import { asTrouble, isStorageFull, type Trouble } from './failure';
 import { chunkCountOf, type FeedView, nextStep, placeOf } from './file-plan';
 import { type FileSource, isOfSource, refusesChangedFiles } from './file-source';
 import { type End, endOf, type Seal } from './journal';
-import type { Problem } from './types';
 import type { SpoolWriter } from './writer';
 
 /** A copy is written in pieces of this size: a worker that records as well is free again after each. */
@@ -21,7 +20,7 @@ export interface FeedHost {
   view(id: string): Promise<Omit<FeedView, 'size'>>;
   sealed(id: string, seal: Seal): void;
   /** Noting chunks fails and is tried again; null when it works again. */
-  trouble(id: string, problem: Problem | null): void;
+  trouble(id: string, problem: Trouble | null): void;
   /** Runs the work when no other file is being read: one chunk is in memory at a time. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -57,7 +56,7 @@ export class Feed {
 
   /**
    * Seals chunk after chunk until the file is at its end, which it notes, or it was abandoned (null).
-   * @throws SafereelError `source_changed`, `source_unreadable`; what is sealed stays.
+   * @throws Failure `source_changed`, `source_unreadable`; what is sealed stays.
    */
   run(): Promise<End | null> {
     const done = this.#feed().finally(() => this.#writer.close());
@@ -138,7 +137,7 @@ export class Feed {
       this.#troubled = false;
       return done;
     } catch (error) {
-      const problem = asProblem(error, isStorageFull(error) ? 'file_storage_full' : 'unexpected');
+      const problem = asTrouble(error, isStorageFull(error) ? 'file_storage_full' : 'unexpected');
       if (isOfSource(problem.code)) throw error;
       if (!this.#troubled) this.#host.trouble(this.id, problem);
       this.#troubled = true;

@@ -1,5 +1,5 @@
 /** How a file is cut, what can be uploaded, and what happens next to the chunk whose turn it is. Decisions only. */
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 import type { FileFacts } from './journal';
 
 /** Large enough that calls cost nothing beside the bytes, small enough to be read, hashed and repeated at ease. */
@@ -81,7 +81,7 @@ const BY_ENDING: Record<string, string> = {
 /** The endings of files that can be uploaded, for an input's `accept` and for a sentence. */
 export const FILE_ENDINGS = /* @__PURE__ */ Object.keys(BY_ENDING).map((ending) => `.${ending}`);
 
-/** The type a file is uploaded as. @throws SafereelError `file_type_unsupported`. */
+/** The type a file is uploaded as. @throws Failure `file_type_unsupported`. */
 export function fileTypeOf({ name, type }: Pick<File, 'name' | 'type'>, wanted: string | null): string {
   const said = (wanted ?? type).trim();
   const [base = '', ...parameters] = said.split(';');
@@ -93,5 +93,5 @@ export function fileTypeOf({ name, type }: Pick<File, 'name' | 'type'>, wanted: 
   }
   const byName = wanted === null ? BY_ENDING[(name.split('.').at(-1) ?? '').toLowerCase()] : undefined;
   if (byName && (plain === '' || plain === 'application/octet-stream')) return byName;
-  throw new SafereelError('file_type_unsupported', said || name);
+  throw new Failure('file_type_unsupported', said || name);
 }

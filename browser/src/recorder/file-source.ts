@@ -1,6 +1,6 @@
 /** The file that an upload reads from: its own durable copy for as long as it stays what it was. */
 import { sha256Hex } from './digest';
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 import { placeOf } from './file-plan';
 import type { FileFacts, Seal } from './journal';
 import { isNotFound } from './opfs';
@@ -9,10 +9,9 @@ export class FileSource {
   readonly facts: FileFacts;
   readonly #file: File;
 
-  /** @throws SafereelError `source_changed` when this file cannot be the one of the facts. */
+  /** @throws Failure `source_changed` when this file cannot be the one of the facts. */
   constructor(file: File, facts: FileFacts) {
-    if (file.size !== facts.size)
-      throw new SafereelError('source_changed', `${file.size} instead of ${facts.size} bytes`);
+    if (file.size !== facts.size) throw new Failure('source_changed', `${file.size} instead of ${facts.size} bytes`);
     this.#file = file;
     this.facts = facts;
   }
@@ -25,7 +24,7 @@ export class FileSource {
     return this.#file.lastModified;
   }
 
-  /** A part of a chunk, read now, in bytes from its beginning. @throws SafereelError `source_changed`, `source_unreadable`. */
+  /** A part of a chunk, read now, in bytes from its beginning. @throws Failure `source_changed`, `source_unreadable`. */
   async read(seq: number, from = 0, to = Number.POSITIVE_INFINITY): Promise<Uint8Array<ArrayBuffer>> {
     const { start, end } = placeOf(this.facts, seq);
     return this.#bytes(Math.min(end, start + from), Math.min(end, start + to));
@@ -43,11 +42,11 @@ export class FileSource {
     return (await sha256Hex(await this.read(seq))) === sha256;
   }
 
-  /** @throws SafereelError `source_changed` when the file differs in any of these chunks. */
+  /** @throws Failure `source_changed` when the file differs in any of these chunks. */
   async verify(seals: readonly Seal[], signal?: AbortSignal): Promise<void> {
     for (const seal of seals) {
       signal?.throwIfAborted();
-      if (!(await this.isIntact(seal))) throw new SafereelError('source_changed', `chunk ${seal.seq} differs`);
+      if (!(await this.isIntact(seal))) throw new Failure('source_changed', `chunk ${seal.seq} differs`);
     }
   }
 
@@ -56,9 +55,9 @@ export class FileSource {
     try {
       bytes = new Uint8Array(await this.#file.slice(start, end).arrayBuffer());
     } catch (error) {
-      throw new SafereelError(isChanged(error) ? 'source_changed' : 'source_unreadable', error);
+      throw new Failure(isChanged(error) ? 'source_changed' : 'source_unreadable', error);
     }
-    if (bytes.length !== end - start) throw new SafereelError('source_changed', 'it became shorter');
+    if (bytes.length !== end - start) throw new Failure('source_changed', 'it became shorter');
     return bytes;
   }
 }

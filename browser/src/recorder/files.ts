@@ -1,7 +1,7 @@
 /** The uploads of files as one worker sees them: given by its page, left by an earlier visit, or handed on by another tab. */
 import type { ChunkSource } from './consignment';
 import { CallFailed, type ControlPlane } from './control-plane';
-import { asProblem, SafereelError } from './errors';
+import { asTrouble, Failure, type Trouble } from './failure';
 import { Feed, type FeedHost } from './feed';
 import { dropHandle, keepHandle, keptHandle, mayRead } from './file-handles';
 import { chunkCountOf, FILE_CHUNK_BYTES, fileTypeOf } from './file-plan';
@@ -13,7 +13,7 @@ import type { FileFacts, Seal } from './journal';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import type { Spool } from './spool';
 import type { BetweenTabs, FileBegin, FileMarks } from './spool-protocol';
-import type { ChunkView, Problem } from './types';
+import type { ChunkView } from './types';
 import type { Uploading } from './uploading';
 import type { SpoolWriter } from './writer';
 
@@ -30,7 +30,7 @@ export interface FilesHost {
   /** The uploading in this worker; null while another tab uploads. */
   uploading(): Uploading | null;
   toTabs(message: BetweenTabs): void;
-  problem(problem: Problem, id: string): void;
+  problem(problem: Trouble, id: string): void;
   /** What the browser still grants this origin, in bytes; null where it does not tell. */
   roomBytes(): Promise<number | null>;
   /** How many bytes of files may be copied to OPFS. */
@@ -75,10 +75,10 @@ export class Files implements ChunkSource {
     return this.#feeds.delete(id);
   }
 
-  /** @throws SafereelError, with nothing noted or changed. */
+  /** @throws Failure, with nothing noted or changed. */
   async begin(asked: FileBegin): Promise<{ id: string; already: boolean }> {
     const { file, handle } = asked;
-    if (file.size === 0) throw new SafereelError('file_empty');
+    if (file.size === 0) throw new Failure('file_empty');
     const unfinished = asked.resume ?? this.#unfinishedOf(file);
     if (unfinished !== null) return this.#goOn(unfinished, file, handle);
     const mimeType = fileTypeOf(file, asked.mimeType);
@@ -94,7 +94,7 @@ export class Files implements ChunkSource {
 
   async #create({ id, title, handle }: FileBegin, mimeType: string, source: FileSource): Promise<void> {
     const lock = await this.#lock(id);
-    if (!lock) throw new SafereelError('recording_exists');
+    if (!lock) throw new Failure('recording_exists');
     try {
       const spool = this.#host.spool();
       const { owner, recorderId } = spool;
@@ -142,7 +142,7 @@ export class Files implements ChunkSource {
   /** Goes on with an upload, once the file is proven to be the one it began with. */
   async #goOn(id: string, file: File, handle: FileSystemFileHandle | null): Promise<{ id: string; already: boolean }> {
     const entry = this.#inventory.get(id);
-    if (!entry?.facts.file) throw new SafereelError('recording_not_resumable');
+    if (!entry?.facts.file) throw new Failure('recording_not_resumable');
     const source = new FileSource(file, entry.facts.file);
     if (entry.complete) return { id, already: true };
     if (!this.#feeds.has(id)) await this.#check(id, source, entry);
@@ -173,7 +173,7 @@ export class Files implements ChunkSource {
   async #prove(source: FileSource, seals: readonly Seal[]): Promise<void> {
     const { lastModified } = source.facts;
     if (seals.length < chunkCountOf(source.facts) && source.lastModified !== lastModified) {
-      throw new SafereelError('source_changed', `it was changed ${new Date(source.lastModified).toISOString()}`);
+      throw new Failure('source_changed', `it was changed ${new Date(source.lastModified).toISOString()}`);
     }
     await source.verify(seals, this.#stop);
   }
@@ -213,7 +213,7 @@ export class Files implements ChunkSource {
       this.#host.toTabs({ type: 'ended', id, end });
     } catch (error) {
       this.#release(id);
-      await this.sourceLost(id, asProblem(error, 'source_unreadable'));
+      await this.sourceLost(id, asTrouble(error, 'source_unreadable'));
     }
   }
 
@@ -307,7 +307,7 @@ export class Files implements ChunkSource {
       if (file) await this.#goOn(id, file, handle);
       else this.#mark(id, { sourceNeeded: true, reopenable: handle !== null });
     } catch (error) {
-      await this.sourceLost(id, asProblem(error, 'source_unreadable'));
+      await this.sourceLost(id, asTrouble(error, 'source_unreadable'));
     }
   }
 
@@ -328,7 +328,7 @@ export class Files implements ChunkSource {
   }
 
   /** The file cannot be read any more, or is another: nothing more of it is sent until it is chosen again. */
-  async sourceLost(id: string, problem: Problem, told = false): Promise<void> {
+  async sourceLost(id: string, problem: Trouble, told = false): Promise<void> {
     const known = this.#given.delete(id);
     await this.#feeds.get(id)?.recording.abandon();
     this.#host.uploading()?.withoutSource(id);
@@ -409,7 +409,7 @@ export class Files implements ChunkSource {
   async isIntact(id: string, seal: Seal): Promise<boolean> {
     if (seal.held !== false) return this.#host.spool().isIntact(id, seal);
     if (await this.#present(this.#sourceOf(id)).isIntact(seal)) return true;
-    throw new SafereelError('source_changed', `chunk ${seal.seq} differs`);
+    throw new Failure('source_changed', `chunk ${seal.seq} differs`);
   }
 
   #sourceOf(id: string): FileSource | null {
@@ -419,7 +419,7 @@ export class Files implements ChunkSource {
   }
 
   #present(source: FileSource | null): FileSource {
-    if (!source) throw new SafereelError('source_unreadable', 'it has to be chosen again');
+    if (!source) throw new Failure('source_unreadable', 'it has to be chosen again');
     return source;
   }
 

@@ -8,8 +8,8 @@ import {
   type Holding,
   SDK_VERSION,
 } from './control-plane';
-import { asProblem } from './errors';
-import type { Problem, StorageReport } from './types';
+import { asTrouble, type Trouble } from './failure';
+import type { StorageReport } from './types';
 
 /** Until the control plane names another: prompt enough for releases, light enough for thousands of recorders. */
 export const DEFAULT_HEARTBEAT_MS = 5_000;
@@ -36,7 +36,7 @@ export interface HeartbeatDuties {
   storage(): Promise<StorageReport>;
   /** Acts on an answer; awaited, so that answers are handled one after the other. */
   handle(answer: HeartbeatAnswer): Promise<void>;
-  trouble(problem: Problem): void;
+  trouble(problem: Trouble): void;
 }
 
 /** The wait until the next beat: the interval, 20 % either way. */
@@ -183,6 +183,6 @@ export class Heartbeat {
     this.#gate.fail(Date.now(), error instanceof CallFailed ? error.retryAfterMs : 0);
     // No answer and 5xx show as the connection's state; what else fails needs somebody to read it.
     const passing = error instanceof CallFailed && (error.status === 0 || error.status === 429 || error.status >= 500);
-    if (!passing) this.#duties.trouble(error instanceof CallFailed ? error.problem : asProblem(error, 'unexpected'));
+    if (!passing) this.#duties.trouble(error instanceof CallFailed ? error.problem : asTrouble(error, 'unexpected'));
   }
 }

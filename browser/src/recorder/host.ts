@@ -1,8 +1,7 @@
 /** The worker's inside: owner, spool, live recordings, and the uploading when this tab has that role. */
 import { HttpControlPlane } from './control-plane';
-import { NotDeleted } from './deletion';
 import { Deletions } from './deletions';
-import { asProblem, SafereelError } from './errors';
+import { asTrouble, Failure, type Trouble } from './failure';
 import { Files } from './files';
 import { Inventory } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
@@ -16,7 +15,7 @@ import { lastOwner, openSpoolRoot, Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
 import { Storage } from './storage';
 import { subjectOf, Tokens } from './token';
-import type { KeptCopies, OverQuota, Problem, RecordingDeleted } from './types';
+import type { KeptCopies, OverQuota, RecordingDeleted } from './types';
 import { Uploading } from './uploading';
 import { Writing } from './writing';
 
@@ -148,8 +147,7 @@ export class Host {
     try {
       this.#post((await work()) ?? { type: 'done', request });
     } catch (error) {
-      const problem = error instanceof NotDeleted ? error.problem : asProblem(error, 'unexpected');
-      this.#post({ type: 'failed', request, problem });
+      this.#post({ type: 'failed', request, problem: asTrouble(error, 'unexpected') });
     }
   }
 
@@ -173,7 +171,7 @@ export class Host {
       this.#update();
       this.#post({ type: 'ready', owner });
     } catch (error) {
-      this.#post({ type: 'open_failed', problem: asProblem(error, 'opfs_unavailable') });
+      this.#post({ type: 'open_failed', problem: asTrouble(error, 'opfs_unavailable') });
     }
   }
 
@@ -187,7 +185,7 @@ export class Host {
       reason = error; // Offline most likely: whoever recorded here last records on.
     }
     const last = await lastOwner(root);
-    if (last === null) throw new SafereelError('owner_unknown', reason);
+    if (last === null) throw new Failure('owner_unknown', reason);
     return last;
   }
 
@@ -222,12 +220,12 @@ export class Host {
       },
       alive: () => this.#update(),
       ask: () => this.#tabs?.send({ type: 'who' }),
-      failed: (error: unknown) => this.#problem(asProblem(error, 'unexpected')),
+      failed: (error: unknown) => this.#problem(asTrouble(error, 'unexpected')),
     };
   }
 
   #opened(): { spool: Spool; options: WorkerOptions } {
-    if (!this.#spool || !this.#options) throw new SafereelError('closed');
+    if (!this.#spool || !this.#options) throw new Failure('closed');
     return { spool: this.#spool, options: this.#options };
   }
 
@@ -243,7 +241,7 @@ export class Host {
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
-      problem: (problem: Problem, id?: string) => this.#problem(problem, id),
+      problem: (problem: Trouble, id?: string) => this.#problem(problem, id),
       overQuota: (quota: OverQuota | null) => this.#tell({ type: 'over_quota', quota }),
       dropLive: (id: string) => this.#deletions.dropLive(id),
       askWriter: (id: string) => this.#tabs?.send({ type: 'deleted', id }),
@@ -267,7 +265,7 @@ export class Host {
         void this.#files.forget(event.recordingId, true);
         this.#tell(event);
       },
-      problem: (problem: Problem, id: string) => this.#problem(problem, id),
+      problem: (problem: Trouble, id: string) => this.#problem(problem, id),
     };
   }
 
@@ -277,7 +275,7 @@ export class Host {
       plane: () => this.#newPlane(this.#opened().options),
       uploading: () => this.#uploading,
       toTabs: (message: BetweenTabs) => this.#tabs?.send(message),
-      problem: (problem: Problem, id: string) => this.#problem(problem, id),
+      problem: (problem: Trouble, id: string) => this.#problem(problem, id),
       copyBytes: () => this.#opened().options.fileCopyBytes,
       roomBytes: async () => {
         const { quota, usage } = await this.#storage.refresh();
@@ -292,7 +290,7 @@ export class Host {
       post: (message: FromWorker) => this.#post(message),
       makeRoom: async () => (await this.#freeKept()) || ((await this.#reserve?.giveUp()) ?? false),
       recorded: (bytes: number) => this.#storage.recorded(Date.now(), bytes),
-      problem: (problem: Problem, id: string) => this.#problem(problem, id),
+      problem: (problem: Trouble, id: string) => this.#problem(problem, id),
       writing: (facts: RecordingFacts, seals: readonly Seal[]) => {
         this.#uploading?.writing(facts, seals, true);
         this.#tabs?.send({ type: 'writing', facts, seals: [...seals] });
@@ -321,7 +319,7 @@ export class Host {
     try {
       if ((await freeAllKept(this.#root)) === 0) return false;
     } catch (error) {
-      this.#problem(asProblem(error, 'releases_failed'));
+      this.#problem(asTrouble(error, 'releases_failed'));
       return false;
     }
     if (this.#uploading) void this.#uploading.onKeptFreed();
@@ -361,7 +359,7 @@ export class Host {
   async #close(): Promise<undefined> {
     await this.#writing.endAll();
     await this.#files.close();
-    this.#stop.abort(new SafereelError('closed'));
+    this.#stop.abort(new Failure('closed'));
     clearTimeout(this.#updateTimer);
     this.#tabs?.close();
   }
@@ -380,7 +378,7 @@ export class Host {
   }
 
   #pauseFile(id: string, paused: boolean): void {
-    this.#files.pause(id, paused).catch((error: unknown) => this.#problem(asProblem(error, 'unexpected'), id));
+    this.#files.pause(id, paused).catch((error: unknown) => this.#problem(asTrouble(error, 'unexpected'), id));
   }
 
   #onTabMessage(message: BetweenTabs): void {
@@ -452,7 +450,7 @@ export class Host {
     this.#updateSoon();
   }
 
-  #problem(problem: Problem, recordingId?: string): void {
+  #problem(problem: Trouble, recordingId?: string): void {
     this.#tell(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
   }
 

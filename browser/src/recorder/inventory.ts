@@ -2,9 +2,10 @@
  * What this worker knows of its owner's recordings: the views that pages show, kept as immutable values, and the note of
  * what changed since the last delta. It decides nothing.
  */
+import type { Trouble } from './failure';
 import type { End, RecordingFacts, Seal } from './journal';
 import type { FileMarks, RecordingDelta, RecordingHead } from './spool-protocol';
-import type { ChunkState, ChunkView, Problem } from './types';
+import type { ChunkState, ChunkView } from './types';
 
 export interface Entry {
   facts: RecordingFacts;
@@ -19,7 +20,7 @@ export interface Entry {
   complete: boolean;
   stuck: boolean;
   recovered: boolean;
-  problem: Problem | undefined;
+  problem: Trouble | undefined;
   /** Set for an upload of a file. */
   file?: FileMarks | undefined;
 }

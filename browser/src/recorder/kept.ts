@@ -1,16 +1,16 @@
 /** The kept copies of one owner, as the worker that uploads knows them: noted at release, freed in turn, taken back for a ticket. */
-import { asProblem } from './errors';
+import { asTrouble, type Trouble } from './failure';
 import { type KeptChunk, toFree } from './keeping';
 import type { KeptSeal } from './kept-files';
 import { holdLock, lockNames, underLock } from './locks';
 import { type Ranges, toRanges } from './ranges';
 import type { Spool } from './spool';
-import type { KeptCopies, Problem } from './types';
+import type { KeptCopies } from './types';
 
 export interface KeptHost {
   /** How many bytes may be kept now, when so many are. */
   keepBytes(keptBytes: number): number;
-  problem(problem: Problem): void;
+  problem(problem: Trouble): void;
   /** How much is kept changed. */
   changed(): void;
 }
@@ -93,7 +93,7 @@ export class Kept {
       const isHere = await underLock(lockNames.kept, () => this.#spool.takeBack(id, known.seal));
       return isHere ? known : null;
     } catch (error) {
-      this.#host.problem(asProblem(error, 'write_failed'));
+      this.#host.problem(asTrouble(error, 'write_failed'));
       return known; // It is sent all the same: without the note it counts as kept at the next visit, and is asked for again.
     } finally {
       this.#drop(id, seq);
@@ -112,7 +112,7 @@ export class Kept {
         this.#fails = false;
       } catch (error) {
         // It is tried again with the next release or heartbeat; saying so once is enough.
-        if (!this.#fails) this.#host.problem(asProblem(error, 'releases_failed'));
+        if (!this.#fails) this.#host.problem(asTrouble(error, 'releases_failed'));
         this.#fails = true;
       }
     }

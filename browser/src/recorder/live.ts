@@ -1,10 +1,9 @@
 /** One recording being written by this worker: slices in order, sealing by size and time, and patience with a full disk. */
 import { Gate, pause } from './backoff';
-import { isStorageFull, problemOf } from './errors';
+import { isStorageFull, type Trouble, troubleOf } from './failure';
 import { type End, endOf, type OpenChunk, type Seal } from './journal';
 import type { Unsealed, UnsealedPart } from './saving';
 import { bytesThatFit, dueInMs, isFull, type SealingLimits } from './sealing';
-import type { Problem } from './types';
 import type { SpoolWriter } from './writer';
 
 export interface LiveEvents {
@@ -14,7 +13,7 @@ export interface LiveEvents {
   /** The disk is full: frees what can be freed, and answers whether that may have made room. */
   makeRoom(): Promise<boolean>;
   /** Writing fails and is being tried again; null when it works again. */
-  trouble(problem: Problem | null): void;
+  trouble(problem: Trouble | null): void;
 }
 
 export class LiveRecording {
@@ -131,7 +130,7 @@ export class LiveRecording {
   #enqueue(work: () => Promise<void>): Promise<void> {
     const done = this.#queue.then(work);
     // The queue goes on whatever happened to one entry; `insist` never rejects, so this is for a blob that cannot be read.
-    this.#queue = done.catch((error: unknown) => this.#events.trouble(problemOf('write_failed', error)));
+    this.#queue = done.catch((error: unknown) => this.#events.trouble(troubleOf('write_failed', error)));
     return done;
   }
 
@@ -210,7 +209,7 @@ export class LiveRecording {
 
   #onFailed(error: unknown): void {
     this.#gate.fail(Date.now());
-    if (!this.#troubled) this.#events.trouble(problemOf(isStorageFull(error) ? 'storage_full' : 'write_failed', error));
+    if (!this.#troubled) this.#events.trouble(troubleOf(isStorageFull(error) ? 'storage_full' : 'write_failed', error));
     this.#troubled = true;
   }
 

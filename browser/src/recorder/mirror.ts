@@ -1,5 +1,6 @@
 /** The page's picture of the worker's state: immutable snapshots that share everything that did not change. */
 
+import { worded } from './errors';
 import { progressOf } from './file-progress';
 import type { RecordingDelta, RecordingHead, Standing } from './spool-protocol';
 import type { ChunkView, RecordingState, RecordingView, Snapshot } from './types';
@@ -79,7 +80,7 @@ function viewOf(head: RecordingHead, chunks: readonly ChunkView[]): RecordingVie
     bytesOnlyHere,
     recovered,
     ...(file ? { file } : {}),
-    ...(problem ? { problem } : {}),
+    ...(problem ? { problem: worded(problem) } : {}),
   };
 }
 

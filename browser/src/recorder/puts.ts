@@ -3,7 +3,7 @@ import { Gate } from './backoff';
 import { ByteRate } from './byte-rate';
 import { type ChunkSource, type Consignment, overcome, trouble, type UploaderEvents } from './consignment';
 import type { ControlPlane, Put, PutOutcome } from './control-plane';
-import { asProblem, problemOf, SafereelError } from './errors';
+import { asTrouble, Failure, troubleOf } from './failure';
 import { Lanes } from './lanes';
 import { Pace } from './pace';
 import type { Parcel } from './parcels';
@@ -79,7 +79,7 @@ export class Puts {
     } catch (error) {
       if (this.#signal.aborted || entry.closed) return;
       shipment.onUnreadable(parcel.seal.seq);
-      this.#events.stuck(shipment.id, asProblem(error, 'chunk_vanished'));
+      this.#events.stuck(shipment.id, asTrouble(error, 'chunk_vanished'));
     } finally {
       this.#underWay -= 1;
       this.#events.standing();
@@ -99,7 +99,7 @@ export class Puts {
       this.#lanes.carried(now, seal.size);
     } else if (outcome.kind === 'busy' || outcome.kind === 'unknown') this.#lanes.failed(now, beganAt);
     const suspect = outcome.kind === 'rejected' && parcel.attempts >= REJECTIONS_BEFORE_CHECK;
-    if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new SafereelError('chunk_damaged');
+    if (suspect && !(await this.#source.isIntact(shipment.id, seal))) throw new Failure('chunk_damaged');
     shipment.onPut(now, seal.seq, outcome);
   }
 
@@ -126,6 +126,6 @@ export class Puts {
     const suspect = !this.#heard && this.#failures >= PUT_FAILURES_BEFORE_LOOK && !this.#control.failing;
     const refused = suspect && (await this.#plane.reaches(put, this.#signal));
     if (this.#failures < (refused ? 1 : PUT_FAILURES_BEFORE_WORD) || this.#control.failing) return;
-    trouble(this.#events, entry, 'put', problemOf(refused ? 'bucket_refuses_page' : 'bucket_unreachable', reason));
+    trouble(this.#events, entry, 'put', troubleOf(refused ? 'bucket_refuses_page' : 'bucket_unreachable', reason));
   }
 }

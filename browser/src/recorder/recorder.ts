@@ -1,6 +1,7 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
 import { defaultSliceMs, pickMimeType } from './capture';
-import { asProblem, errorFromProblem, problemOf, reasonOf, SafereelError } from './errors';
+import { asProblem, errorFrom, problemOf, SafereelError, worded } from './errors';
+import { reasonOf } from './failure';
 import { DEFAULT_COPY_BYTES } from './file-plan';
 import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
 import { DEFAULT_KEEP_BYTES } from './keeping';
@@ -320,8 +321,8 @@ class PageRecorder implements Safereel {
         this.#settleReady.resolve();
         return;
       case 'open_failed':
-        this.#settleReady.reject(errorFromProblem(message.problem));
-        this.#emitProblem(message.problem);
+        this.#settleReady.reject(errorFrom(message.problem));
+        this.#emitProblem(worded(message.problem));
         return;
       case 'token_wanted':
         void this.#answerToken(message.request);
@@ -334,7 +335,7 @@ class PageRecorder implements Safereel {
         this.#answers.delete(message.request);
         return;
       case 'failed':
-        this.#answers.get(message.request)?.reject(errorFromProblem(message.problem));
+        this.#answers.get(message.request)?.reject(errorFrom(message.problem));
         this.#answers.delete(message.request);
         return;
       case 'changes':
@@ -352,8 +353,10 @@ class PageRecorder implements Safereel {
       case 'chunk':
       case 'recovered':
       case 'completed':
-      case 'problem':
         this.#emit(message);
+        return;
+      case 'problem':
+        this.#emitProblem(worded(message.problem), message.recordingId);
         return;
     }
   }

@@ -1,10 +1,9 @@
 /** What earlier visits left: found, sealed, ended and handed to the uploader, without anybody doing anything. */
-import { asProblem, problemOf, SafereelError } from './errors';
+import { asTrouble, Failure, type Trouble, troubleOf } from './failure';
 import { type Inventory, isSafe, viewOf } from './inventory';
 import { type End, type RecordingFacts, type Seal, sealedMs } from './journal';
 import { holdLock, lockNames } from './locks';
 import type { Spool, SpooledRecording } from './spool';
-import type { Problem } from './types';
 import type { Uploader } from './uploader';
 
 /** A disk that was full, or a handle still held, when a leftover was opened: looked at again after this time. */
@@ -12,7 +11,7 @@ const LOOK_AGAIN_MS = 30_000;
 
 export interface RecoveryEvents {
   recovered(id: string, chunks: number, bytes: number): void;
-  problem(problem: Problem, id: string): void;
+  problem(problem: Trouble, id: string): void;
   /** Everything of this recording was taken up: it may be complete and wholly released already. */
   takenUp(id: string): Promise<void>;
   /** It was looked at, and nobody holds its lock any more: an upload of a file may go on. */
@@ -68,7 +67,7 @@ export class Recovery {
       lock?.release();
       this.#events.found(id);
     } catch (error) {
-      if (!this.#signal.aborted) this.#events.problem(asProblem(error, 'recovery_failed'), id);
+      if (!this.#signal.aborted) this.#events.problem(asTrouble(error, 'recovery_failed'), id);
     }
   }
 
@@ -80,7 +79,7 @@ export class Recovery {
     try {
       await this.#recover(id, wasLive);
     } catch (error) {
-      const problem = asProblem(error, 'recovery_failed');
+      const problem = asTrouble(error, 'recovery_failed');
       this.#events.problem(problem, id);
       if (problem.code === 'journal_damaged') await this.#showDamaged(id, problem);
       else this.#later(LOOK_AGAIN_MS, () => this.takeUp(id));
@@ -172,13 +171,13 @@ export class Recovery {
   #countVanished(found: SpooledRecording, seals: readonly Seal[]): void {
     const { facts, releases, files } = found;
     const vanished = seals.filter(({ seq }) => !files.has(seq) && !releases.released.has(seq)).length;
-    if (vanished > 0) this.#events.problem(problemOf('chunk_vanished', `${vanished} chunks`), facts.id);
+    if (vanished > 0) this.#events.problem(troubleOf('chunk_vanished', `${vanished} chunks`), facts.id);
     const beyond = [...files.keys()].filter((seq) => seq >= seals.length).length;
-    if (beyond > 0) this.#events.problem(problemOf('journal_damaged', `${beyond} chunks`), facts.id);
+    if (beyond > 0) this.#events.problem(troubleOf('journal_damaged', `${beyond} chunks`), facts.id);
   }
 
   /** Nothing can be sent of it, but its chunks exist only here: they must be in the count. */
-  async #showDamaged(id: string, problem: Problem): Promise<void> {
+  async #showDamaged(id: string, problem: Trouble): Promise<void> {
     const facts: RecordingFacts = {
       id,
       owner: this.#spool.owner,
@@ -206,14 +205,14 @@ export class Recovery {
     if (!lock) return; // Resumed: its own writer ends it.
     try {
       const found = await this.#spool.load(id);
-      if (!found) throw new SafereelError('recovery_failed');
+      if (!found) throw new Failure('recovery_failed');
       const settled = await this.#spool.settle(id, true);
       for (const { seq, size } of settled.seals)
         if (!found.releases.released.has(seq)) found.files.set(seq, { name: '', size });
       this.#hand(found, settled.seals, settled.end, true);
       await this.#events.takenUp(id);
     } catch (error) {
-      this.#events.problem(asProblem(error, 'recovery_failed'), id);
+      this.#events.problem(asTrouble(error, 'recovery_failed'), id);
       this.#later(LOOK_AGAIN_MS, () => this.#endNow(id));
     } finally {
       lock.release();

@@ -3,7 +3,7 @@
  * bytes. What this one recorded becomes a recording of its own.
  */
 import { sha256Hex } from './digest';
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 import { endOf, type RecordingFacts, type Seal } from './journal';
 import { holdLock, lockNames } from './locks';
 import type { Spool } from './spool';
@@ -16,13 +16,13 @@ const TITLE_SUFFIX = ' (second copy)';
  * Copies these chunks into a new recording, ended, and only then lets go of them in the old one. Answers the new one's id.
  *
  * A death at any point loses nothing: the id follows from what is refiled, so the next try finds what this one left, and a copy that
- * is not whole is never taken for one. The caller holds the old recording's lock. @throws SafereelError `chunk_damaged`.
+ * is not whole is never taken for one. The caller holds the old recording's lock. @throws Failure `chunk_damaged`.
  */
 export async function refile(spool: Spool, facts: RecordingFacts, seals: readonly Seal[]): Promise<string> {
   for (let attempt = 0; ; attempt += 1) {
     const id = await copyId(facts.id, seals, attempt);
     const lock = await holdLock(lockNames.recording(spool.owner, id), { ifAvailable: true });
-    if (!lock) throw new SafereelError('recording_not_resumable');
+    if (!lock) throw new Failure('recording_not_resumable');
     try {
       const found = await spool.load(id);
       if (found && !(found.journal.end && holdsAll(found.journal.seals, seals))) continue; // Cut off: it stays what it is.
@@ -68,5 +68,5 @@ async function copy(spool: Spool, facts: RecordingFacts, from: string, seals: re
 async function copyChunk(spool: Spool, writer: SpoolWriter, from: string, seal: Seal): Promise<void> {
   const bytes = new Uint8Array(await (await spool.chunkFile(from, seal)).arrayBuffer());
   await writer.write(bytes, seal.startMs, seal.startMs + seal.durationMs);
-  if ((await writer.seal())?.sha256 !== seal.sha256) throw new SafereelError('chunk_damaged');
+  if ((await writer.seal())?.sha256 !== seal.sha256) throw new Failure('chunk_damaged');
 }

@@ -2,9 +2,8 @@
  * Space set aside on this device, to be given up when the browser takes no more: from then on the person is told, and what is being
  * recorded still goes to disk. What a browser says of its quota is no such warning: Chromium names the same 10 GiB whatever is left.
  */
-import { isStorageFull, problemOf } from './errors';
+import { isStorageFull, type Trouble, troubleOf } from './failure';
 import { isHeld, openHandle } from './opfs';
-import type { Problem } from './types';
 
 const RESERVE = 'reserve';
 
@@ -55,14 +54,14 @@ export async function giveUp(root: FileSystemDirectoryHandle): Promise<boolean> 
 export class Reserve {
   readonly #root: FileSystemDirectoryHandle;
   readonly #storage: { setReserved(reserved: boolean): void };
-  readonly #problem: (problem: Problem) => void;
+  readonly #problem: (problem: Trouble) => void;
   readonly #makeRoom: () => Promise<boolean>;
 
   /** `makeRoom` frees what may go before this, and answers whether that may have made room. */
   constructor(
     root: FileSystemDirectoryHandle,
     storage: { setReserved(reserved: boolean): void },
-    problem: (problem: Problem) => void,
+    problem: (problem: Trouble) => void,
     makeRoom: () => Promise<boolean> = async () => false,
   ) {
     this.#root = root;
@@ -78,7 +77,7 @@ export class Reserve {
       this.#storage.setReserved(isThere);
     } catch (error) {
       // Another tab may hold it at this moment: then it is there.
-      if (!isHeld(error)) this.#problem(problemOf('write_failed', error));
+      if (!isHeld(error)) this.#problem(troubleOf('write_failed', error));
     }
   }
 

@@ -1,5 +1,5 @@
 /** What this device holds of a recording, as files that a person can keep: the way out when the disk takes no more. */
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 import type { RecordingFacts, Seal } from './journal';
 import type { Spool } from './spool';
 
@@ -19,11 +19,11 @@ const EXTENSIONS: Record<string, string> = { 'video/mp4': 'mp4', 'audio/mp4': 'm
 
 /**
  * One file for each segment of which anything is here, in order: its chunks that were not released, then what is not sealed yet.
- * Chunks are read from disk when the file is read. @throws SafereelError `recording_not_here`.
+ * Chunks are read from disk when the file is read. @throws Failure `recording_not_here`.
  */
 export async function heldFiles(spool: Spool, id: string, unsealed: Unsealed | null): Promise<File[]> {
   const found = await spool.load(id);
-  if (!found) throw new SafereelError('recording_not_here');
+  if (!found) throw new Failure('recording_not_here');
   const { facts, journal, releases, files } = found;
   const seals = unsealed?.seals ?? journal.seals;
   const held = seals.filter(({ seq }) => files.has(seq) && !releases.released.has(seq));

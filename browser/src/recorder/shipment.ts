@@ -8,15 +8,17 @@
  *
  * Whatever fails goes back to the stage whose repetition is harmless; nothing ever leaves before it was released.
  */
+
 import { backoffMs } from './backoff';
 import { isOfATwin, isRefusedForGood } from './consequences';
 import type { Steps } from './consignment';
 import type { AckAnswer, GrantAnswer, Put, PutOutcome, RecordingStatus } from './control-plane';
+import type { Trouble } from './failure';
 import type { End, Seal } from './journal';
 import { type Parcel, Parcels, type Stage } from './parcels';
 import { inRanges, type Ranges } from './ranges';
 import { waitsForRoom } from './room';
-import type { ChunkState, Problem } from './types';
+import type { ChunkState } from './types';
 
 /** Grants asked ahead of the PUTs: enough to never wait for one, few enough that none expires unused. */
 export const GRANTS_AHEAD = 32;
@@ -29,7 +31,7 @@ export class Shipment {
   end: End | null = null;
   completed = false;
   /** Set while the control plane refuses the recording for good; cleared by `unstick`. */
-  stuck: Problem | null = null;
+  stuck: Trouble | null = null;
   started = false;
   /** A twin of this profile goes on with it: what it consists of, and its completion, are that one's. */
   contested = false;
@@ -196,9 +198,9 @@ export class Shipment {
    * Takes the grants in. `grantEndsAt` turns the server's expiry into this device's clock.
    * Answers the problems of refused chunks, but for want of room: that is of the owner, and the chunk just waits.
    */
-  onGrants(now: number, answers: readonly GrantAnswer[], grantEndsAt: (expiresAt: string) => number): Problem[] {
+  onGrants(now: number, answers: readonly GrantAnswer[], grantEndsAt: (expiresAt: string) => number): Trouble[] {
     this.#busy.grant = false;
-    const problems: Problem[] = [];
+    const problems: Trouble[] = [];
     for (const answer of answers) {
       const parcel = this.#parcels.get(answer.seq);
       if (parcel?.stage !== 'todo') continue;
@@ -221,7 +223,7 @@ export class Shipment {
     this.#busy.grant = false;
   }
 
-  #onRefused(now: number, parcel: Parcel, problem: Problem | undefined): Problem | null {
+  #onRefused(now: number, parcel: Parcel, problem: Trouble | undefined): Trouble | null {
     if (waitsForRoom(problem?.code)) {
       parcel.reserved = false;
       return null;
@@ -280,9 +282,9 @@ export class Shipment {
   }
 
   /** Takes verdicts in. Answers the problems of refused acks that a person should know about. */
-  onAcks(now: number, answers: readonly AckAnswer[]): Problem[] {
+  onAcks(now: number, answers: readonly AckAnswer[]): Trouble[] {
     this.#busy.ack = false;
-    const problems: Problem[] = [];
+    const problems: Trouble[] = [];
     for (const answer of answers) {
       const parcel = this.#parcels.get(answer.seq);
       if (parcel?.stage !== 'acking') continue;

@@ -1,11 +1,11 @@
 /** What the page and its worker, and the workers of several tabs, say to each other: unions, told apart by `type`. */
+import type { Trouble } from './failure';
 import type { End, RecordingFacts, Seal } from './journal';
 import type {
   ChunkView,
   ConnectionState,
   KeptCopies,
   OverQuota,
-  Problem,
   RecordingDeleted,
   StorageReport,
   StorageRoom,
@@ -61,7 +61,7 @@ export interface RecordingHead {
   complete: boolean;
   stuck: boolean;
   recovered: boolean;
-  problem: Problem | undefined;
+  problem: Trouble | undefined;
   file?: FileMarks | undefined;
   bytes: number;
   sentBytes: number;
@@ -123,14 +123,14 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: 'ready'; owner: string }
-  | { type: 'open_failed'; problem: Problem }
+  | { type: 'open_failed'; problem: Trouble }
   | { type: 'token_wanted'; request: number }
   | { type: 'began'; request: number; startMs: number }
   /** `already`: it was uploaded before, as this recording. */
   | { type: 'uploading'; request: number; id: string; already: boolean }
   | { type: 'done'; request: number }
   | { type: 'saved'; request: number; files: File[] }
-  | { type: 'failed'; request: number; problem: Problem }
+  | { type: 'failed'; request: number; problem: Trouble }
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }
   | { type: 'flushed'; recordingId: string; seq: number; segment: number; bytes: number; flushMs: number }
   | { type: 'chunk'; recordingId: string; chunk: ChunkView }
@@ -138,7 +138,7 @@ export type FromWorker =
   | { type: 'completed'; recordingId: string }
   | { type: 'over_quota'; quota: OverQuota | null }
   | RecordingDeleted
-  | { type: 'problem'; recordingId?: string; problem: Problem };
+  | { type: 'problem'; recordingId?: string; problem: Trouble };
 
 /** Between the workers of one owner's tabs. */
 export type BetweenTabs =
@@ -150,7 +150,7 @@ export type BetweenTabs =
   | { type: 'ended'; id: string; end: End }
   /** From whoever was given a file: the uploading tab reads from it what is not in OPFS. */
   | { type: 'source'; id: string; file: File }
-  | { type: 'source_lost'; id: string; problem: Problem }
+  | { type: 'source_lost'; id: string; problem: Trouble }
   | { type: 'pause_file'; id: string; paused: boolean }
   /** From the uploader: what its page was told. */
   | { type: 'changes'; recordings: RecordingDelta[]; standing: Standing }

@@ -10,7 +10,7 @@
  * (see `kept.ts`). Whoever writes to a recording holds its Web Lock (see `locks.ts`).
  */
 import { sha256Hex } from './digest';
-import { isStorageFull, SafereelError } from './errors';
+import { Failure, isStorageFull } from './failure';
 import {
   type End,
   encodeLine,
@@ -78,7 +78,7 @@ export async function ownerDirectoryName(owner: string): Promise<string> {
 
 /**
  * Opens the root of all spools and proves that it can be written and flushed.
- * @throws SafereelError `opfs_unavailable`; a full disk does not count, since what is there must still be sent.
+ * @throws Failure `opfs_unavailable`; a full disk does not count, since what is there must still be sent.
  */
 export async function openSpoolRoot(): Promise<FileSystemDirectoryHandle> {
   try {
@@ -86,7 +86,7 @@ export async function openSpoolRoot(): Promise<FileSystemDirectoryHandle> {
     await probe(root);
     return root;
   } catch (error) {
-    throw new SafereelError('opfs_unavailable', error);
+    throw new Failure('opfs_unavailable', error);
   }
 }
 
@@ -194,20 +194,20 @@ export class Spool {
     return count;
   }
 
-  /** Starts a recording: its directory and journal, flushed. @throws SafereelError `recording_exists`. */
+  /** Starts a recording: its directory and journal, flushed. @throws Failure `recording_exists`. */
   async create(facts: RecordingFacts): Promise<SpoolWriter> {
-    if (await directoryIn(this.#directory, facts.id)) throw new SafereelError('recording_exists');
+    if (await directoryIn(this.#directory, facts.id)) throw new Failure('recording_exists');
     const directory = await this.#directory.getDirectoryHandle(facts.id, { create: true });
     return SpoolWriter.create(directory, facts);
   }
 
   /**
    * Opens a recording for writing. The caller holds its lock, so nobody else writes.
-   * @throws SafereelError `recording_not_resumable` when it is not here or its journal is unreadable.
+   * @throws Failure `recording_not_resumable` when it is not here or its journal is unreadable.
    */
   async write(id: string): Promise<SpoolWriter> {
     const directory = await directoryIn(this.#directory, id);
-    if (!directory) throw new SafereelError('recording_not_resumable');
+    if (!directory) throw new Failure('recording_not_resumable');
     return SpoolWriter.reopen(directory);
   }
 
@@ -221,7 +221,7 @@ export class Spool {
     const releases = await this.releases(id);
     const files = await chunkFiles(directory);
     if (!journal.facts) {
-      if (files.size > 0) throw new SafereelError('journal_damaged');
+      if (files.size > 0) throw new Failure('journal_damaged');
       return null;
     }
     const kept = keptOf(journal.seals, releases, files);
@@ -242,10 +242,10 @@ export class Spool {
     return directory ? releasesIn(directory) : replayReleases([]);
   }
 
-  /** The bytes of a chunk as a File that streams from disk. @throws SafereelError `chunk_vanished`, `chunk_damaged`. */
+  /** The bytes of a chunk as a File that streams from disk. @throws Failure `chunk_vanished`, `chunk_damaged`. */
   async chunkFile(id: string, seal: Seal): Promise<File> {
     const file = await this.#openChunk(id, seal);
-    if (file.size !== seal.size) throw new SafereelError('chunk_damaged');
+    if (file.size !== seal.size) throw new Failure('chunk_damaged');
     return file;
   }
 
@@ -260,7 +260,7 @@ export class Spool {
       const directory = await this.#directory.getDirectoryHandle(id);
       return await (await directory.getFileHandle(chunkName(seal.seq, seal.segment))).getFile();
     } catch (error) {
-      if (isNotFound(error)) throw new SafereelError('chunk_vanished', error);
+      if (isNotFound(error)) throw new Failure('chunk_vanished', error);
       throw error;
     }
   }
@@ -301,7 +301,7 @@ export class Spool {
     try {
       if ((await this.#openChunk(id, seal)).size !== seal.size) return false;
     } catch (error) {
-      if (error instanceof SafereelError) return false;
+      if (error instanceof Failure) return false;
       throw error;
     }
     await this.note(id, { t: 'hold', seq: seal.seq });

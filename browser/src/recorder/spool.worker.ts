@@ -1,5 +1,5 @@
 /** The dedicated worker: spool, uploader and heartbeat. The page only captures and shows. */
-import { problemOf } from './errors';
+import { troubleOf } from './failure';
 import { Host } from './host';
 import type { FromWorker, ToWorker } from './spool-protocol';
 
@@ -8,5 +8,5 @@ const host = new Host((message: FromWorker) => scope.postMessage(message));
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => host.handle(event.data);
 scope.addEventListener('unhandledrejection', (event) => {
-  scope.postMessage({ type: 'problem', problem: problemOf('unexpected', event.reason) } satisfies FromWorker);
+  scope.postMessage({ type: 'problem', problem: troubleOf('unexpected', event.reason) } satisfies FromWorker);
 });

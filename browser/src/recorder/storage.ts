@@ -1,8 +1,8 @@
 /** What the browser says of this origin's storage, asked now and then, and how long it lasts. */
 import { ByteRate } from './byte-rate';
-import { problemOf } from './errors';
+import { type Trouble, troubleOf } from './failure';
 import { credibleUsage } from './storage-estimate';
-import type { Problem, StorageReport, StorageRoom } from './types';
+import type { StorageReport, StorageRoom } from './types';
 
 /** Space can become free without us: other origins' data, a deleted file. */
 const REPORT_MS = 10_000;
@@ -23,7 +23,7 @@ export function roomOf({ usage, quota }: StorageReport, perSecond: number | null
 
 export class Storage {
   readonly #held: () => number | null;
-  readonly #problem: (problem: Problem) => void;
+  readonly #problem: (problem: Trouble) => void;
   readonly #recorded = new ByteRate();
   #report: StorageReport = { persisted: null, usage: null, quota: null };
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -31,7 +31,7 @@ export class Storage {
   #reserved = true;
 
   /** `held` answers the bytes that are known to be kept here, or null where they cannot be counted. */
-  constructor(held: () => number | null, problem: (problem: Problem) => void) {
+  constructor(held: () => number | null, problem: (problem: Trouble) => void) {
     this.#held = held;
     this.#problem = problem;
   }
@@ -68,7 +68,7 @@ export class Storage {
   /** Says, while something is recorded, that room runs out: once, until there is room again. */
   warn(now: number): void {
     const { low } = this.room(now);
-    if (low && !this.#saidLow) this.#problem(problemOf('storage_low'));
+    if (low && !this.#saidLow) this.#problem(troubleOf('storage_low'));
     this.#saidLow = low;
   }
 
@@ -84,7 +84,7 @@ export class Storage {
     } catch (error) {
       // Some browsers tell workers nothing: null says so in the report, and no decision rests on it.
       this.#report = { ...this.#report, usage: null, quota: null };
-      if (!(error instanceof TypeError || error instanceof DOMException)) this.#problem(problemOf('unexpected', error));
+      if (!(error instanceof TypeError || error instanceof DOMException)) this.#problem(troubleOf('unexpected', error));
     }
     return this.#report;
   }

@@ -1,5 +1,5 @@
 /** Tokens for the worker: asked from the page by message, one question at a time, and only for the owner of the spool. */
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 
 /** A page that does not answer within this time gets asked again with the next call. */
 const ANSWER_TIMEOUT_MS = 15_000;
@@ -32,7 +32,7 @@ export class Tokens {
     this.#ask = ask;
   }
 
-  /** The present token, or a new one when `refused` is the present one. @throws SafereelError. */
+  /** The present token, or a new one when `refused` is the present one. @throws Failure. */
   async get(refused: string | null): Promise<string> {
     if (this.#token !== null && this.#token !== refused) return this.#token;
     this.#token = null;
@@ -42,7 +42,7 @@ export class Tokens {
     const token = await this.#asking;
     const subject = subjectOf(token);
     if (this.expectedSubject !== null && subject !== null && subject !== this.expectedSubject) {
-      throw new SafereelError('owner_changed');
+      throw new Failure('owner_changed');
     }
     this.#token = token;
     return token;
@@ -53,7 +53,7 @@ export class Tokens {
   }
 
   failed(request: number, reason: string): void {
-    this.#waiting.get(request)?.reject(new SafereelError('token_unavailable', reason));
+    this.#waiting.get(request)?.reject(new Failure('token_unavailable', reason));
   }
 
   async #askPage(): Promise<string> {
@@ -63,7 +63,7 @@ export class Tokens {
     try {
       return await new Promise<string>((resolve, reject) => {
         this.#waiting.set(request, { resolve, reject });
-        timer = setTimeout(() => reject(new SafereelError('token_unavailable', 'no answer')), ANSWER_TIMEOUT_MS);
+        timer = setTimeout(() => reject(new Failure('token_unavailable', 'no answer')), ANSWER_TIMEOUT_MS);
         this.#ask(request);
       });
     } finally {

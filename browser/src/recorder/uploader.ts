@@ -6,7 +6,7 @@ import { Gate } from './backoff';
 import { Calls } from './calls';
 import type { ChunkSource, Consignment, UploaderEvents } from './consignment';
 import type { ControlPlane, Ticket } from './control-plane';
-import { asProblem } from './errors';
+import { asTrouble } from './failure';
 import type { End, RecordingFacts, Seal } from './journal';
 import { besideOf, inOrder, maySend } from './precedence';
 import { Puts } from './puts';
@@ -233,7 +233,7 @@ export class Uploader {
   #run(step: Promise<void>): void {
     step
       .catch((error: unknown) => {
-        if (!this.#signal.aborted) this.#events.trouble('', asProblem(error, 'unexpected'));
+        if (!this.#signal.aborted) this.#events.trouble('', asTrouble(error, 'unexpected'));
       })
       .finally(() => this.pump());
   }

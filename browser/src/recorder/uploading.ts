@@ -1,7 +1,7 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
 import type { ChunkSource } from './consignment';
 import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus, Ticket } from './control-plane';
-import { asProblem, isStorageFull, problemOf } from './errors';
+import { asTrouble, isStorageFull, type Trouble, troubleOf } from './failure';
 import { isOfSource } from './file-source';
 import { Heartbeat } from './heartbeat';
 import { type Inventory, isSafe, isSent, viewOf } from './inventory';
@@ -12,7 +12,7 @@ import { inRanges, toRanges } from './ranges';
 import { Recovery } from './recovery';
 import { refile } from './refiling';
 import type { Spool } from './spool';
-import type { OverQuota, Problem, StorageReport } from './types';
+import type { OverQuota, StorageReport } from './types';
 import { Uploader } from './uploader';
 
 /** How often it is asked what the bucket has of a file's chunks that are not held here: only the row's last words wait. */
@@ -29,7 +29,7 @@ export interface UploadingHost {
   freeKept(): Promise<boolean>;
   recovered(id: string, chunks: number, bytes: number): void;
   completed(id: string): void;
-  problem(problem: Problem, id?: string): void;
+  problem(problem: Trouble, id?: string): void;
   overQuota(quota: OverQuota | null): void;
   /** Stops writing a recording in this very worker and removes it; false when it is not written here. */
   dropLive(id: string): Promise<boolean>;
@@ -50,7 +50,7 @@ export interface FilesBeside extends ChunkSource {
   /** The seal of a chunk that can be read from its file; null for others. */
   sealOf(id: string, seq: number): Seal | null;
   found(id: string): Promise<void>;
-  sourceLost(id: string, problem: Problem): Promise<void>;
+  sourceLost(id: string, problem: Trouble): Promise<void>;
   onStatus(id: string): void;
   onCompleted(id: string): Promise<void>;
 }
@@ -157,7 +157,7 @@ export class Uploading {
       holding: () => this.#holding(),
       storage: () => this.#lookAtRoom(),
       handle: (answer: HeartbeatAnswer) => this.#handle(answer),
-      trouble: (problem: Problem) => this.#host.problem(problem),
+      trouble: (problem: Trouble) => this.#host.problem(problem),
     };
   }
 
@@ -265,7 +265,7 @@ export class Uploading {
       this.#releasesFail = false;
     } catch (error) {
       // Every heartbeat brings the release again; saying so once is enough.
-      if (!this.#releasesFail) this.#host.problem(asProblem(error, 'releases_failed'), id);
+      if (!this.#releasesFail) this.#host.problem(asTrouble(error, 'releases_failed'), id);
       this.#releasesFail = true;
       return;
     }
@@ -320,7 +320,7 @@ export class Uploading {
       await this.#drop(id);
     } catch (error) {
       // What is left is finished at the next visit; it is not sent any more.
-      this.#host.problem(asProblem(error, 'discard_failed'), id);
+      this.#host.problem(asTrouble(error, 'discard_failed'), id);
     }
     this.#host.freed();
     if (known) this.#host.deleted(id);
@@ -341,7 +341,7 @@ export class Uploading {
       const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { signal: this.#signal });
       if (lock) await this.#inTurn(() => this.#dropUnder(lock, id));
     } catch (error) {
-      if (!this.#signal.aborted) this.#host.problem(asProblem(error, 'discard_failed'), id);
+      if (!this.#signal.aborted) this.#host.problem(asTrouble(error, 'discard_failed'), id);
     }
   }
 
@@ -358,7 +358,7 @@ export class Uploading {
       await this.#spool.remove(id);
       return true;
     } catch (error) {
-      this.#host.problem(asProblem(error, 'releases_failed'), id);
+      this.#host.problem(asTrouble(error, 'releases_failed'), id);
       return false;
     }
   }
@@ -423,13 +423,13 @@ export class Uploading {
     this.#inventory.mark(id, { complete: true, stuck: false, problem: undefined });
     this.#host.completed(id);
     await this.#files?.onCompleted(id).catch((error: unknown) => {
-      this.#host.problem(asProblem(error, 'unexpected'), id);
+      this.#host.problem(asTrouble(error, 'unexpected'), id);
     });
     try {
       await this.#spool.note(id, { t: 'complete' });
     } catch (error) {
       // The next visit asks the control plane, which knows; until then it shows as not complete.
-      this.#host.problem(asProblem(error, 'releases_failed'), id);
+      this.#host.problem(asTrouble(error, 'releases_failed'), id);
     }
     await this.#finish(id);
   }
@@ -457,10 +457,10 @@ export class Uploading {
       shipment.onRefiled(seals);
       for (const { seq } of seals) this.#inventory.move(id, seq, 'released');
       this.#inventory.mark(id, { stuck: false, problem: undefined });
-      this.#host.problem(problemOf('recording_refiled'), copy);
+      this.#host.problem(troubleOf('recording_refiled'), copy);
       await this.#recovery.takeUp(copy);
     } catch (error) {
-      this.#host.problem(asProblem(error, 'recovery_failed'), id);
+      this.#host.problem(asTrouble(error, 'recovery_failed'), id);
     } finally {
       lock?.release();
     }
@@ -470,7 +470,7 @@ export class Uploading {
   #recoveryEvents() {
     return {
       recovered: (id: string, chunks: number, bytes: number) => this.#host.recovered(id, chunks, bytes),
-      problem: (problem: Problem, id: string) => this.#host.problem(problem, id),
+      problem: (problem: Trouble, id: string) => this.#host.problem(problem, id),
       takenUp: (id: string) => this.#inTurn(() => this.#finish(id)),
       found: (id: string) => void this.#files?.found(id),
       hasSource: (id: string) => this.#files?.hasSource(id) ?? false,
@@ -490,12 +490,12 @@ export class Uploading {
         this.#heartbeat.setIntervalMs(ms);
         this.#heartbeat.soon();
       },
-      stuck: (id: string, problem: Problem) => {
+      stuck: (id: string, problem: Trouble) => {
         if (this.#files && isOfSource(problem.code)) return void this.#files.sourceLost(id, problem);
         this.#inventory.mark(id, { stuck: true, problem });
         this.#host.problem(problem, id);
       },
-      trouble: (id: string, problem: Problem | null) => {
+      trouble: (id: string, problem: Trouble | null) => {
         const before = this.#inventory.get(id)?.problem;
         this.#inventory.mark(id, problem ? { problem } : { problem: undefined, stuck: false });
         if (problem && before?.code !== problem.code) this.#host.problem(problem, id || undefined);

@@ -1,6 +1,6 @@
 /** Writing one recording to OPFS: its journal and the one open chunk, both through exclusive sync handles. */
 import { sha256Hex } from './digest';
-import { SafereelError } from './errors';
+import { Failure } from './failure';
 import {
   applyRecord,
   type End,
@@ -56,13 +56,13 @@ export class SpoolWriter {
     return writer;
   }
 
-  /** Opens an existing recording and truncates what a crash tore. @throws SafereelError `journal_damaged`. */
+  /** Opens an existing recording and truncates what a crash tore. @throws Failure `journal_damaged`. */
   static async reopen(directory: FileSystemDirectoryHandle): Promise<SpoolWriter> {
     const journal = await openHandle(directory, JOURNAL, false);
     try {
       const { records, validLength } = parseLines<JournalRecord>(readAll(journal));
       const state = replayJournal(records);
-      if (!state.facts) throw new SafereelError('journal_damaged');
+      if (!state.facts) throw new Failure('journal_damaged');
       journal.truncate(validLength);
       return new SpoolWriter(directory, journal, state, validLength);
     } catch (error) {
@@ -72,7 +72,7 @@ export class SpoolWriter {
   }
 
   get facts(): RecordingFacts {
-    if (!this.state.facts) throw new SafereelError('journal_damaged');
+    if (!this.state.facts) throw new Failure('journal_damaged');
     return this.state.facts;
   }
 
@@ -135,7 +135,7 @@ export class SpoolWriter {
     const open = this.#open;
     if (!open || open.size === 0) return null;
     const bytes = readAll(open.handle);
-    if (bytes.length !== open.size) throw new SafereelError('chunk_damaged');
+    if (bytes.length !== open.size) throw new Failure('chunk_damaged');
     const seal: Seal = {
       seq: open.seq,
       segment: open.segment,

@@ -1,5 +1,5 @@
 /** The recordings that this very worker writes: begun, resumed, ended, each under its lock. */
-import { SafereelError } from './errors';
+import { Failure, type Trouble } from './failure';
 import { FlushTimes } from './flush-times';
 import { type Inventory, viewOf } from './inventory';
 import type { End, OpenChunk, RecordingFacts, Seal } from './journal';
@@ -8,7 +8,6 @@ import { type HeldLock, holdLock, lockNames } from './locks';
 import { DEFAULT_MAX_CHUNK_BYTES } from './sealing';
 import type { Spool } from './spool';
 import type { FromWorker, ToWorker, WorkerOptions } from './spool-protocol';
-import type { Problem } from './types';
 import type { SpoolWriter } from './writer';
 
 /** A just-killed writer's lock can outlive it for a moment. */
@@ -20,7 +19,7 @@ type Begin = Extract<ToWorker, { type: 'begin' }>;
 export interface WritingHost {
   opened(): { spool: Spool; options: WorkerOptions };
   post(message: FromWorker): void;
-  problem(problem: Problem, id: string): void;
+  problem(problem: Trouble, id: string): void;
   /** The disk is full: frees what can be freed, and answers whether that may have made room. */
   makeRoom(): Promise<boolean>;
   /** So many bytes of a recording went to disk. */
@@ -79,9 +78,9 @@ export class Writing {
       const lock = await holdLock(name, resume ? { signal } : { ifAvailable: true });
       if (lock) return lock;
     } catch (error) {
-      throw new SafereelError('recording_not_resumable', error);
+      throw new Failure('recording_not_resumable', error);
     }
-    throw new SafereelError('recording_exists');
+    throw new Failure('recording_exists');
   }
 
   #show(recording: LiveRecording): void {
@@ -103,7 +102,7 @@ export class Writing {
         this.#host.sealed(id, seal);
       },
       makeRoom: () => this.#host.makeRoom(),
-      trouble: (problem: Problem | null) => {
+      trouble: (problem: Trouble | null) => {
         if (problem) this.#inventory.mark(id, { problem });
         else if (troubled) this.#inventory.mark(id, { problem: undefined });
         troubled = problem !== null;
@@ -145,7 +144,7 @@ async function openWriter(spool: Spool, message: Begin): Promise<SpoolWriter> {
     return spool.create({ id, owner, recorderId, mimeType, title, startedAt: Date.now() });
   }
   const { completing, complete, discarded } = await spool.releases(id);
-  if (completing || complete || discarded) throw new SafereelError('recording_not_resumable');
+  if (completing || complete || discarded) throw new Failure('recording_not_resumable');
   const writer = await spool.write(id);
   try {
     await writer.sealLeftovers();

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { sha256Hex } from '../../src/recorder/digest';
+import type { Trouble } from '../../src/recorder/failure';
 import { Feed } from '../../src/recorder/feed';
 import type { FeedView } from '../../src/recorder/file-plan';
 import { FileSource } from '../../src/recorder/file-source';
 import { noteFinished, noteGone, uploadsOf } from '../../src/recorder/finished-files';
 import type { Seal } from '../../src/recorder/journal';
 import { Spool } from '../../src/recorder/spool';
-import type { Problem } from '../../src/recorder/types';
 import { MemoryDisk } from './support/memory-opfs';
 
 const ID = '0192f0c0-0000-7000-8000-000000000001';
@@ -31,7 +31,7 @@ async function begun(disk: MemoryDisk, source: FileSource, part: Partial<FeedVie
   const writer = known ? await spool.write(ID) : await spool.create({ ...facts, file: source.facts });
   const view = { paused: false, recording: false, unsent: 0, heldBytes: 0, copyBytes: 1e9, roomBytes: 1e12, ...part };
   const sealed: Seal[] = [];
-  const told: (Problem | null)[] = [];
+  const told: (Trouble | null)[] = [];
   const feed = new Feed(writer, source, {
     view: async () => view,
     sealed: (_id, seal) => void sealed.push(seal),

@@ -1,11 +1,11 @@
 /** A device that runs out of room: what is told before, what is freed, and what a person can save. */
 import { expect, test, vi } from 'vitest';
+import type { Trouble } from '../../src/recorder/failure';
 import { LiveRecording } from '../../src/recorder/live';
 import { giveUp, Reserve, setAside } from '../../src/recorder/reserve';
 import { heldFiles } from '../../src/recorder/saving';
 import { Spool } from '../../src/recorder/spool';
 import { roomOf } from '../../src/recorder/storage';
-import type { Problem } from '../../src/recorder/types';
 import { MemoryDisk } from './support/memory-opfs';
 
 const ID = '0192f0c0-0000-7000-8000-000000000001';
@@ -64,7 +64,7 @@ async function recording(disk: MemoryDisk, reserve: number) {
         if (freed) said.push('storage_low');
         return freed;
       },
-      trouble: (problem: Problem | null) => said.push(problem?.code ?? 'over'),
+      trouble: (problem: Trouble | null) => said.push(problem?.code ?? 'over'),
     },
   );
   const take = (...bytes: number[]) => live.slice(new Blob([new Uint8Array(bytes)]), 0, 1);

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import { sha256Hex } from '../../src/recorder/digest';
+import type { Trouble } from '../../src/recorder/failure';
 import type { RecordingFacts, Seal } from '../../src/recorder/journal';
 import { LiveRecording } from '../../src/recorder/live';
 import { Spool } from '../../src/recorder/spool';
-import type { Problem } from '../../src/recorder/types';
 import type { SpoolWriter } from '../../src/recorder/writer';
 import { Crash, MemoryDisk } from './support/memory-opfs';
 
@@ -249,7 +249,7 @@ const LIMITS = { chunkBytes: 4, chunkMs: 60_000, maxChunkBytes: 6 };
 
 function live(writer: SpoolWriter, limits = LIMITS, makeRoom = async () => false) {
   const seals: Seal[] = [];
-  const troubles: (Problem | null)[] = [];
+  const troubles: (Trouble | null)[] = [];
   const recording = new LiveRecording(writer, limits, {
     flushed: () => undefined,
     sealed: (seal) => seals.push(seal),

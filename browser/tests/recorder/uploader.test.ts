@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import type { Trouble } from '../../src/recorder/failure';
 import type { RecordingFacts, Seal } from '../../src/recorder/journal';
-import type { ChunkState, OverQuota, Problem } from '../../src/recorder/types';
+import type { ChunkState, OverQuota } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
 import { FakeControlPlane, type Fault } from './support/fake-control-plane';
 
@@ -45,8 +46,8 @@ function setUp(plane = new FakeControlPlane(), random = () => 0.001) {
     },
     limits: () => undefined,
     interval: () => undefined,
-    stuck: (_id: string, problem: Problem) => said.push(`stuck ${problem.code}`),
-    trouble: (_id: string, problem: Problem | null) => said.push(problem ? problem.code : 'over'),
+    stuck: (_id: string, problem: Trouble) => said.push(`stuck ${problem.code}`),
+    trouble: (_id: string, problem: Trouble | null) => said.push(problem ? problem.code : 'over'),
     standing: () => undefined,
     overQuota: (quota: OverQuota | null) => quotas.push(quota),
     refile: async (_id: string, seals: readonly Seal[]) => {

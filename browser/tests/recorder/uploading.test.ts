@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { HeartbeatAnswer } from '../../src/recorder/control-plane';
 import { Deletions } from '../../src/recorder/deletions';
+import type { Trouble } from '../../src/recorder/failure';
 import { Inventory } from '../../src/recorder/inventory';
 import type { LiveRecording } from '../../src/recorder/live';
 import { type HeldLock, holdLock, lockNames } from '../../src/recorder/locks';
 import { refile } from '../../src/recorder/refiling';
 import { Spool } from '../../src/recorder/spool';
 import type { BetweenTabs } from '../../src/recorder/spool-protocol';
-import type { Problem, RecordingDeleted } from '../../src/recorder/types';
+import type { RecordingDeleted } from '../../src/recorder/types';
 import { Uploading } from '../../src/recorder/uploading';
 import { FakeControlPlane, failure } from './support/fake-control-plane';
 import { MemoryLocks } from './support/memory-locks';
@@ -55,7 +56,7 @@ function worker(spool: Spool, plane: FakeControlPlane) {
   const sent: BetweenTabs[] = [];
   const discards: string[] = [];
   const live = new Map<string, { recording: LiveRecording; lock: HeldLock }>();
-  const problem = ({ code }: Problem) => void problems.push(code);
+  const problem = ({ code }: Trouble) => void problems.push(code);
   const beat = plane.heartbeat.bind(plane);
   plane.heartbeat = async (request): Promise<HeartbeatAnswer> => ({ ...(await beat(request)), discard: discards });
   let uploads = true;
@@ -140,7 +141,7 @@ test('asked for by the page: the server first, then this device', async () => {
   await vi.waitFor(() => expect(plane.recordings.has(ID)).toBe(true));
   plane.fault = (call) => (call === 'delete' ? 'drop' : null);
   await expect(deletions.delete({ type: 'delete', request: 1, id: ID, localOnly: false })).rejects.toMatchObject({
-    problem: { code: 'delete_failed' },
+    code: 'delete_failed',
   });
   expect(await spool.recordingIds()).toContain(ID);
   plane.fault = () => null;
