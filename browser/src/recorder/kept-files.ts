@@ -2,7 +2,7 @@
 import type { ReleaseState, Seal } from './journal';
 import { lockNames, underLock } from './locks';
 import { entriesOf, removeFile } from './opfs';
-import { chunkFiles, releasesIn, type SpooledRecording } from './spool';
+import { type ChunkFiles, chunkFiles, releasesIn } from './recording-files';
 
 /** A released chunk that is still here, since when: epoch ms. */
 export interface KeptSeal {
@@ -11,7 +11,7 @@ export interface KeptSeal {
 }
 
 /** A file of another size is no copy: it is what a crash left of a removal. */
-export function keptOf(seals: readonly Seal[], { kept }: ReleaseState, files: SpooledRecording['files']): KeptSeal[] {
+export function keptOf(seals: readonly Seal[], { kept }: ReleaseState, files: ChunkFiles): KeptSeal[] {
   return seals.flatMap((seal) => {
     const at = kept.get(seal.seq);
     return at !== undefined && files.get(seal.seq)?.size === seal.size ? [{ seal, at }] : [];

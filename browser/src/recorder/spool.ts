@@ -13,11 +13,9 @@ import { sha256Hex } from './digest';
 import { Failure, isStorageFull } from './failure';
 import {
   type End,
-  encodeLine,
   endOf,
   type JournalRecord,
   type JournalState,
-  parseLines,
   type RecordingFacts,
   type ReleaseRecord,
   type ReleaseState,
@@ -26,27 +24,13 @@ import {
   type Seal,
 } from './journal';
 import { type KeptSeal, keptOf } from './kept-files';
-import {
-  directoryIn,
-  emptyFile,
-  entriesOf,
-  isNotFound,
-  openHandle,
-  readAll,
-  readFile,
-  removeDirectory,
-  removeFile,
-  writeFlushed,
-} from './opfs';
+import { appendLines, linesOf } from './line-files';
+import { directoryIn, emptyFile, entriesOf, isNotFound, removeDirectory, removeFile } from './opfs';
+import { type ChunkFiles, chunkFiles, chunkName, chunkNumbers, JOURNAL, RELEASES, releasesIn } from './recording-files';
+import { ownerDirectoryName, rememberOwner } from './spool-root';
 import { SpoolWriter } from './writer';
 
-const ROOT = 'safereel';
-const LAST_OWNER = 'last-owner';
 const IDENTITY = 'identity';
-const PROBE = 'probe';
-export const JOURNAL = 'journal';
-export const RELEASES = 'releases';
-const CHUNK_NAME = /^(\d{8})-(\d{4})$/;
 const UUID_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A recording as it lies on disk. */
@@ -55,88 +39,9 @@ export interface SpooledRecording {
   journal: JournalState;
   releases: ReleaseState;
   /** Sizes of the chunk files that are there, by seq, but for those of kept copies. */
-  files: Map<number, { name: string; size: number }>;
+  files: ChunkFiles;
   /** Chunks that were released and are still there, whole. */
   kept: KeptSeal[];
-}
-
-/** The file name of a chunk. The segment is in it so that a chunk can be told even without its journal line. */
-export function chunkName(seq: number, segment: number): string {
-  return `${String(seq).padStart(8, '0')}-${String(segment).padStart(4, '0')}`;
-}
-
-/** The numbers in the name of a chunk file; null for other files. */
-export function chunkNumbers(name: string): { seq: number; segment: number } | null {
-  const match = CHUNK_NAME.exec(name);
-  return match && { seq: Number(match[1]), segment: Number(match[2]) };
-}
-
-/** The name of an owner's directory: any string can be an owner, so its hash names the directory. */
-export async function ownerDirectoryName(owner: string): Promise<string> {
-  return (await sha256Hex(new TextEncoder().encode(owner))).slice(0, 32);
-}
-
-/**
- * Opens the root of all spools and proves that it can be written and flushed.
- * @throws Failure `opfs_unavailable`; a full disk does not count, since what is there must still be sent.
- */
-export async function openSpoolRoot(): Promise<FileSystemDirectoryHandle> {
-  try {
-    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
-    await probe(root);
-    return root;
-  } catch (error) {
-    throw new Failure('opfs_unavailable', error);
-  }
-}
-
-async function probe(root: FileSystemDirectoryHandle): Promise<void> {
-  // One name per try: two tabs that start together must not wait for each other.
-  const name = `${PROBE}-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-  const handle = await openHandle(root, name, true);
-  try {
-    writeFlushed(handle, new Uint8Array([1]), 0);
-  } catch (error) {
-    if (!isStorageFull(error)) throw error;
-  } finally {
-    handle.close();
-  }
-  await removeFile(root, name);
-}
-
-/** Whom the last start on this device was for, or null. */
-export async function lastOwner(root: FileSystemDirectoryHandle): Promise<string | null> {
-  const bytes = await readFile(root, LAST_OWNER);
-  return bytes ? (parseLines<{ owner: string }>(bytes).records.at(-1)?.owner ?? null) : null;
-}
-
-/** Remembers the owner for a start without a network. Appended, so that a crash leaves the one before. */
-export async function rememberOwner(root: FileSystemDirectoryHandle, owner: string): Promise<void> {
-  if ((await lastOwner(root)) === owner) return;
-  await appendLines(root, LAST_OWNER, [{ owner }]);
-}
-
-/** Appends lines after the valid prefix of a journal file and flushes them. */
-async function appendLines(directory: FileSystemDirectoryHandle, name: string, records: object[]): Promise<void> {
-  const handle = await openHandle(directory, name, true);
-  try {
-    const { validLength } = parseLines(readAll(handle));
-    handle.truncate(validLength);
-    writeFlushed(handle, joinLines(records), validLength);
-  } finally {
-    handle.close();
-  }
-}
-
-function joinLines(records: object[]): Uint8Array<ArrayBuffer> {
-  const lines = records.map(encodeLine);
-  const joined = new Uint8Array(lines.reduce((sum, line) => sum + line.length, 0));
-  let at = 0;
-  for (const line of lines) {
-    joined.set(line, at);
-    at += line.length;
-  }
-  return joined;
 }
 
 export class Spool {
@@ -160,8 +65,7 @@ export class Spool {
   /** Opens an owner's spool, making its identity the first time. Call it under the owner's identity lock. */
   static async open(root: FileSystemDirectoryHandle, owner: string): Promise<Spool> {
     const directory = await root.getDirectoryHandle(await ownerDirectoryName(owner), { create: true });
-    const bytes = await readFile(directory, IDENTITY);
-    const known = bytes ? parseLines<{ recorderId: string }>(bytes).records.at(-1) : undefined;
+    const known = (await linesOf<{ recorderId: string }>(directory, IDENTITY)).at(-1);
     const recorderId = known?.recorderId ?? crypto.randomUUID();
     if (!known) await appendLines(directory, IDENTITY, [{ owner, recorderId }]);
     await rememberOwner(root, owner);
@@ -215,9 +119,7 @@ export class Spool {
   async load(id: string): Promise<SpooledRecording | null> {
     const directory = await directoryIn(this.#directory, id);
     if (!directory) return null;
-    const journal = replayJournal(
-      parseLines<JournalRecord>((await readFile(directory, JOURNAL)) ?? new Uint8Array()).records,
-    );
+    const journal = replayJournal(await linesOf<JournalRecord>(directory, JOURNAL));
     const releases = await this.releases(id);
     const files = await chunkFiles(directory);
     if (!journal.facts) {
@@ -332,9 +234,8 @@ export class Spool {
   }
 
   /** Lines about the owner's uploads as a whole; the newest last. */
-  async lines<T>(name: string): Promise<T[]> {
-    const bytes = await readFile(this.#directory, name);
-    return bytes ? parseLines<T>(bytes).records : [];
+  lines<T>(name: string): Promise<T[]> {
+    return linesOf(this.#directory, name);
   }
 
   async addLine(name: string, record: object): Promise<void> {
@@ -396,22 +297,4 @@ export class Spool {
       writer.close();
     }
   }
-}
-
-/** What was released and completed, as noted in a recording's directory. */
-export async function releasesIn(directory: FileSystemDirectoryHandle): Promise<ReleaseState> {
-  const bytes = await readFile(directory, RELEASES);
-  return replayReleases(bytes ? parseLines<ReleaseRecord>(bytes).records : []);
-}
-
-/** The chunk files in a recording's directory, by seq. */
-export async function chunkFiles(directory: FileSystemDirectoryHandle): Promise<SpooledRecording['files']> {
-  const files: SpooledRecording['files'] = new Map();
-  for (const [name, handle] of await entriesOf(directory)) {
-    const numbers = chunkNumbers(name);
-    if (!numbers || handle.kind !== 'file') continue;
-    const { size } = await (handle as FileSystemFileHandle).getFile();
-    files.set(numbers.seq, { name, size });
-  }
-  return files;
 }

@@ -15,8 +15,8 @@ import {
   sealedMs,
 } from './journal';
 import { entriesOf, isNotFound, openHandle, readAll, removeFile, writeFlushed } from './opfs';
+import { chunkName, chunkNumbers, JOURNAL } from './recording-files';
 import { DEFAULT_CHUNK_MS } from './sealing';
-import { chunkName, chunkNumbers, JOURNAL } from './spool';
 
 interface OpenFile extends OpenChunk {
   handle: FileSystemSyncAccessHandle;
