@@ -28,7 +28,7 @@ const workerAsShipped = {
         "new Worker(new URL('./spool.worker.js',import.meta.url),{type:'module',name:'safereel'})",
       );
       if (shipped === chunk.code)
-        throw new Error('recorder.ts starts its worker in another way: no bundler would see it');
+        throw new Error('worker-link.ts starts its worker in another way: no bundler would see it');
       chunk.code = shipped;
     }
   },

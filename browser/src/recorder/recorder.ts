@@ -1,6 +1,6 @@
 /** The SDK's front: one `Safereel` per page, which captures here and leaves everything else to its worker. */
 import { defaultSliceMs, pickMimeType } from './capture';
-import { asProblem, errorFrom, problemOf, SafereelError, worded } from './errors';
+import { asProblem, errorFrom, SafereelError, worded } from './errors';
 import { reasonOf } from './failure';
 import { DEFAULT_COPY_BYTES } from './file-plan';
 import { PageFileUpload, progressBetween, unlessAborted } from './file-upload';
@@ -10,7 +10,7 @@ import { applyChanges, EMPTY_SNAPSHOT } from './mirror';
 import { PageRecording, type RecordingLink } from './page-recording';
 import { DEFAULT_TAKE_OVER_MS } from './role';
 import { DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_MS } from './sealing';
-import type { FromWorker, ToWorker } from './spool-protocol';
+import type { ToWorker } from './spool-protocol';
 import type {
   FileUpload,
   Recording,
@@ -24,12 +24,7 @@ import type {
 } from './types';
 import { uuidv7 } from './uuid';
 import { until } from './waiting';
-
-type Distribute<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Asked = Distribute<
-  Extract<ToWorker, { type: 'begin' | 'end' | 'upload' | 'delete' | 'save' | 'close' }>,
-  'request'
->;
+import { type Answer, type News, type Question, WorkerLink } from './worker-link';
 
 /**
  * Starts the recorder for one owner on this page: opens the spool, takes up what an earlier visit left, sends it.
@@ -42,9 +37,8 @@ export function createSafereel(options: SafereelOptions): Safereel {
 
 class PageRecorder implements Safereel {
   readonly #options: SafereelOptions;
-  readonly #worker: Worker | null;
+  readonly #worker: WorkerLink | null;
   readonly #listeners = new Set<(event: SafereelEvent) => void>();
-  readonly #answers = new Map<number, { resolve: (answer: FromWorker) => void; reject: (error: Error) => void }>();
   readonly #recordings = new Map<string, PageRecording>();
   readonly #deleted = new Set<string>();
   readonly #ready: Promise<void>;
@@ -53,7 +47,6 @@ class PageRecorder implements Safereel {
     reject: () => undefined,
   };
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
-  #request = 0;
   #closing: Promise<void> | null = null;
 
   constructor(options: SafereelOptions) {
@@ -75,17 +68,15 @@ class PageRecorder implements Safereel {
     void this.persist();
   }
 
-  #startWorker(): Worker | null {
+  #startWorker(): WorkerLink | null {
     if (typeof Worker === 'undefined') return null;
-    const { workerUrl } = this.#options;
-    // Bundlers find the worker by the second expression, and by no other way of writing it.
-    const worker = workerUrl
-      ? new Worker(workerUrl, { type: 'module', name: 'safereel' })
-      : new Worker(new URL('./spool.worker.ts', import.meta.url), { type: 'module', name: 'safereel' });
-    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#onMessage(event.data);
-    worker.onerror = (event) => this.#onWorkerError(event);
-    worker.onmessageerror = () => this.#emitProblem(problemOf('worker_failed', 'a message could not be read'));
-    return worker;
+    return new WorkerLink(this.#options.workerUrl, {
+      news: (message) => this.#onNews(message),
+      failed: (error) => {
+        this.#settleReady.reject(error);
+        this.#emitProblem(error.problem);
+      },
+    });
   }
 
   snapshot(): Snapshot {
@@ -154,18 +145,7 @@ class PageRecorder implements Safereel {
     await this.ready({ signal });
     signal?.throwIfAborted();
     if (this.#closing) throw new SafereelError('closed');
-    const answered = this.#ask({ type: 'delete', id, localOnly });
-    const request = this.#request;
-    const onAbort = () => {
-      this.#send({ type: 'give_up', request });
-      this.#answers.get(request)?.reject(signal?.reason);
-    };
-    signal?.addEventListener('abort', onAbort);
-    try {
-      await answered;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
+    await this.#ask({ type: 'delete', id, localOnly }, signal);
   }
 
   async uploadFile(file: File, options: UploadFileOptions = {}): Promise<FileUpload> {
@@ -230,8 +210,7 @@ class PageRecorder implements Safereel {
     removeEventListener('offline', this.#onOnline);
     await Promise.all([...this.#recordings.values()].map((recording) => recording.stop()));
     await this.#ask({ type: 'close' });
-    this.#worker.terminate();
-    this.#failAll(new SafereelError('closed'));
+    this.#worker.close();
     this.#listeners.clear();
   }
 
@@ -302,19 +281,14 @@ class PageRecorder implements Safereel {
   readonly #onOnline = () => this.#send({ type: 'online', online: navigator.onLine });
 
   #send(message: ToWorker): void {
-    this.#worker?.postMessage(message);
+    this.#worker?.send(message);
   }
 
-  #ask(question: Asked): Promise<FromWorker> {
-    this.#request += 1;
-    const request = this.#request;
-    return new Promise((resolve, reject) => {
-      this.#answers.set(request, { resolve, reject });
-      this.#send({ ...question, request });
-    });
+  #ask(question: Question, signal?: AbortSignal): Promise<Answer> {
+    return this.#worker?.ask(question, signal) ?? Promise.reject(new SafereelError('no_browser'));
   }
 
-  #onMessage(message: FromWorker): void {
+  #onNews(message: News): void {
     switch (message.type) {
       case 'ready':
         this.#setSnapshot({ ...this.#snapshot, ready: true, owner: message.owner });
@@ -326,17 +300,6 @@ class PageRecorder implements Safereel {
         return;
       case 'token_wanted':
         void this.#answerToken(message.request);
-        return;
-      case 'began':
-      case 'uploading':
-      case 'saved':
-      case 'done':
-        this.#answers.get(message.request)?.resolve(message);
-        this.#answers.delete(message.request);
-        return;
-      case 'failed':
-        this.#answers.get(message.request)?.reject(errorFrom(message.problem));
-        this.#answers.delete(message.request);
         return;
       case 'changes':
         this.#onChanges(applyChanges(this.#snapshot, message.recordings, message.standing));
@@ -375,19 +338,6 @@ class PageRecorder implements Safereel {
     } catch (error) {
       this.#send({ type: 'token_failed', request, reason: reasonOf(error) });
     }
-  }
-
-  #onWorkerError(event: ErrorEvent): void {
-    // A script that was not loaded (not found, or refused by the page's policy) fails without a word.
-    const error = new SafereelError('worker_failed', event.message || 'its script was not loaded');
-    this.#settleReady.reject(error);
-    this.#failAll(error);
-    this.#emitProblem(error.problem);
-  }
-
-  #failAll(error: Error): void {
-    for (const { reject } of this.#answers.values()) reject(error);
-    this.#answers.clear();
   }
 
   #setSnapshot(snapshot: Snapshot): void {
