@@ -1,9 +1,10 @@
 /** Deletions as one worker sees them: asked for by its page, told by another tab, or by the control plane. */
 import type { ControlPlane } from './control-plane';
 import { assertUnknownAtServer, deleteAtServer } from './deletion';
+import { dropIfFree } from './dropping';
 import { asTrouble, type Trouble } from './failure';
 import type { Inventory } from './inventory';
-import { type HeldLock, holdLock, lockNames } from './locks';
+import type { HeldLock } from './locks';
 import type { Spool } from './spool';
 import type { BetweenTabs, ToWorker } from './spool-protocol';
 import type { RecordingDeleted } from './types';
@@ -76,20 +77,9 @@ export class Deletions {
     this.#host.toTabs({ type: 'deleted', id });
     // The uploading tab may be asleep or just gone: the files do not wait for it.
     await this.#orSay(id, async () => {
-      if (!(await this.dropLive(id))) await this.#dropIfFree(id);
+      if (!(await this.dropLive(id))) await dropIfFree(this.#host.spool(), id);
     });
     this.onDeleted(id);
-  }
-
-  async #dropIfFree(id: string): Promise<void> {
-    const spool = this.#host.spool();
-    const lock = await holdLock(lockNames.recording(spool.owner, id), { ifAvailable: true });
-    if (!lock) return;
-    try {
-      await spool.discard(id);
-    } finally {
-      lock.release();
-    }
   }
 
   /** Stops writing a recording in this very worker and removes it; false when it is not written here. */

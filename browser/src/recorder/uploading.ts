@@ -1,32 +1,27 @@
 /** What the one tab does that holds the uploader lock: finds leftovers, sends, beats, deletes what was released. */
-import type { ChunkSource } from './consignment';
 import type { ControlPlane, HeartbeatAnswer, Holding, RecordingStatus, Ticket } from './control-plane';
-import { asTrouble, isStorageFull, type Trouble, troubleOf } from './failure';
+import { dropIfFree, dropWhenFree } from './dropping';
+import { asTrouble, type Trouble, troubleOf } from './failure';
 import { isOfSource } from './file-source';
+import { FileStatus, type FilesBeside } from './file-status';
 import { Heartbeat } from './heartbeat';
-import { type Inventory, isSafe, isSent, viewOf } from './inventory';
+import { type Inventory, isSafe, viewOf } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
 import { Kept } from './kept';
-import { type HeldLock, holdLock, lockNames, underLock } from './locks';
+import { holdLock, lockNames } from './locks';
 import { inRanges, toRanges } from './ranges';
 import { Recovery } from './recovery';
 import { refile } from './refiling';
+import { Releasing, type ReleasingHost } from './releasing';
 import type { Spool } from './spool';
 import type { OverQuota, StorageReport } from './types';
 import { Uploader } from './uploader';
 
-/** How often it is asked what the bucket has of a file's chunks that are not held here: only the row's last words wait. */
-const LOOK_MS = 15_000;
-
 /** The worker around it. */
-export interface UploadingHost {
-  /** The recording is written by this very worker. */
-  isLiveHere(id: string): boolean;
+export interface UploadingHost extends ReleasingHost {
   storage(): Promise<StorageReport>;
   /** How many bytes of released chunks may stay now, when so many do. */
   keepBytes(keptBytes: number): number;
-  /** The disk is full: frees all kept copies, and answers whether there were any. */
-  freeKept(): Promise<boolean>;
   recovered(id: string, chunks: number, bytes: number): void;
   completed(id: string): void;
   problem(problem: Trouble, id?: string): void;
@@ -38,21 +33,8 @@ export interface UploadingHost {
   /** What was held of it is gone: it is shown no more. */
   deleted(id: string): void;
   limits(id: string, maxChunkBytes: number): void;
-  /** Chunks were deleted: a writer that waits for space may go on. */
-  freed(): void;
   /** Something that `Standing` shows changed. */
   standing(): void;
-}
-
-/** Uploads of files, for what they do otherwise than recordings. */
-export interface FilesBeside extends ChunkSource {
-  hasSource(id: string): boolean;
-  /** The seal of a chunk that can be read from its file; null for others. */
-  sealOf(id: string, seq: number): Seal | null;
-  found(id: string): Promise<void>;
-  sourceLost(id: string, problem: Trouble): Promise<void>;
-  onStatus(id: string): void;
-  onCompleted(id: string): Promise<void>;
 }
 
 export interface UploadingOptions {
@@ -67,13 +49,13 @@ export class Uploading {
   readonly kept: Kept;
   readonly #heartbeat: Heartbeat;
   readonly #recovery: Recovery;
+  readonly #releasing: Releasing;
+  readonly #fileStatus: FileStatus;
   readonly #spool: Spool;
   readonly #inventory: Inventory;
   readonly #host: UploadingHost;
   readonly #signal: AbortSignal;
-  readonly #plane: ControlPlane;
   readonly #files: FilesBeside | null;
-  #releasesFail = false;
   /** The last heartbeat named something as held; the control plane may believe so. */
   #named = false;
   #believed = false;
@@ -84,7 +66,6 @@ export class Uploading {
     this.#inventory = inventory;
     this.#host = host;
     this.#signal = options.signal;
-    this.#plane = plane;
     this.#files = options.files ?? null;
     this.uploader = new Uploader(plane, options.files ?? spool, this.#uploaderEvents(), options);
     this.kept = new Kept(spool, {
@@ -92,8 +73,18 @@ export class Uploading {
       problem: (problem) => host.problem(problem),
       changed: () => host.standing(),
     });
+    this.#releasing = new Releasing(spool, inventory, this.uploader, this.kept, host);
+    this.#fileStatus = this.#newFileStatus(plane);
     this.#recovery = new Recovery(spool, inventory, this.uploader, this.#recoveryEvents(), options);
     this.#heartbeat = new Heartbeat(plane, spool.recorderId, this.#duties(), options.signal);
+  }
+
+  #newFileStatus(plane: ControlPlane): FileStatus {
+    const answered = async (id: string, status: RecordingStatus) => {
+      this.#onStatus(id, status);
+      await this.#inTurn(() => this.#releasing.finish(id));
+    };
+    return new FileStatus(this.#inventory, this.uploader, plane, this.#files, answered, this.#signal);
   }
 
   /** Looks through the spool: leftovers are taken up, recordings of living tabs are waited for. */
@@ -144,7 +135,7 @@ export class Uploading {
   ended(id: string, end: End): void {
     this.#inventory.mark(id, { live: false, end });
     this.uploader.end(id, end);
-    void this.#inTurn(() => this.#finish(id));
+    void this.#inTurn(() => this.#releasing.finish(id));
   }
 
   #duties() {
@@ -204,7 +195,7 @@ export class Uploading {
       if (!(await this.#serve(ticket))) this.#heartbeat.gone(ticket.id);
     }
     for (const { recording_id, chunks } of answer.releases)
-      await this.#inTurn(() => this.#release(recording_id, chunks));
+      await this.#inTurn(() => this.#releasing.release(recording_id, chunks));
     for (const id of answer.discard) await this.discard(id);
     for (const notice of answer.notices) {
       if (notice.code === 'recording_unknown' && notice.recording_id) this.uploader.restart(notice.recording_id);
@@ -243,67 +234,9 @@ export class Uploading {
     return true;
   }
 
-  /** The file of an upload is not at hand any more: its chunks that are not in OPFS are not held, and it cannot end. */
+  /** The file of an upload is not at hand any more. */
   withoutSource(id: string): void {
-    const shipment = this.uploader.shipment(id);
-    if (!shipment || shipment.completed) return;
-    shipment.end = null;
-    for (const { seq, held } of this.#inventory.get(id)?.chunks.values() ?? []) if (held === false) shipment.drop(seq);
-  }
-
-  /** Deletes released chunks where the digest is equal, or keeps them for as long as there is room. A failure keeps them held: they are released again. */
-  async #release(id: string, chunks: readonly (readonly [number, string])[]): Promise<void> {
-    const shipment = this.uploader.shipment(id);
-    const seals = shipment?.releasable(chunks) ?? [];
-    if (!shipment || seals.length === 0) return;
-    for (const { seq } of seals) this.#inventory.move(id, seq, 'confirmed');
-    try {
-      await this.#letGo(id, seals).catch(async (error: unknown) => {
-        if (!isStorageFull(error) || !(await this.#host.freeKept())) throw error;
-        await this.#spool.release(id, seals);
-      });
-      this.#releasesFail = false;
-    } catch (error) {
-      // Every heartbeat brings the release again; saying so once is enough.
-      if (!this.#releasesFail) this.#host.problem(asTrouble(error, 'releases_failed'), id);
-      this.#releasesFail = true;
-      return;
-    }
-    for (const { seq } of seals) {
-      shipment.drop(seq);
-      this.#inventory.move(id, seq, 'released');
-    }
-    this.#host.freed();
-    await this.#finish(id);
-    this.uploader.pump();
-  }
-
-  /** Files are not kept: whoever uploads one has it. */
-  async #letGo(id: string, seals: readonly Seal[]): Promise<void> {
-    if (this.#inventory.get(id)?.facts.file || !this.kept.wanted) {
-      await this.#spool.release(id, seals);
-      return;
-    }
-    const at = Date.now();
-    await underLock(lockNames.kept, async () => {
-      if (await this.#spool.release(id, seals, { kept: at }))
-        this.kept.add(
-          id,
-          seals.map((seal) => ({ seal, at })),
-        );
-    });
-    await this.kept.trim();
-  }
-
-  /** A recording that is complete and wholly released needs no directory any more, unless something of it is kept. */
-  async #finish(id: string): Promise<void> {
-    const shipment = this.uploader.shipment(id);
-    const entry = this.#inventory.get(id);
-    if (!shipment?.finished || !entry || entry.live || this.#host.isLiveHere(id)) return;
-    if (![...entry.chunks.values()].every(({ state }) => isSafe(state))) return;
-    this.#inventory.mark(id, { recovered: false });
-    this.uploader.close(id);
-    if (!this.kept.has(id)) await this.#remove(id);
+    this.#fileStatus.withoutSource(id);
   }
 
   /** The owner deleted the recording: the one other thing that may delete chunks. A living writer lets go first. */
@@ -317,7 +250,11 @@ export class Uploading {
     this.kept.forget(id);
     this.uploader.roomFreed();
     try {
-      await this.#drop(id);
+      // By whoever holds the recording: this worker, nobody, or another tab's writer.
+      if (!(await this.#host.dropLive(id)) && !(await dropIfFree(this.#spool, id))) {
+        this.#host.askWriter(id);
+        void this.#dropWhenFree(id);
+      }
     } catch (error) {
       // What is left is finished at the next visit; it is not sent any more.
       this.#host.problem(asTrouble(error, 'discard_failed'), id);
@@ -326,40 +263,12 @@ export class Uploading {
     if (known) this.#host.deleted(id);
   }
 
-  /** Removes what is on disk, by whoever holds the recording's lock: this worker, nobody, or another tab's writer. */
-  async #drop(id: string): Promise<void> {
-    if (await this.#host.dropLive(id)) return;
-    const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { ifAvailable: true });
-    if (lock) return this.#dropUnder(lock, id);
-    this.#host.askWriter(id);
-    void this.#dropWhenFree(id);
-  }
-
   /** The writer drops it when it is told; one that is frozen or dead by then leaves it to this. */
   async #dropWhenFree(id: string): Promise<void> {
     try {
-      const lock = await holdLock(lockNames.recording(this.#spool.owner, id), { signal: this.#signal });
-      if (lock) await this.#inTurn(() => this.#dropUnder(lock, id));
+      await dropWhenFree(this.#spool, id, this.#signal, (work) => this.#inTurn(work));
     } catch (error) {
       if (!this.#signal.aborted) this.#host.problem(asTrouble(error, 'discard_failed'), id);
-    }
-  }
-
-  async #dropUnder(lock: HeldLock, id: string): Promise<void> {
-    try {
-      await this.#spool.discard(id);
-    } finally {
-      lock.release();
-    }
-  }
-
-  async #remove(id: string): Promise<boolean> {
-    try {
-      await this.#spool.remove(id);
-      return true;
-    } catch (error) {
-      this.#host.problem(asTrouble(error, 'releases_failed'), id);
-      return false;
     }
   }
 
@@ -371,51 +280,7 @@ export class Uploading {
       if (inRanges(status.confirmed, seq)) this.#inventory.move(id, seq, 'confirmed');
       else if (inRanges(status.received, seq)) this.#inventory.move(id, seq, 'acked');
     }
-    if (this.#inventory.get(id)?.facts.file) {
-      this.#bringBack(id, status);
-      this.#onFileStatus(id);
-    }
-  }
-
-  /** What the bucket lost of a file is read from it once more, also what was released: a file is still there. */
-  #bringBack(id: string, { received }: RecordingStatus): void {
-    const shipment = this.uploader.shipment(id);
-    for (const chunk of [...(this.#inventory.get(id)?.chunks.values() ?? [])]) {
-      if (shipment?.parcel(chunk.seq) || !isSent(chunk.state) || inRanges(received, chunk.seq)) continue;
-      this.#inventory.put(id, { ...chunk, state: 'on_disk', held: false });
-      const seal = this.#files?.sealOf(id, chunk.seq);
-      if (seal) this.uploader.add(id, seal);
-      else if (shipment) shipment.end = null;
-    }
-  }
-
-  /** A file whose chunks are all sealed, and here or received, needs its source no more: it can end. */
-  #onFileStatus(id: string): void {
-    this.#files?.onStatus(id);
-    const entry = this.#inventory.get(id);
-    const shipment = this.uploader.shipment(id);
-    if (!entry?.end || !shipment) return;
-    const chunks = [...entry.chunks.values()];
-    const beyond = chunks.filter(({ seq, state }) => !shipment.parcel(seq) && !isSafe(state));
-    if (beyond.every(({ state }) => isSent(state))) this.uploader.end(id, entry.end);
-    // No heartbeat speaks for what is not held: whether it was confirmed is asked for.
-    if (beyond.length > 0) this.#lookLater(id);
-  }
-
-  #lookLater(id: string): void {
-    const timer = setTimeout(() => void this.#look(id), LOOK_MS);
-    this.#signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  }
-
-  async #look(id: string): Promise<void> {
-    if (!this.uploader.shipment(id)) return;
-    try {
-      this.#onStatus(id, await this.#plane.status(id, this.#signal));
-      await this.#inTurn(() => this.#finish(id));
-    } catch {
-      // The line tells how it is by its other calls.
-      if (!this.#signal.aborted) this.#lookLater(id);
-    }
+    this.#fileStatus.take(id, status);
   }
 
   async #onCompleted(id: string): Promise<void> {
@@ -431,7 +296,7 @@ export class Uploading {
       // The next visit asks the control plane, which knows; until then it shows as not complete.
       this.#host.problem(asTrouble(error, 'releases_failed'), id);
     }
-    await this.#finish(id);
+    await this.#releasing.finish(id);
   }
 
   async #whileEnded(id: string, work: () => Promise<void>): Promise<boolean> {
@@ -464,14 +329,14 @@ export class Uploading {
     } finally {
       lock?.release();
     }
-    await this.#inTurn(() => this.#finish(id));
+    await this.#inTurn(() => this.#releasing.finish(id));
   }
 
   #recoveryEvents() {
     return {
       recovered: (id: string, chunks: number, bytes: number) => this.#host.recovered(id, chunks, bytes),
       problem: (problem: Trouble, id: string) => this.#host.problem(problem, id),
-      takenUp: (id: string) => this.#inTurn(() => this.#finish(id)),
+      takenUp: (id: string) => this.#inTurn(() => this.#releasing.finish(id)),
       found: (id: string) => void this.#files?.found(id),
       hasSource: (id: string) => this.#files?.hasSource(id) ?? false,
     };
