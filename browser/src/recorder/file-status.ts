@@ -1,9 +1,8 @@
 /** What the bucket has of files that are being uploaded, as far as this device does not hold it: no heartbeat tells of that. */
-import type { ChunkSource } from './consignment';
 import type { ControlPlane, RecordingStatus } from './control-plane';
 import type { Trouble } from './failure';
+import type { GivenFiles } from './given-files';
 import { type Inventory, isSafe, isSent } from './inventory';
-import type { Seal } from './journal';
 import { inRanges } from './ranges';
 import type { Uploader } from './uploader';
 
@@ -11,10 +10,8 @@ import type { Uploader } from './uploader';
 const LOOK_MS = 15_000;
 
 /** Uploads of files, for what they do otherwise than recordings. */
-export interface FilesBeside extends ChunkSource {
-  hasSource(id: string): boolean;
-  /** The seal of a chunk that can be read from its file; null for others. */
-  sealOf(id: string, seq: number): Seal | null;
+export interface FilesBeside {
+  readonly given: GivenFiles;
   found(id: string): Promise<void>;
   sourceLost(id: string, problem: Trouble): Promise<void>;
   onStatus(id: string): void;
@@ -68,7 +65,7 @@ export class FileStatus {
     for (const chunk of [...(this.#inventory.get(id)?.chunks.values() ?? [])]) {
       if (shipment?.parcel(chunk.seq) || !isSent(chunk.state) || inRanges(received, chunk.seq)) continue;
       this.#inventory.put(id, { ...chunk, state: 'on_disk', held: false });
-      const seal = this.#files?.sealOf(id, chunk.seq);
+      const seal = this.#files?.given.sealOf(id, chunk.seq);
       if (seal) this.#uploader.add(id, seal);
       else if (shipment) shipment.end = null;
     }

@@ -1,13 +1,13 @@
 /** The uploads of files as one worker sees them: given by its page, left by an earlier visit, or handed on by another tab. */
-import type { ChunkSource } from './consignment';
-import { CallFailed, type ControlPlane } from './control-plane';
+import type { ControlPlane } from './control-plane';
 import { asTrouble, Failure, type Trouble } from './failure';
 import { Feed, type FeedHost } from './feed';
 import { dropHandle, keepHandle, keptHandle, mayRead } from './file-handles';
 import { chunkCountOf, FILE_CHUNK_BYTES, fileTypeOf } from './file-plan';
 import { FilePace } from './file-progress';
 import { FileSource } from './file-source';
-import { noteFinished, noteGone, uploadsOf } from './finished-files';
+import { noteFinished, uploadedBefore } from './finished-files';
+import { GivenFiles } from './given-files';
 import { type Entry, type Inventory, isSent, viewOf } from './inventory';
 import type { FileFacts, Seal } from './journal';
 import { type HeldLock, holdLock, lockNames } from './locks';
@@ -42,13 +42,12 @@ interface Fed {
   lock: HeldLock;
 }
 
-export class Files implements ChunkSource {
+export class Files {
   readonly #inventory: Inventory;
   readonly #host: FilesHost;
   readonly #stop: AbortSignal;
+  readonly given: GivenFiles;
   readonly #feeds = new Map<string, Fed>();
-  /** Files by the id of their upload: those of this tab, and those that other tabs were given. */
-  readonly #given = new Map<string, File>();
   readonly #paces = new Map<string, FilePace>();
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -56,6 +55,7 @@ export class Files implements ChunkSource {
     this.#inventory = inventory;
     this.#host = host;
     this.#stop = stop;
+    this.given = new GivenFiles(inventory, () => host.spool());
     const tick = setInterval(() => this.#tellPaces(), PACE_TICK_MS);
     stop.addEventListener('abort', () => clearInterval(tick));
   }
@@ -86,7 +86,9 @@ export class Files implements ChunkSource {
     const facts: FileFacts = { name, size, lastModified, chunkBytes: FILE_CHUNK_BYTES };
     const source = new FileSource(file, facts);
     await source.read(0, 0, 1);
-    const before = asked.again ? null : await this.#uploadedBefore(source);
+    const before = asked.again
+      ? null
+      : await uploadedBefore(this.#host.spool(), this.#host.plane(), source, this.#stop);
     if (before !== null) return { id: before, already: true };
     await this.#create(asked, mimeType, source);
     return { id: asked.id, already: false };
@@ -116,27 +118,6 @@ export class Files implements ChunkSource {
       return id;
     }
     return null;
-  }
-
-  /** The recording that exactly this file became, if the control plane has all of it. */
-  async #uploadedBefore(source: FileSource): Promise<string | null> {
-    for (const upload of await uploadsOf(this.#host.spool(), source, this.#stop)) {
-      const state = await this.#stateOf(upload.id);
-      if (state === 'whole') return upload.id;
-      if (state === 'gone') await noteGone(this.#host.spool(), upload);
-    }
-    return null;
-  }
-
-  async #stateOf(id: string): Promise<'whole' | 'gone' | 'unknown'> {
-    try {
-      const { complete, state, lost, missing } = await this.#host.plane().status(id, this.#stop);
-      if (state === 'deleting' || state === 'deleted') return 'gone';
-      return complete && lost.length === 0 && missing.length === 0 ? 'whole' : 'unknown';
-    } catch (error) {
-      const gone = error instanceof CallFailed && (error.status === 404 || error.status === 410);
-      return gone ? 'gone' : 'unknown';
-    }
   }
 
   /** Goes on with an upload, once the file is proven to be the one it began with. */
@@ -192,7 +173,7 @@ export class Files implements ChunkSource {
   #feed(writer: SpoolWriter, source: FileSource, lock: HeldLock): void {
     const { id } = writer.facts;
     const feed = new Feed(writer, source, this.#feedHost());
-    this.#given.set(id, source.file);
+    this.given.take(id, source.file);
     this.#feeds.set(id, { recording: feed, lock });
     this.#inventory.open(writer.facts);
     for (const seal of feed.seals) {
@@ -270,27 +251,10 @@ export class Files implements ChunkSource {
       if (only !== undefined && id !== only) continue;
       const { facts, seals } = recording;
       this.#host.uploading()?.writing(facts, seals, true);
-      const file = this.#given.get(id);
+      const file = this.given.get(id);
       if (file) this.#host.toTabs({ type: 'source', id, file });
       this.#host.toTabs({ type: 'writing', facts, seals: [...seals] });
     }
-  }
-
-  /** Another tab was given the file of an upload. */
-  handed(id: string, file: File): void {
-    this.#given.set(id, file);
-  }
-
-  hasSource(id: string): boolean {
-    return this.#given.has(id);
-  }
-
-  /** A seal of an upload whose file is at hand, also of a chunk that was released: for a ticket. */
-  sealOf(id: string, seq: number): Seal | null {
-    const chunk = this.#inventory.get(id)?.chunks.get(seq);
-    if (!chunk?.sha256 || !this.hasSource(id)) return null;
-    const { segment, size, sha256, startMs, durationMs } = chunk;
-    return { seq, segment, size, sha256, startMs, durationMs, held: false };
   }
 
   /** An upload was found on disk, and nobody feeds it: goes on with its file where it may be read, else says so. */
@@ -300,10 +264,10 @@ export class Files implements ChunkSource {
     const { paused } = await this.#host.spool().releases(id);
     if (paused) this.#mark(id, { paused });
     this.#host.uploading()?.uploader.hold(id, paused);
-    if (entry.complete || !this.#needsSource(entry) || (entry.end && this.hasSource(id))) return;
+    if (entry.complete || !this.#needsSource(entry) || (entry.end && this.given.has(id))) return;
     try {
       const handle = await keptHandle(id);
-      const file = this.#given.get(id) ?? (await fileBehind(handle));
+      const file = this.given.get(id) ?? (await fileBehind(handle));
       if (file) await this.#goOn(id, file, handle);
       else this.#mark(id, { sourceNeeded: true, reopenable: handle !== null });
     } catch (error) {
@@ -315,7 +279,7 @@ export class Files implements ChunkSource {
   onStatus(id: string): void {
     const entry = this.#inventory.get(id);
     if (!entry?.file) return;
-    const sourceNeeded = this.#needsSource(entry) && !this.hasSource(id);
+    const sourceNeeded = this.#needsSource(entry) && !this.given.has(id);
     if (sourceNeeded === entry.file.sourceNeeded) return;
     this.#mark(id, { sourceNeeded });
     if (!sourceNeeded) this.#inventory.mark(id, { problem: undefined });
@@ -329,7 +293,7 @@ export class Files implements ChunkSource {
 
   /** The file cannot be read any more, or is another: nothing more of it is sent until it is chosen again. */
   async sourceLost(id: string, problem: Trouble, told = false): Promise<void> {
-    const known = this.#given.delete(id);
+    const known = this.given.forget(id);
     await this.#feeds.get(id)?.recording.abandon();
     this.#host.uploading()?.withoutSource(id);
     if (!this.#inventory.get(id)) return;
@@ -390,37 +354,9 @@ export class Files implements ChunkSource {
 
   /** An upload is over or deleted. Its file stays at hand for tickets until this tab closes, if it is complete. */
   async forget(id: string, deleted = false): Promise<void> {
-    if (deleted) this.#given.delete(id);
+    if (deleted) this.given.forget(id);
     this.#paces.delete(id);
     await dropHandle(id).catch(() => undefined); // A handle left behind does no harm: ids are never used again.
-  }
-
-  async chunkFile(id: string, seal: Seal): Promise<Blob> {
-    const source = this.#sourceOf(id);
-    if (seal.held === false) return this.#present(source).body(seal.seq);
-    try {
-      return await this.#host.spool().chunkFile(id, seal);
-    } catch (error) {
-      if (source && (await source.isIntact(seal))) return source.body(seal.seq);
-      throw error;
-    }
-  }
-
-  async isIntact(id: string, seal: Seal): Promise<boolean> {
-    if (seal.held !== false) return this.#host.spool().isIntact(id, seal);
-    if (await this.#present(this.#sourceOf(id)).isIntact(seal)) return true;
-    throw new Failure('source_changed', `chunk ${seal.seq} differs`);
-  }
-
-  #sourceOf(id: string): FileSource | null {
-    const file = this.#given.get(id);
-    const facts = this.#inventory.get(id)?.facts.file;
-    return file && facts ? new FileSource(file, facts) : null;
-  }
-
-  #present(source: FileSource | null): FileSource {
-    if (!source) throw new Failure('source_unreadable', 'it has to be chosen again');
-    return source;
   }
 
   async #keep(id: string, handle: FileSystemFileHandle | null): Promise<void> {

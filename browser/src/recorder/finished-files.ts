@@ -4,6 +4,7 @@
  * A file is known by its size, the size of its chunks and a digest over their digests, which are there anyway: no pass over
  * a large file is made for this alone unless one of the same size and first chunk was uploaded before.
  */
+import { CallFailed, type ControlPlane } from './control-plane';
 import { sha256Hex } from './digest';
 import { chunkCountOf } from './file-plan';
 import type { FileSource } from './file-source';
@@ -60,4 +61,30 @@ export async function uploadsOf(spool: Spool, source: FileSource, signal: AbortS
   }
   const fingerprint = await fingerprintOf(digests);
   return alike.filter((line) => line.fingerprint === fingerprint).reverse();
+}
+
+/** The recording that exactly this file became, if the control plane has all of it. */
+export async function uploadedBefore(
+  spool: Spool,
+  plane: ControlPlane,
+  source: FileSource,
+  signal: AbortSignal,
+): Promise<string | null> {
+  for (const upload of await uploadsOf(spool, source, signal)) {
+    const state = await stateOf(plane, upload.id, signal);
+    if (state === 'whole') return upload.id;
+    if (state === 'gone') await noteGone(spool, upload);
+  }
+  return null;
+}
+
+async function stateOf(plane: ControlPlane, id: string, signal: AbortSignal): Promise<'whole' | 'gone' | 'unknown'> {
+  try {
+    const { complete, state, lost, missing } = await plane.status(id, signal);
+    if (state === 'deleting' || state === 'deleted') return 'gone';
+    return complete && lost.length === 0 && missing.length === 0 ? 'whole' : 'unknown';
+  } catch (error) {
+    const gone = error instanceof CallFailed && (error.status === 404 || error.status === 410);
+    return gone ? 'gone' : 'unknown';
+  }
 }

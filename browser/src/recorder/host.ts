@@ -406,7 +406,7 @@ export class Host {
         this.#uploading?.ended(message.id, message.end);
         return;
       case 'source':
-        this.#files.handed(message.id, message.file);
+        this.#files.given.take(message.id, message.file);
         return;
       case 'source_lost':
         void this.#files.sourceLost(message.id, message.problem, true);

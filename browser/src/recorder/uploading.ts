@@ -67,7 +67,7 @@ export class Uploading {
     this.#host = host;
     this.#signal = options.signal;
     this.#files = options.files ?? null;
-    this.uploader = new Uploader(plane, options.files ?? spool, this.#uploaderEvents(), options);
+    this.uploader = new Uploader(plane, options.files?.given ?? spool, this.#uploaderEvents(), options);
     this.kept = new Kept(spool, {
       keepBytes: (bytes) => host.keepBytes(bytes),
       problem: (problem) => host.problem(problem),
@@ -211,7 +211,7 @@ export class Uploading {
       this.uploader.add(id, kept.seal);
       return this.uploader.serve(ticket);
     }
-    const seal = this.#files?.sealOf(id, seq);
+    const seal = this.#files?.given.sealOf(id, seq);
     if (seal?.sha256 !== sha256 || !this.uploader.shipment(id)) return false;
     this.uploader.add(id, seal);
     return this.uploader.serve(ticket);
@@ -338,7 +338,7 @@ export class Uploading {
       problem: (problem: Trouble, id: string) => this.#host.problem(problem, id),
       takenUp: (id: string) => this.#inTurn(() => this.#releasing.finish(id)),
       found: (id: string) => void this.#files?.found(id),
-      hasSource: (id: string) => this.#files?.hasSource(id) ?? false,
+      hasSource: (id: string) => this.#files?.given.has(id) ?? false,
     };
   }
 
