@@ -41,6 +41,12 @@ export class Parcels {
     return this.#bySeq.get(seq);
   }
 
+  /** The one of this number, if it has this digest. */
+  withDigest(seq: number, sha256: string): Parcel | undefined {
+    const parcel = this.#bySeq.get(seq);
+    return parcel?.seal.sha256 === sha256 ? parcel : undefined;
+  }
+
   all(): Iterable<Parcel> {
     return this.#bySeq.values();
   }
@@ -89,6 +95,17 @@ export class Parcels {
       .filter(({ notBefore }) => notBefore <= now)
       .sort((a, b) => Number(b.urgent) - Number(a.urgent) || a.seal.seq - b.seal.seq)
       .slice(0, limit);
+  }
+
+  /** When the time of the next one of a stage comes, after `now`; Infinity where none waits. */
+  nextTurn(stage: Stage, now: number): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const { notBefore } of this.in(stage)) if (notBefore > now) at = Math.min(at, notBefore);
+    return at;
+  }
+
+  moveAll(from: Stage, to: Stage): void {
+    for (const parcel of this.in(from)) this.move(parcel, to);
   }
 
   move(parcel: Parcel, stage: Stage): void {

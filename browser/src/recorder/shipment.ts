@@ -26,6 +26,9 @@ export const GRANTS_AHEAD = 32;
 /** Entries in one call; the control plane's `limits.max_batch` unless it says less. */
 const MAX_BATCH = 1_000;
 
+/** Stages in which a failure makes a parcel wait for its next turn. */
+const WAITING: readonly Stage[] = ['todo', 'granted', 'in_bucket'];
+
 export class Shipment {
   readonly id: string;
   end: End | null = null;
@@ -74,12 +77,7 @@ export class Shipment {
 
   /** Which of these may be deleted: those held with an equal digest. Everything else in a release is not ours. */
   releasable(chunks: readonly (readonly [number, string])[]): Seal[] {
-    const seals: Seal[] = [];
-    for (const [seq, sha256] of chunks) {
-      const parcel = this.#parcels.get(seq);
-      if (parcel && parcel.seal.sha256 === sha256) seals.push(parcel.seal);
-    }
-    return seals;
+    return chunks.flatMap(([seq, sha256]) => this.#parcels.withDigest(seq, sha256)?.seal ?? []);
   }
 
   /** The chunk's file is gone: it was released and deleted. */
@@ -111,11 +109,7 @@ export class Shipment {
 
   /** Epoch ms of the next moment after `now` at which `next` could answer more by itself; Infinity when only events help. */
   wakeAt(now: number): number {
-    let at = Number.POSITIVE_INFINITY;
-    for (const stage of ['todo', 'granted', 'in_bucket'] as const) {
-      for (const { notBefore } of this.#parcels.in(stage)) if (notBefore > now) at = Math.min(at, notBefore);
-    }
-    return at;
+    return Math.min(...WAITING.map((stage) => this.#parcels.nextTurn(stage, now)));
   }
 
   /** The next chunk to PUT, marked as begun; with `urgent` only one that the bucket lost. Null when there is none. */
@@ -281,7 +275,7 @@ export class Shipment {
     this.#report(seq, 'on_disk');
   }
 
-  /** Takes verdicts in. Answers the problems of refused acks that a person should know about. */
+  /** Takes verdicts in; what got none is asked again. Answers the problems of refused acks that a person should know about. */
   onAcks(now: number, answers: readonly AckAnswer[]): Trouble[] {
     this.#busy.ack = false;
     const problems: Trouble[] = [];
@@ -297,18 +291,13 @@ export class Shipment {
         this.#report(answer.seq, parcel.urgent ? 'resending' : 'on_disk');
       }
     }
-    this.#returnUnanswered();
+    this.#parcels.moveAll('acking', 'in_bucket');
     return problems;
   }
 
   onAcksFailed(): void {
     this.#busy.ack = false;
-    this.#returnUnanswered();
-  }
-
-  /** Acks that got no answer are asked again: an ack may be repeated. */
-  #returnUnanswered(): void {
-    for (const parcel of this.#parcels.in('acking')) this.#parcels.move(parcel, 'in_bucket');
+    this.#parcels.moveAll('acking', 'in_bucket');
   }
 
   onCompleted(): void {
@@ -347,8 +336,8 @@ export class Shipment {
    * grant. `under_way`: it is on its way already.
    */
   onTicket(seq: number, sha256: string, put: Put, grantEndsAt: number): 'gone' | 'served' | 'under_way' {
-    const parcel = this.#parcels.get(seq);
-    if (!parcel || parcel.seal.sha256 !== sha256) return 'gone';
+    const parcel = this.#parcels.withDigest(seq, sha256);
+    if (!parcel) return 'gone';
     if (parcel.stage !== 'acked' && parcel.stage !== 'todo' && parcel.stage !== 'refused') return 'under_way';
     parcel.urgent = true;
     parcel.put = put;
@@ -385,10 +374,8 @@ export class Shipment {
   unstick(): void {
     this.stuck = null;
     this.#busy.refile = false;
-    for (const parcel of this.#parcels.all()) {
-      parcel.notBefore = 0;
-      if (parcel.stage === 'refused') this.#parcels.move(parcel, 'todo');
-    }
+    for (const parcel of this.#parcels.all()) parcel.notBefore = 0;
+    this.#parcels.moveAll('refused', 'todo');
   }
 
   get hasRefused(): boolean {
