@@ -305,7 +305,11 @@ export class Files {
   }
 
   /** A person pauses an upload, or goes on with it. */
-  async pause(id: string, paused: boolean): Promise<void> {
+  pause(id: string, paused: boolean): void {
+    this.#pause(id, paused).catch((error: unknown) => this.#host.problem(asTrouble(error, 'unexpected'), id));
+  }
+
+  async #pause(id: string, paused: boolean): Promise<void> {
     const uploading = this.#host.uploading();
     if (!uploading) return this.#host.toTabs({ type: 'pause_file', id, paused });
     const entry = this.#inventory.get(id);

@@ -1,30 +1,28 @@
 /** The worker's inside: owner, spool, live recordings, and the uploading when this tab has that role. */
 import { HttpControlPlane } from './control-plane';
 import { Deletions } from './deletions';
+import { DeviceRoom } from './device-room';
 import { asTrouble, Failure, type Trouble } from './failure';
 import { Files } from './files';
 import { Inventory } from './inventory';
 import type { End, RecordingFacts, Seal } from './journal';
 import { keepLimit } from './keeping';
-import { freeAllKept } from './kept-files';
-import { lockNames, TabChannel, underLock } from './locks';
-import { Reserve } from './reserve';
+import { lockNames, underLock } from './locks';
+import { Neighbours } from './neighbours';
+import { ownerOf } from './owner';
 import { UploaderRole } from './role';
 import { heldFiles, type Unsealed } from './saving';
 import { Spool } from './spool';
 import type { BetweenTabs, FromWorker, Standing, ToWorker, WorkerOptions } from './spool-protocol';
-import { lastOwner, openSpoolRoot } from './spool-root';
+import { openSpoolRoot } from './spool-root';
 import { Storage } from './storage';
-import { subjectOf, Tokens } from './token';
+import { Tokens } from './token';
 import type { KeptCopies, OverQuota, RecordingDeleted } from './types';
 import { Uploading } from './uploading';
 import { Writing } from './writing';
 
 /** Ten updates a second look continuous and cost nothing. */
 const UPDATE_MS = 100;
-
-/** Where freeing kept copies did not help it is not tried in each update. */
-const FREE_AGAIN_MS = 10_000;
 
 export class Host {
   readonly #post: (message: FromWorker) => void;
@@ -37,16 +35,12 @@ export class Host {
   readonly #deletions: Deletions;
   #options: WorkerOptions | null = null;
   #spool: Spool | null = null;
-  #root: FileSystemDirectoryHandle | null = null;
-  #reserve: Reserve | null = null;
-  #tabs: TabChannel | null = null;
+  #room: DeviceRoom | null = null;
+  #tabs: Neighbours | null = null;
   #uploading: Uploading | null = null;
   #role: UploaderRole | null = null;
-  #neighbour: Standing | null = null;
   #online = navigator.onLine;
   #foreignChunks = 0;
-  #freedAt = Number.NEGATIVE_INFINITY;
-  #freeing = false;
   #uploadLimit: number | null = null;
   #updateTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -109,7 +103,7 @@ export class Host {
         });
         return;
       case 'pause_file':
-        this.#pauseFile(message.id, message.paused);
+        this.#files.pause(message.id, message.paused);
         return;
       case 'delete':
         void this.#reply(message.request, () => this.#deletions.delete(message));
@@ -157,15 +151,13 @@ export class Host {
       this.#options = options;
       this.#uploadLimit = options.maxUploadBytesPerSecond;
       const root = await openSpoolRoot();
-      this.#root = root;
-      const makeRoom = () => this.#freeKept();
-      this.#reserve = new Reserve(root, this.#storage, (problem) => this.#problem(problem), makeRoom);
-      const owner = await this.#ownerOf(options, root);
+      this.#room = new DeviceRoom(root, this.#storage, this.#roomHost());
+      const owner = options.owner ?? (await ownerOf(this.#tokens, root));
       this.#tokens.expectedSubject = options.owner === null ? owner : null;
       const spool = await underLock(lockNames.identity(owner), () => Spool.open(root, owner));
       this.#spool = spool;
       this.#foreignChunks = await spool.foreignChunks();
-      this.#tabs = new TabChannel(owner, (message) => this.#onTabMessage(message));
+      this.#tabs = new Neighbours(owner, this.#neighboursHost());
       await this.#storage.refresh();
       this.#role = new UploaderRole(owner, this.#roleEvents(spool, options), this.#stop.signal, options.takeOverMs);
       await this.#role.seek();
@@ -176,33 +168,13 @@ export class Host {
     }
   }
 
-  async #ownerOf(options: WorkerOptions, root: FileSystemDirectoryHandle): Promise<string> {
-    if (options.owner !== null) return options.owner;
-    let reason: unknown = 'the token names no owner';
-    try {
-      const subject = subjectOf(await this.#tokens.get(null));
-      if (subject !== null) return subject;
-    } catch (error) {
-      reason = error; // Offline most likely: whoever recorded here last records on.
-    }
-    const last = await lastOwner(root);
-    if (last === null) throw new Failure('owner_unknown', reason);
-    return last;
-  }
-
   #newPlane({ endpoint }: WorkerOptions): HttpControlPlane {
     return new HttpControlPlane(endpoint, (refused) => this.#tokens.get(refused));
   }
 
   #newUploading(spool: Spool, options: WorkerOptions, signal: AbortSignal): Uploading {
-    const plane = this.#newPlane(options);
-    const { parallelPuts, resumeWindowMs } = options;
-    return new Uploading(spool, this.#inventory, plane, this.#uploadingHost(), {
-      parallelPuts,
-      resumeWindowMs,
-      signal,
-      files: this.#files,
-    });
+    const more = { ...options, signal, files: this.#files };
+    return new Uploading(spool, this.#inventory, this.#newPlane(options), this.#uploadingHost(), more);
   }
 
   #roleEvents(spool: Spool, options: WorkerOptions) {
@@ -238,7 +210,7 @@ export class Host {
         const { keepReleasedBytes } = this.#opened().options;
         return keepLimit(keepReleasedBytes, this.#storage.report, keptBytes, this.#storage.room(Date.now()).low);
       },
-      freeKept: () => this.#freeKept(),
+      freeKept: async () => (await this.#room?.freeKept()) ?? false,
       recovered: (recordingId: string, chunks: number, bytes: number) =>
         this.#tell({ type: 'recovered', recordingId, chunks, bytes }),
       completed: (recordingId: string) => this.#tell({ type: 'completed', recordingId }),
@@ -278,10 +250,7 @@ export class Host {
       toTabs: (message: BetweenTabs) => this.#tabs?.send(message),
       problem: (problem: Trouble, id: string) => this.#problem(problem, id),
       copyBytes: () => this.#opened().options.fileCopyBytes,
-      roomBytes: async () => {
-        const { quota, usage } = await this.#storage.refresh();
-        return quota === null || usage === null ? null : quota - usage;
-      },
+      roomBytes: () => this.#storage.bytesLeft(),
     };
   }
 
@@ -289,7 +258,7 @@ export class Host {
     return {
       opened: () => this.#opened(),
       post: (message: FromWorker) => this.#post(message),
-      makeRoom: async () => (await this.#freeKept()) || ((await this.#reserve?.giveUp()) ?? false),
+      makeRoom: async () => (await this.#room?.makeRoom()) ?? false,
       recorded: (bytes: number) => this.#storage.recorded(Date.now(), bytes),
       problem: (problem: Trouble, id: string) => this.#problem(problem, id),
       writing: (facts: RecordingFacts, seals: readonly Seal[]) => {
@@ -308,45 +277,44 @@ export class Host {
     };
   }
 
+  #roomHost() {
+    return {
+      keptChunks: () => this.#kept.chunks,
+      keptFreed: () => {
+        if (this.#uploading) void this.#uploading.onKeptFreed();
+        else this.#tabs?.keptFreed();
+      },
+      problem: (problem: Trouble) => this.#problem(problem),
+      standing: () => this.#updateSoon(),
+    };
+  }
+
+  #neighboursHost() {
+    return {
+      inventory: this.#inventory,
+      writing: this.#writing,
+      files: this.#files,
+      deletions: this.#deletions,
+      uploading: () => this.#uploading,
+      standing: () => this.#standing(),
+      heard: (standing: Standing) => {
+        this.#uploadLimit = standing.uploadLimit; // Whoever takes over keeps to it.
+        this.#role?.heard();
+      },
+      limitUploads: (perSecond: number | null) => this.#limitUploads(perSecond),
+      tell: (message: FromWorker) => this.#tell(message),
+      updateSoon: () => this.#updateSoon(),
+    };
+  }
+
   async #begin(message: Extract<ToWorker, { type: 'begin' }>): Promise<FromWorker> {
     const began = await this.#writing.begin(message);
-    void this.#reserve?.setAside();
+    void this.#room?.setAside();
     return began;
   }
 
-  /** Room is needed: spare copies go, all at once, of whoever. Answers whether that made any. */
-  async #freeKept(): Promise<boolean> {
-    if (!this.#root) return false;
-    try {
-      if ((await freeAllKept(this.#root)) === 0) return false;
-    } catch (error) {
-      this.#problem(asTrouble(error, 'releases_failed'));
-      return false;
-    }
-    if (this.#uploading) void this.#uploading.onKeptFreed();
-    else this.#tabs?.send({ type: 'kept_freed' });
-    if (this.#neighbour) this.#neighbour = { ...this.#neighbour, kept: { chunks: 0, bytes: 0 } };
-    await this.#storage.refresh();
-    return true;
-  }
-
-  /** Where room is low, spare copies go before anybody is told. */
-  #watchRoom(): void {
-    const now = Date.now();
-    if (this.#freeing) return;
-    const mayHelp = this.#kept.chunks > 0 && now - this.#freedAt > FREE_AGAIN_MS;
-    if (mayHelp && this.#storage.room(now).low) {
-      this.#freedAt = now;
-      this.#freeing = true;
-      void this.#freeKept().then(() => {
-        this.#freeing = false;
-        this.#updateSoon();
-      });
-    } else this.#storage.warn(now);
-  }
-
   get #kept(): KeptCopies {
-    return this.#uploading?.kept.totals ?? this.#neighbour?.kept ?? { chunks: 0, bytes: 0 };
+    return this.#uploading?.kept.totals ?? this.#tabs?.standing?.kept ?? { chunks: 0, bytes: 0 };
   }
 
   async #save({ id, request }: Extract<ToWorker, { type: 'save' }>, unsealed: Unsealed | null): Promise<FromWorker> {
@@ -378,79 +346,6 @@ export class Host {
     this.#updateSoon();
   }
 
-  #pauseFile(id: string, paused: boolean): void {
-    this.#files.pause(id, paused).catch((error: unknown) => this.#problem(asTrouble(error, 'unexpected'), id));
-  }
-
-  #onTabMessage(message: BetweenTabs): void {
-    switch (message.type) {
-      case 'who':
-        for (const recording of this.#writing.recordings()) {
-          this.#tabs?.send({ type: 'writing', facts: recording.facts, seals: [...recording.seals] });
-        }
-        this.#files.announce();
-        if (this.#uploading)
-          this.#tabs?.send({
-            type: 'changes',
-            recordings: this.#inventory.takeDeltas(true),
-            standing: this.#standing(),
-          });
-        return;
-      case 'writing':
-        this.#uploading?.writing(message.facts, message.seals, false);
-        return;
-      case 'sealed':
-        this.#uploading?.sealed(message.id, message.seal);
-        return;
-      case 'ended':
-        this.#uploading?.ended(message.id, message.end);
-        return;
-      case 'source':
-        this.#files.given.take(message.id, message.file);
-        return;
-      case 'source_lost':
-        void this.#files.sourceLost(message.id, message.problem, true);
-        return;
-      case 'pause_file':
-        if (this.#uploading) this.#pauseFile(message.id, message.paused);
-        return;
-      case 'changes':
-        this.#onNeighbourChanges(message);
-        return;
-      case 'kept_freed':
-        void this.#uploading?.onKeptFreed();
-        return;
-      case 'deleted':
-        void this.#deletions.onDeletedElsewhere(message.id);
-        return;
-      case 'wake':
-        this.#uploading?.wake(true);
-        return;
-      case 'limit':
-        if (this.#uploading) this.#limitUploads(message.perSecond);
-        return;
-    }
-  }
-
-  #onNeighbourChanges(message: Extract<BetweenTabs, { type: 'changes' }>): void {
-    if (this.#uploading) return;
-    this.#neighbour = message.standing;
-    this.#uploadLimit = message.standing.uploadLimit; // Whoever takes over keeps to it.
-    this.#role?.heard();
-    let released = false;
-    for (const delta of message.recordings) {
-      if (this.#deletions.wasTold(delta.id)) continue;
-      const wasComplete = this.#inventory.get(delta.id)?.complete ?? false;
-      if (delta.gone && !this.#writing.live.has(delta.id)) this.#deletions.onDeleted(delta.id);
-      this.#inventory.applyRemote(delta, this.#writing.live.has(delta.id));
-      if (delta.head?.complete && !wasComplete) this.#tell({ type: 'completed', recordingId: delta.id });
-      released ||= delta.chunks.some(({ state }) => state === 'released');
-    }
-    if (released) this.#writing.wake();
-    this.#files.wake();
-    this.#updateSoon();
-  }
-
   #problem(problem: Trouble, recordingId?: string): void {
     this.#tell(recordingId ? { type: 'problem', recordingId, problem } : { type: 'problem', problem });
   }
@@ -471,7 +366,7 @@ export class Host {
     this.#updateTimer = undefined;
     if (!this.#spool || this.#stop.signal.aborted) return;
     const recordings = this.#inventory.takeDeltas();
-    if (this.#writing.live.size > 0) this.#watchRoom();
+    if (this.#writing.live.size > 0) this.#room?.watch(Date.now());
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
     if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
@@ -482,8 +377,8 @@ export class Host {
   #standing(): Standing {
     const uploader = this.#uploading?.uploader;
     const connection = uploader?.connection(this.#online) ?? {
-      connection: this.#neighbour?.connection ?? (this.#online ? 'online' : 'offline'),
-      retryAt: this.#neighbour?.retryAt ?? null,
+      connection: this.#tabs?.standing?.connection ?? (this.#online ? 'online' : 'offline'),
+      retryAt: this.#tabs?.standing?.retryAt ?? null,
     };
     return {
       owner: this.#spool?.owner ?? '',
@@ -491,11 +386,11 @@ export class Host {
       storage: this.#storage.report,
       room: this.#storage.room(Date.now()),
       foreignChunks: this.#foreignChunks,
-      uploadingNow: uploader?.uploadingNow ?? this.#neighbour?.uploadingNow ?? 0,
-      uploadRate: uploader ? uploader.rate : (this.#neighbour?.uploadRate ?? null),
+      uploadingNow: uploader?.uploadingNow ?? this.#tabs?.standing?.uploadingNow ?? 0,
+      uploadRate: uploader ? uploader.rate : (this.#tabs?.standing?.uploadRate ?? null),
       uploadLimit: this.#uploadLimit,
       flush: this.#writing.flushes.summary(),
-      overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#neighbour?.overQuota ?? null),
+      overQuota: this.#uploading ? (uploader?.overQuota ?? null) : (this.#tabs?.standing?.overQuota ?? null),
       kept: this.#kept,
     };
   }

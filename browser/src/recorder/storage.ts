@@ -72,6 +72,12 @@ export class Storage {
     this.#saidLow = low;
   }
 
+  /** What the browser still grants this origin, asked now, in bytes; null where it does not tell. */
+  async bytesLeft(): Promise<number | null> {
+    const { quota, usage } = await this.refresh();
+    return quota === null || usage === null ? null : quota - usage;
+  }
+
   async refresh(): Promise<StorageReport> {
     this.#askedAt = Date.now();
     try {
