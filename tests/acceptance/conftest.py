@@ -62,9 +62,15 @@ def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(site_folder: Path) -> Iterator[str]:
+def policies() -> dict[str, str]:
+    """The Content-Security-Policies of the site, by path; a test may add one for a folder of its own."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path, policies: dict[str, str]) -> Iterator[str]:
     """The origin of pages that embed the SDK."""
-    with serve_folder(site_folder) as origin:
+    with serve_folder(site_folder, policies) as origin:
         yield origin
 
 

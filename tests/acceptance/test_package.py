@@ -5,7 +5,7 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -23,7 +23,8 @@ MIB = 1024 * 1024
 SLOW_S = 60.0
 WEBM = bytes.fromhex("1a45dfa3")  # EBML, RFC 8794
 EXAMPLE_ENDPOINT = "http://localhost:8000"
-DOCUMENTS = (parts.ROOT / "docs" / "recorder.md", BROWSER / "package" / "README.md")
+RECORDER = parts.ROOT / "docs" / "recorder.md"
+DOCUMENTS = (RECORDER, BROWSER / "package" / "README.md")
 STRICT = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom"]
 
 
@@ -41,6 +42,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, tarball: Path) -> Path:
 
 def package_of(project: Path) -> Path:
     return project / "node_modules" / NAME
+
+
+def strictest_policy(api: str, bucket: str) -> str:
+    """The Content-Security-Policy that the document shows, for these two origins."""
+    found = re.search(r"^ *default-src 'none';.*$", RECORDER.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None, f"{RECORDER} shows no policy"
+    shown = found[0].strip()
+    return shown.replace("https://safereel.example.com", api).replace("https://s3.example.com", bucket)
 
 
 def ten_lines(document: Path) -> str:
@@ -251,3 +260,64 @@ def test_uppy_uploads_with_progress_pauses_and_deletes_what_is_cancelled(strange
     page.wait_for_text(".uppy-StatusBar-statusPrimary", "Complete", timeout=SLOW_S)
     assert stranger.until_confirmed(title="film.webm") == film.read_bytes()
     assert_clean(page)
+
+
+PAGE_UNDER_POLICY = """
+    <!doctype html><title>Under a policy</title><p id="state">Starting</p>
+    <script type="module" src="main.js"></script>
+"""
+
+RECORDS_BY_ITSELF = """
+    import { createSafereel } from './sdk/index.js';
+    const say = (words) => { document.getElementById('state').textContent = words; };
+    const getToken = async () => (await fetch('/safereel-token')).text();
+    const safereel = createSafereel({ endpoint: 'ENDPOINT', getToken, workerUrl: '../workers/recorder.js' });
+    try {
+      await safereel.ready();
+      const stream = await navigator.mediaDevices.getUserMedia({ video: true, audio: true });
+      const recording = await safereel.record(stream, { title: 'Strict' });
+      say('Recording');
+      safereel.subscribe(async ({ type, chunk }) => {
+        if (type !== 'chunk' || chunk.state !== 'acked') return;
+        await recording.stop();
+        await recording.completed();
+        say('Stored');
+      });
+    } catch (error) {
+      say(error.code ?? String(error));
+    }
+"""
+
+
+@pytest.fixture
+def strict_page(stranger: Stranger, policies: dict[str, str]) -> Iterator[Callable[[str], Page]]:
+    """Opens a page that records by itself, with its worker from another path, all of it under a policy."""
+    folder, workers = (stranger.site_folder / name for name in ("strict", "workers"))
+    shutil.copytree(package_of(stranger.project), folder / "sdk")
+    workers.mkdir()
+    shutil.move(folder / "sdk" / "spool.worker.js", workers / "recorder.js")
+    (folder / "index.html").write_text(dedent(PAGE_UNDER_POLICY).lstrip())
+    (folder / "main.js").write_text(dedent(RECORDS_BY_ITSELF).replace("ENDPOINT", stranger.system.api.url))
+
+    def open_page(policy: str) -> Page:
+        policies.update({"/strict/": policy, "/workers/": policy})
+        return stranger.open("strict")
+
+    yield open_page
+    policies.clear()
+    for made in (folder, workers):
+        shutil.rmtree(made)
+
+
+def test_the_documented_policy_lets_it_record_with_its_worker_from_another_path(
+    strict_page: Callable[[str], Page], stranger: Stranger
+) -> None:
+    policy = strictest_policy(stranger.system.api.url, stranger.system.bucket.url)
+    strict_page(policy).wait_for_text("#state", "Stored", timeout=SLOW_S)
+    assert stranger.until_confirmed(title="Strict").startswith(WEBM)
+
+
+def test_a_policy_that_refuses_the_worker_is_told(strict_page: Callable[[str], Page]) -> None:
+    policy = strictest_policy("https://a.example", "https://b.example")
+    refused = strict_page(policy.replace("worker-src 'self'", "worker-src 'none'"))
+    refused.wait_for_text("#state", "worker_failed")

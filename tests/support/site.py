@@ -30,12 +30,18 @@ def serve_pages(pages: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
-    """Serves the files of `folder` on 127.0.0.1; yields the origin."""
+def serve_folder(folder: Path, policies: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Serves the files of `folder` on 127.0.0.1, those below a path of `policies` with that policy; yields the origin."""
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args, directory=str(folder))
+
+        def end_headers(self) -> None:
+            for path, policy in (policies or {}).items():
+                if self.path.startswith(path):
+                    self.send_header("Content-Security-Policy", policy)
+            super().end_headers()
 
         def log_message(self, *_: object) -> None:
             """Tests look at what the browser saw."""
