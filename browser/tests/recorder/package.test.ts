@@ -4,13 +4,13 @@ import { build, type Rolldown } from 'vite';
 import { expect, test } from 'vitest';
 
 /**
- * Compressed bytes that a page loads with its own scripts; the worker loads beside it, and delays nothing. Above 8,000: going on with
- * another device, and what stands in for one that is gone.
+ * Compressed bytes that a page loads with its own scripts; the worker loads beside it, and delays nothing. 2 % above what it is: see
+ * docs/decisions/0008-sdk-size.md for what is in it.
  */
-const PAGE_LARGEST = 9_000;
+const PAGE_LARGEST = 9_150;
 
-/** Compressed bytes of the worker. Recording, sending, recovery and files; whoever makes it grow further says here by what. */
-const WORKER_LARGEST = 28_500;
+/** Compressed bytes of the worker, with as little room: whoever makes it grow further says here by what. */
+const WORKER_LARGEST = 29_000;
 
 const ENTRY = new URL('../../src/recorder/index.ts', import.meta.url).pathname;
 
