@@ -12,9 +12,9 @@ export function routeOf(path: string): Route {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? { page: 'recording', id } : { page: 'unknown' };
 }
 
-/** Goes to a path of this page without loading it anew: recording and sending go on. */
-export function go(path: string): void {
-  if (path !== location.pathname) history.pushState(null, '', path);
+/** Goes to an address of this page without loading it anew: recording and sending go on. */
+export function go(address: string): void {
+  if (address !== location.pathname + location.search) history.pushState(null, '', address);
   dispatchEvent(new PopStateEvent('popstate'));
   scrollTo(0, 0);
 }

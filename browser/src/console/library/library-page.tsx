@@ -19,12 +19,10 @@ import { Note } from '../ui/note';
 import { Skeleton } from '../ui/skeleton';
 import { BeingDeleted } from './being-deleted';
 import { FindBar } from './find-bar';
-import { found, needsAll, queryOf, wantedIn } from './finding';
+import { found, needsAll } from './finding';
 import { columnsOf, RecordingRow } from './recording-row';
 import { useRecordings } from './use-recordings';
-
-/** Not at every key: browsers refuse an address that changes a hundred times in half a minute. */
-const KEPT_MS = 300;
+import { useWanted } from './use-wanted';
 
 const HEADS = ['Title', 'Started', 'Length', 'Size', 'Safe so far', 'State'];
 
@@ -138,19 +136,6 @@ export function LibraryPage() {
 /** Deleted for everybody, and nothing is in its way: it stands no longer among those that one has. */
 function isLeaving({ deleting, stored }: LibraryRow): boolean {
   return deleting && (stored?.deletion?.failures ?? 0) === 0;
-}
-
-/** What is looked for, kept in the address. */
-function useWanted() {
-  const [wanted, setWanted] = useState(() => wantedIn(location.search));
-  useEffect(() => {
-    const timer = setTimeout(
-      () => history.replaceState(history.state, '', location.pathname + queryOf(wanted)),
-      KEPT_MS,
-    );
-    return () => clearTimeout(timer);
-  }, [wanted]);
-  return [wanted, setWanted] as const;
 }
 
 /** The list is read as soon as the line is back, not with its next look. */

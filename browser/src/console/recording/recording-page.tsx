@@ -4,6 +4,7 @@ import type { StoredStatus } from '../bucket-view';
 import { DeleteButton } from '../deleting/delete-button';
 import { bytes, clock, counted, moment, rangeList } from '../format';
 import { type Held, heldOf } from '../held-words';
+import { listAddress } from '../library/use-wanted';
 import { longest, stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
@@ -48,7 +49,7 @@ export function RecordingPage({ id }: { id: string }) {
   return (
     <Main data-recording-id={id} data-recording-state={view?.state ?? status?.state ?? ''}>
       <Link
-        href="/recordings"
+        href={listAddress()}
         className="-ml-1 inline-flex items-center gap-1.5 rounded px-1 text-[13.5px] text-soft hover:text-ink"
       >
         <ArrowLeft aria-hidden="true" className="size-3.5" />
