@@ -1,4 +1,4 @@
-import type { Problem } from '../recorder/types';
+import type { Problem, TrackKind } from '../recorder/types';
 
 export type Source = 'camera' | 'microphone' | 'screen';
 
@@ -14,7 +14,55 @@ export interface Choice {
 /** A stream of what was chosen. Ending it (`close`) turns the devices off. */
 export interface Opened {
   stream: MediaStream;
+  /** The microphone that is mixed into a shared screen: its end shows in no track of the stream. */
+  microphone?: MixedMicrophone;
   close(): void;
+}
+
+/** A microphone beside a shared screen's own sound, in one track: MediaRecorder takes no more than one. */
+export class MixedMicrophone {
+  /** It went away: the screen's own sound goes on, or silence. */
+  onEnded: () => void = () => undefined;
+  /** What goes on being recorded without it. */
+  readonly beside: readonly TrackKind[];
+  readonly #context: AudioContext;
+  readonly #mix: AudioNode;
+  #plugged: { stream: MediaStream; source: AudioNode } | null = null;
+  #closed = false;
+
+  constructor(context: AudioContext, mix: AudioNode, stream: MediaStream, beside: readonly TrackKind[]) {
+    this.beside = beside;
+    this.#context = context;
+    this.#mix = mix;
+    this.#plug(stream);
+  }
+
+  /** Goes on with this one (empty: the browser's default) in the same sound, so in the same part. @throws SourceRefused. */
+  async replace(microphoneId: string): Promise<void> {
+    const stream = await openMicrophone(microphoneId);
+    if (this.#closed) return stopTracks(stream);
+    this.#unplug();
+    this.#plug(stream);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unplug();
+  }
+
+  #plug(stream: MediaStream): void {
+    const source = this.#context.createMediaStreamSource(stream);
+    source.connect(this.#mix);
+    this.#plugged = { stream, source };
+    for (const track of stream.getAudioTracks())
+      track.addEventListener('ended', () => this.#plugged?.stream === stream && this.onEnded(), { once: true });
+  }
+
+  #unplug(): void {
+    this.#plugged?.source.disconnect();
+    if (this.#plugged) stopTracks(this.#plugged.stream);
+    this.#plugged = null;
+  }
 }
 
 /** A device or a permission that could not be had, in words. */
@@ -90,26 +138,33 @@ async function openScreen({ withMicrophone, microphoneId }: Choice): Promise<Ope
   const screen = await navigator.mediaDevices.getDisplayMedia({ video: true, audio: true });
   if (!withMicrophone) return { stream: screen, close: () => stopTracks(screen) };
   try {
-    const microphone = await navigator.mediaDevices.getUserMedia({ audio: exactly(microphoneId) });
-    return joined(screen, microphone);
+    return joined(screen, await openMicrophone(microphoneId));
   } catch (error) {
     stopTracks(screen);
+    throw error;
+  }
+}
+
+async function openMicrophone(microphoneId: string): Promise<MediaStream> {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: exactly(microphoneId) });
+  } catch (error) {
     throw new SourceRefused(refusalOf(error, 'microphone'));
   }
 }
 
-/** One audio track from both: MediaRecorder takes no more than one. */
-function joined(screen: MediaStream, microphone: MediaStream): Opened {
+function joined(screen: MediaStream, stream: MediaStream): Opened {
   const context = new AudioContext();
   const mix = context.createMediaStreamDestination();
-  for (const part of [screen, microphone]) {
-    if (part.getAudioTracks().length > 0) context.createMediaStreamSource(part).connect(mix);
-  }
+  const hasSound = screen.getAudioTracks().length > 0;
+  if (hasSound) context.createMediaStreamSource(screen).connect(mix);
+  const microphone = new MixedMicrophone(context, mix, stream, hasSound ? ['video', 'audio'] : ['video']);
   return {
     stream: new MediaStream([...screen.getVideoTracks(), ...mix.stream.getAudioTracks()]),
+    microphone,
     close: () => {
       stopTracks(screen);
-      stopTracks(microphone);
+      microphone.close();
       void context.close();
     },
   };

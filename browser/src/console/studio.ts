@@ -14,6 +14,8 @@ export interface DeviceLoss {
   gone: readonly TrackKind[];
   left: readonly TrackKind[];
   isBack: boolean;
+  /** Of a shared screen: its own sound, or the microphone beside it. Its picture goes on. */
+  share?: 'microphone' | 'sound';
   /** Why no other device could be had, where that is more than that there is none. */
   problem: Problem | null;
 }
@@ -94,7 +96,7 @@ export class Studio {
       this.state.patch({ phase: 'idle', problem });
       return false;
     }
-    this.#watchTracks(this.#opened.stream);
+    this.#watch(this.#opened);
     this.state.patch({ phase: 'preview', stream: this.#opened.stream, devices: await listDevices() });
     return true;
   }
@@ -152,10 +154,11 @@ export class Studio {
     this.state.patch({ phase: 'idle', recordingId: null, title: '', problem: null, loss: null });
   }
 
-  #watchTracks(stream: MediaStream): void {
+  #watch({ stream, microphone }: Opened): void {
     for (const track of stream.getTracks()) {
       track.addEventListener('ended', () => this.#onTrackEnded(stream), { once: true });
     }
+    if (microphone) microphone.onEnded = () => this.#onMicrophoneEnded(stream, microphone.beside);
   }
 
   /** A preview without its device is none. What becomes of a recording, the recorder tells. */
@@ -165,10 +168,22 @@ export class Studio {
     this.state.patch({ phase: 'idle' });
   }
 
+  /** The recorder does not see it, since the mix goes on: nothing ends, and another microphone goes into the same sound. */
+  #onMicrophoneEnded(stream: MediaStream, left: readonly TrackKind[]): void {
+    this.#onTrackEnded(stream);
+    if (this.#opened?.stream !== stream || this.state.get().phase !== 'recording') return;
+    this.state.patch({ loss: { gone: ['audio'], left, isBack: false, share: 'microphone', problem: null } });
+    void this.reopen();
+  }
+
   /** The plug was pulled: what was captured is kept, what is left goes on, and another device is tried at once. */
   #onSourceEnded({ kind, left }: SourceEnded): void {
     const { choice, phase, loss } = this.state.get();
     if (phase !== 'recording') return;
+    if (choice.source === 'screen' && kind === 'audio' && left.includes('video')) {
+      this.state.patch({ loss: { gone: [kind], left, isBack: false, share: 'sound', problem: null } });
+      return;
+    }
     if (choice.source === 'screen') {
       const detail = 'The share ended, so the recording was ended. Everything until then is kept and being sent.';
       void this.stop({ code: 'source_ended', detail });
@@ -182,16 +197,35 @@ export class Studio {
   /** Goes on with what was chosen, else with the browser's default, else with the sound alone where nothing is left. */
   async reopen(): Promise<void> {
     const { loss, phase } = this.state.get();
-    if (phase !== 'recording' || !loss || loss.isBack || this.#isReopening) return;
+    if (phase !== 'recording' || !loss || loss.isBack || loss.share === 'sound' || this.#isReopening) return;
     this.#isReopening = true;
     try {
-      const { opened, problem } = await this.#openAny(loss);
-      if (opened) await this.#goOnWith(opened);
-      else this.#patchLoss({ problem });
+      if (loss.share) await this.#replaceMicrophone();
+      else await this.#openAndGoOn(loss);
     } catch (error) {
       this.#patchLoss({ problem: problemIn(error) });
     } finally {
       this.#isReopening = false;
+    }
+  }
+
+  async #openAndGoOn(loss: DeviceLoss): Promise<void> {
+    const { opened, problem } = await this.#openAny(loss);
+    if (opened) await this.#goOnWith(opened);
+    else this.#patchLoss({ problem });
+  }
+
+  async #replaceMicrophone(): Promise<void> {
+    const { microphoneId } = this.state.get().choice;
+    const microphone = this.#opened?.microphone;
+    for (const id of new Set([microphoneId, ''])) {
+      try {
+        await microphone?.replace(id);
+        this.#patchLoss({ isBack: true, problem: null });
+        return;
+      } catch (error) {
+        this.#patchLoss({ problem: refusalToTell(error) });
+      }
     }
   }
 
@@ -205,8 +239,7 @@ export class Studio {
       try {
         return { opened: await openSource(one), problem: null };
       } catch (error) {
-        // That there is no device is what is said already.
-        if (error instanceof SourceRefused && error.problem.code !== 'no_device') problem = error.problem;
+        problem = refusalToTell(error) ?? problem;
       }
     }
     return { opened: null, problem };
@@ -231,7 +264,8 @@ export class Studio {
 
   /** The person has read that it goes on. */
   dismissLoss(): void {
-    if (this.state.get().loss?.isBack) this.state.patch({ loss: null });
+    const { loss } = this.state.get();
+    if (loss?.isBack || loss?.share === 'sound') this.state.patch({ loss: null });
   }
 
   #patchLoss(part: Partial<DeviceLoss>): void {
@@ -253,6 +287,11 @@ export function titleFor({ source }: Choice, now = new Date()): string {
   const day = now.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
   const time = now.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
   return `${what}, ${day} ${time}`;
+}
+
+/** Why a device could not be had; null where there is none, which is what is said already. */
+function refusalToTell(error: unknown): Problem | null {
+  return error instanceof SourceRefused && error.problem.code !== 'no_device' ? error.problem : null;
 }
 
 function problemIn(error: unknown): Problem {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { lossWords } from '../../src/console/record/loss-words';
+import { lossWords, refusalWords } from '../../src/console/record/loss-words';
+import { refusalOf } from '../../src/console/sources';
 
 test.each([
   { gone: ['audio'], left: [], heading: 'Microphone unplugged: nothing is being recorded' },
@@ -11,3 +12,13 @@ test.each([
   expect(words.heading).toBe(heading);
   expect(words.rest).toContain('Everything until now is safe');
 });
+
+test.each(['NotAllowedError', 'NotReadableError', 'TypeError', 'AbortError'])(
+  'while something is recorded, %s does not say that nothing is',
+  (name) => {
+    const error = name === 'TypeError' ? new TypeError('x') : Object.assign(new Error('x'), { name });
+    const said = refusalWords(refusalOf(error, 'microphone'));
+    expect(said).not.toContain('Nothing is being recorded');
+    expect(said).toMatch(/try again|choose another/);
+  },
+);

@@ -1,15 +1,18 @@
 import { useParts, useStudio } from '../parts';
 import { Button } from '../ui/button';
 import { Note } from '../ui/note';
-import { lossWords } from './loss-words';
-import { DeviceField } from './setup';
+import { DeviceChoosers } from './device-choosers';
+import { lossWords, refusalWords } from './loss-words';
 
 /** A device went away while it was recorded: what goes on, and another one to choose. */
 export function LossNotice() {
   const { studio } = useParts();
-  const { loss, choice, devices } = useStudio();
+  const { loss, choice } = useStudio();
   if (!loss) return null;
   const { tone, heading, rest } = lossWords(loss);
+  const over = loss.isBack || loss.share === 'sound';
+  // Where nothing but the sound was recorded, no camera helps.
+  const wanted = loss.gone.filter((kind) => kind === 'audio' || choice.source === 'camera');
   return (
     <Note
       key={heading}
@@ -20,7 +23,7 @@ export function LossNotice() {
       heading={heading}
       className="mt-4"
       actions={
-        loss.isBack ? (
+        over ? (
           <Button size="small" onClick={() => studio.dismissLoss()}>
             Understood
           </Button>
@@ -31,27 +34,10 @@ export function LossNotice() {
         )
       }
     >
-      {rest} {loss.problem ? loss.problem.detail : ''}
-      {loss.isBack ? null : (
+      {rest} {refusalWords(loss.problem)}
+      {over ? null : (
         <div className="mt-2 grid max-w-[560px] gap-3 sm:grid-cols-2">
-          {choice.source === 'camera' && loss.gone.includes('video') ? (
-            <DeviceField
-              label="Camera"
-              kind="videoinput"
-              value={choice.cameraId}
-              devices={devices}
-              onChange={(cameraId) => studio.choose({ cameraId })}
-            />
-          ) : null}
-          {loss.gone.includes('audio') ? (
-            <DeviceField
-              label="Microphone"
-              kind="audioinput"
-              value={choice.microphoneId}
-              devices={devices}
-              onChange={(microphoneId) => studio.choose({ microphoneId })}
-            />
-          ) : null}
+          <DeviceChoosers kinds={wanted} />
         </div>
       )}
     </Note>

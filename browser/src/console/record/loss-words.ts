@@ -1,4 +1,4 @@
-import type { TrackKind } from '../../recorder/types';
+import type { Problem, TrackKind } from '../../recorder/types';
 import type { DeviceLoss } from '../studio';
 
 export interface LossWords {
@@ -10,7 +10,9 @@ export interface LossWords {
 const DEVICES: Record<TrackKind, string> = { video: 'camera', audio: 'microphone' };
 
 /** What a person has to know when a device went away: what is safe, what is not being recorded, what to do. */
-export function lossWords({ gone, left, isBack }: DeviceLoss): LossWords {
+export function lossWords(loss: DeviceLoss): LossWords {
+  const { gone, left, isBack, share } = loss;
+  if (share) return shareWords(loss);
   const device = named(gone);
   if (isBack)
     return {
@@ -29,6 +31,40 @@ export function lossWords({ gone, left, isBack }: DeviceLoss): LossWords {
     tone: 'alert',
     heading: `${sentenceStart(device)} unplugged: ${what}`,
     rest: `Everything until now is safe, and ${left.includes('audio') ? 'the sound' : 'the picture'} goes on. Plug in or choose a ${device}, and recording goes on with it by itself.`,
+  };
+}
+
+/** Why no other device could be had, to somebody whose recording runs on: what the page says before one begins would be wrong. */
+const REFUSALS: Record<string, string> = {
+  permission_denied: 'The browser allows no other one: allow it for this page in the address bar, then try again.',
+  device_busy: 'Another program may be using the one that is there: close it there, then try again.',
+  source_unsupported: 'This browser cannot record the one that is there: choose another.',
+};
+
+/** The same in words; empty where nothing was tried, or there is no device, which is what is said already. */
+export function refusalWords(problem: Problem | null): string {
+  return problem ? (REFUSALS[problem.code] ?? problem.detail) : '';
+}
+
+/** Of a shared screen, whose picture goes on: it is ended when the share is. */
+function shareWords({ left, isBack, share }: DeviceLoss): LossWords {
+  if (share === 'sound')
+    return {
+      tone: 'alert',
+      heading: 'The sound of the screen ended: only the picture is being recorded',
+      rest: 'Everything until now is safe, and the picture goes on. A browser gives sound only when a screen is chosen: for sound again, stop and begin a new recording.',
+    };
+  if (isBack)
+    return {
+      tone: 'plain',
+      heading: 'Recording goes on with a microphone',
+      rest: 'Everything from before is kept, and the screen was recorded all the time. What was said in between is not in it.',
+    };
+  const others = left.includes('audio') ? 'the picture and the screen’s own sound go on' : 'the picture goes on';
+  return {
+    tone: 'alert',
+    heading: 'Microphone unplugged: the screen is recorded without it',
+    rest: `Everything until now is safe, and ${others}. Plug in or choose a microphone, and it is recorded again by itself.`,
   };
 }
 

@@ -1,9 +1,11 @@
 import { Camera, Mic, MonitorUp } from 'lucide-react';
 import type { ReactNode } from 'react';
+import type { TrackKind } from '../../recorder/types';
 import { useParts, useStudio } from '../parts';
-import type { Source } from '../sources';
+import type { Choice, Source } from '../sources';
 import { Card, CardHead } from '../ui/card';
-import { SelectField, TextField } from '../ui/field';
+import { TextField } from '../ui/field';
+import { DeviceChoosers } from './device-choosers';
 
 const SOURCES: readonly { source: Source; name: string; note: string; Icon: typeof Camera }[] = [
   { source: 'camera', name: 'Camera', note: 'and microphone', Icon: Camera },
@@ -14,7 +16,7 @@ const SOURCES: readonly { source: Source; name: string; note: string; Icon: type
 /** What to record, before anything is recorded. */
 export function Setup({ children }: { children?: ReactNode }) {
   const { studio } = useParts();
-  const { choice, title, devices, phase } = useStudio();
+  const { choice, title, phase } = useStudio();
   const busy = phase === 'asking';
   return (
     <Card aria-labelledby="setup-head" className="flex flex-col">
@@ -32,15 +34,6 @@ export function Setup({ children }: { children?: ReactNode }) {
           ))}
         </div>
         <div className="mt-4 grid gap-3">
-          {choice.source === 'camera' ? (
-            <DeviceField
-              label="Camera"
-              kind="videoinput"
-              value={choice.cameraId}
-              devices={devices}
-              onChange={(cameraId) => studio.choose({ cameraId })}
-            />
-          ) : null}
           {choice.source === 'screen' ? (
             <label className="flex items-center gap-2.5 py-1" data-choice>
               <input
@@ -52,15 +45,7 @@ export function Setup({ children }: { children?: ReactNode }) {
               Record the microphone as well
             </label>
           ) : null}
-          {choice.source !== 'screen' || choice.withMicrophone ? (
-            <DeviceField
-              label="Microphone"
-              kind="audioinput"
-              value={choice.microphoneId}
-              devices={devices}
-              onChange={(microphoneId) => studio.choose({ microphoneId })}
-            />
-          ) : null}
+          <DeviceChoosers kinds={kindsOf(choice)} />
           <TextField
             data-testid="title-input"
             label="Title"
@@ -100,25 +85,8 @@ function SourceCard({ source, name, note, Icon, chosen, onChoose }: SourceCardPr
   );
 }
 
-interface DeviceFieldProps {
-  label: string;
-  kind: MediaDeviceKind;
-  value: string;
-  devices: readonly MediaDeviceInfo[];
-  onChange: (deviceId: string) => void;
-}
-
-/** Chooses a camera or microphone. */
-export function DeviceField({ label, kind, value, devices, onChange }: DeviceFieldProps) {
-  const named = devices.filter((device) => device.kind === kind && device.deviceId && device.label);
-  return (
-    <SelectField label={label} value={value} onChange={(event) => onChange(event.target.value)}>
-      <option value="">The browser's default</option>
-      {named.map(({ deviceId, label: name }) => (
-        <option key={deviceId} value={deviceId}>
-          {name}
-        </option>
-      ))}
-    </SelectField>
-  );
+/** Which devices a source is made of. */
+function kindsOf({ source, withMicrophone }: Choice): readonly TrackKind[] {
+  if (source === 'camera') return ['video', 'audio'];
+  return source === 'microphone' || withMicrophone ? ['audio'] : [];
 }
