@@ -1,5 +1,6 @@
 import type { components } from '../recorder/api.generated';
 import type { Problem } from '../recorder/types';
+import type { ClockWatch } from './clock-watch';
 import { NoToken, type Session } from './session';
 
 export type Ranges = readonly (readonly [number, number])[];
@@ -70,10 +71,12 @@ export interface BucketView {
 export class HttpBucketView implements BucketView {
   readonly #endpoint: string;
   readonly #session: Session;
+  readonly #clock: ClockWatch;
 
-  constructor(endpoint: string, session: Session) {
+  constructor(endpoint: string, session: Session, clock: ClockWatch) {
     this.#endpoint = endpoint;
     this.#session = session;
+    this.#clock = clock;
   }
 
   recordings(cursor: string | null, signal?: AbortSignal): Promise<RecordingPage> {
@@ -117,6 +120,7 @@ export class HttpBucketView implements BucketView {
       const token = await this.#session.token();
       const headers = { authorization: `Bearer ${token}` };
       const answer = await fetch(this.#endpoint + path, { headers, signal: signal ?? null });
+      this.#clock.answered(answer.headers);
       if (answer.status === 401) this.#session.refused(token, reasonIn(await problemIn(answer.clone())));
       return answer;
     } catch (error) {

@@ -10,11 +10,23 @@ export interface Recovered {
 export interface HappeningsState {
   /** Found on this device at the start of this visit. */
   recovered: readonly Recovered[];
-  /** Problems of the recorder as a whole, the latest of each code; those of a recording stand on its view. */
+  /** Problems of the recorder, the latest of each code; those that last stand on the view of their recording. */
   problems: readonly Problem[];
   /** Deleted elsewhere during this visit, with something of it on this device. */
   deleted: readonly RecordingDeleted[];
 }
+
+/** Problems of one recording that its view does not carry, or not for long: they are told once, and shown until they were read. */
+const OF_ITS_OWN = new Set([
+  'capture_failed',
+  'continue_unsupported',
+  'recording_refiled',
+  'recovery_failed',
+  'journal_damaged',
+  'chunk_vanished',
+  'releases_failed',
+  'discard_failed',
+]);
 
 /** Remembers for the page what the recorder tells only once. */
 export class Happenings {
@@ -25,7 +37,8 @@ export class Happenings {
     safereel.subscribe((event) => {
       if (event.type === 'recovered') this.#onRecovered(event);
       if (event.type === 'deleted') this.#onDeleted(event);
-      if (event.type === 'problem' && event.recordingId === undefined) this.#onProblem(event.problem);
+      if (event.type === 'problem' && (event.recordingId === undefined || OF_ITS_OWN.has(event.problem.code)))
+        this.#onProblem(event.problem);
     });
   }
 

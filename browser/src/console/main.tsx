@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createSafereel } from '../recorder';
 import { HttpBucketView } from './bucket-view';
+import { ClockWatch } from './clock-watch';
 import { Console } from './console';
 import './console.css';
 import { Deletions } from './deleting/deletions';
@@ -22,7 +23,8 @@ function build(): Parts {
   safereel.subscribe((event) => {
     if (event.type === 'problem' && event.problem.code === 'owner_unknown') session.namesNobody();
   });
-  const bucket = new HttpBucketView(ENDPOINT, session);
+  const clock = new ClockWatch();
+  const bucket = new HttpBucketView(ENDPOINT, session, clock);
   const deletions = new Deletions(safereel, new BrowserWishMemory(localStorage), (id) => bucket.deleteWhileLeaving(id));
   addEventListener('pagehide', () => deletions.leaving());
   void deletions.resume();
@@ -37,6 +39,7 @@ function build(): Parts {
     deletions,
     uploads: new Uploads(safereel),
     quota,
+    clock,
   };
 }
 

@@ -1,6 +1,7 @@
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from 'react';
 import type { Safereel, Snapshot } from '../recorder/types';
 import type { BucketView, Quota } from './bucket-view';
+import type { ClockWatch } from './clock-watch';
 import type { Deletions, Wish } from './deleting/deletions';
 import type { Attempt, Uploads } from './files/uploads';
 import type { Happenings, HappeningsState } from './happenings';
@@ -19,6 +20,7 @@ export interface Parts {
   deletions: Deletions;
   uploads: Uploads;
   quota: QuotaWatch;
+  clock: ClockWatch;
 }
 
 const PartsContext = createContext<Parts | null>(null);
@@ -72,6 +74,12 @@ export function useUploads(): readonly Attempt[] {
 export function useQuota(): Quota | null {
   const { quota } = useParts();
   return useSyncExternalStore(quota.state.subscribe, quota.state.get);
+}
+
+/** How far this device's clock is ahead of the server's, in ms; 0 where it is right, or nobody knows. */
+export function useClockAhead(): number {
+  const { clock } = useParts();
+  return useSyncExternalStore(clock.state.subscribe, clock.state.get);
 }
 
 /** True when the recorder told that it cannot record in this browser, or for nobody. */

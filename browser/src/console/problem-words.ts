@@ -24,6 +24,8 @@ const HEADINGS: Record<string, string> = {
   token_invalid: 'The server did not take the sign-in',
   token_expired: 'The sign-in has expired',
   scope_missing: 'This sign-in may not send recordings',
+  bucket_unreachable: 'The bucket cannot be reached from here',
+  bucket_refuses_page: 'The bucket does not let this page in',
   quota_exceeded: 'The space in the bucket is used up',
   chunk_damaged: 'A piece on this device is damaged',
   chunk_vanished: 'A piece is no longer on this device',

@@ -2,6 +2,10 @@ import { bytesHeld } from '../../recorder/inventory';
 import type { Snapshot } from '../../recorder/types';
 import { bytes } from '../format';
 
+/** The browser was asked to keep what is here and said no. */
+export const REFUSED =
+  'The browser said no. Where it asks you, choose “Allow”; Chrome and Edge decide by themselves: a bookmark of this page or using it often helps. Until then, stay online until all is sent.';
+
 /** What is said of what this device keeps. */
 export interface DeviceWords {
   kept: string;

@@ -1,25 +1,23 @@
 import type { ReactNode } from 'react';
-import type { Problem, RecordingDeleted, RecordingView, Snapshot } from '../../recorder/types';
+import type { Problem, RecordingDeleted, RecordingView } from '../../recorder/types';
 import { deletedWords } from '../deleting/delete-words';
-import { bytes, counted, roughly, whole } from '../format';
+import { counted, whole } from '../format';
 import type { Recovered } from '../happenings';
 import { titleOf } from '../library-rows';
-import { isRoomLow, recordedRate, roomMs } from '../line-pace';
 import { useHappenings, useParts, useSession, useSnapshot } from '../parts';
 import { problemWords } from '../problem-words';
 import { QuotaNotice } from '../quota/quota-notice';
-import { useLasting, useNow } from '../ticking';
 import { Button } from '../ui/button';
 import { Link } from '../ui/link';
 import { Note } from '../ui/note';
+import { ClockNotice } from './clock-notice';
+import { LineNotice } from './line-notice';
+import { RoomNotice } from './room-notice';
 import { SaveButton } from './save-button';
 import { TokenForm } from './token-form';
 
-/** A try that fails and succeeds within this time is not worth a word. */
-const RETRY_NOTICE_MS = 2_500;
-
 /** Codes that a notice of their own already tells. */
-const TOLD_ELSEWHERE = new Set(['token_unavailable', 'network']);
+const TOLD_ELSEWHERE = new Set(['token_unavailable', 'network', 'storage_low']);
 
 /** All that stands above a page: who is signed in, the line, the space, what was recovered, what needs attention. */
 export function Notices({ current }: { current: string | null }) {
@@ -28,14 +26,16 @@ export function Notices({ current }: { current: string | null }) {
   const session = useSession();
   const signIn = session === 'signed_out' || session === 'refused' || session === 'unreachable';
   const stuck = snapshot.recordings.filter(({ state }) => state === 'stuck');
+  const told = new Set(stuck.map(({ problem }) => problem?.code));
   return (
     <div className="mt-4 grid gap-2.5 empty:hidden">
       <SignInNotice />
-      <LineNotice snapshot={snapshot} />
+      <LineNotice />
       <QuotaNotice />
-      <RoomNotice snapshot={snapshot} current={current} />
+      <RoomNotice current={current} />
+      <ClockNotice />
       {problems
-        .filter(({ code }) => !TOLD_ELSEWHERE.has(code) && !(signIn && code === 'owner_unknown'))
+        .filter(({ code }) => !TOLD_ELSEWHERE.has(code) && !told.has(code) && !(signIn && code === 'owner_unknown'))
         .map((problem) => (
           <ProblemNotice key={problem.code} problem={problem} />
         ))}
@@ -82,69 +82,6 @@ function SignInNotice() {
         ? `${reason ?? 'It may have expired.'} What is on this device stays here and is not sent until a good token is given.`
         : 'To record and to send, paste a token from your service. What is on this device stays here meanwhile.'}
       <TokenForm />
-    </Note>
-  );
-}
-
-function LineNotice({ snapshot }: { snapshot: Snapshot }) {
-  const { safereel } = useParts();
-  const { connection, chunksOnlyHere, bytesOnlyHere, retryAt } = snapshot;
-  const retrying = useLasting(connection === 'retrying', RETRY_NOTICE_MS);
-  if (connection !== 'offline' && !retrying) return null;
-  const held =
-    chunksOnlyHere === 0
-      ? 'Nothing is waiting. What you record is kept here until the line is back.'
-      : `${counted(chunksOnlyHere, 'chunk')} (${bytes(bytesOnlyHere)}) ${chunksOnlyHere === 1 ? 'is' : 'are'} kept here and sent by themselves. What is in your bucket is safe.`;
-  return (
-    <Note
-      tone="hold"
-      role="status"
-      data-testid="offline-banner"
-      data-connection={connection}
-      heading={connection === 'offline' ? 'This device is offline' : 'The server or the bucket does not answer'}
-      actions={
-        <>
-          <NextTry at={retryAt} />
-          <Button size="small" data-testid="retry-now" onClick={() => safereel.retryNow()}>
-            Try now
-          </Button>
-        </>
-      }
-    >
-      {held} Recording works as always.
-    </Note>
-  );
-}
-
-/** Counts down without being read out every second. */
-function NextTry({ at }: { at: number | null }) {
-  const now = useNow(1000, at !== null);
-  if (at === null) return <span className="text-[13px]">Sent when the line is back</span>;
-  const seconds = Math.ceil((at - now) / 1000);
-  return (
-    <span aria-live="off" className="text-[13px]">
-      {seconds > 0 ? `next try in ${seconds} s` : 'trying'}
-    </span>
-  );
-}
-
-function RoomNotice({ snapshot, current }: { snapshot: Snapshot; current: string | null }) {
-  const view = snapshot.recordings.find(({ id }) => id === current);
-  const recorded = recordedRate(view);
-  if (!snapshot.room.low && !isRoomLow(snapshot, recorded)) return null;
-  const { usage, quota } = snapshot.storage;
-  const left = Math.max(0, (quota ?? 0) - (usage ?? 0));
-  const room = roomMs(snapshot, recorded);
-  return (
-    <Note
-      tone="alert"
-      role="status"
-      heading="This device is nearly full"
-      actions={view && view.bytes > 0 ? <SaveButton id={view.id} /> : null}
-    >
-      {bytes(left)} left for recordings
-      {room === null ? '' : `, about ${roughly(room)} at the present rate if nothing is sent`}. Space comes free by
-      itself as chunks are confirmed in your bucket. Stay online, or free space on this device.
     </Note>
   );
 }

@@ -18,6 +18,8 @@ export interface Scene {
   attempts?: readonly Attempt[];
   wishes?: readonly Wish[];
   quota?: Quota;
+  /** How far this device's clock is ahead of the server's, in ms. */
+  clockAheadMs?: number;
   /** Pressed once it is drawn. */
   press?: string;
 }

@@ -1,4 +1,5 @@
 import type { StoredChunk, StoredStatus } from '../../../src/console/bucket-view';
+import { ClockWatch } from '../../../src/console/clock-watch';
 import { Deletions } from '../../../src/console/deleting/deletions';
 import { Uploads } from '../../../src/console/files/uploads';
 import { Happenings } from '../../../src/console/happenings';
@@ -252,6 +253,8 @@ export function partsOf(scene: Scene): Parts {
   const safereel = stillSafereel(scene.snapshot);
   const session = new Session('');
   if (scene.session) session.state.set(scene.session);
+  const clock = new ClockWatch();
+  clock.state.set(scene.clockAheadMs ?? 0);
   const bucket = new FakeBucket();
   scene.bucket?.(bucket);
   return {
@@ -263,6 +266,7 @@ export function partsOf(scene: Scene): Parts {
     uploads: new Uploads(safereel, scene.attempts),
     deletions: new Deletions(safereel, NOTHING_REMEMBERED, () => undefined, scene.wishes),
     quota: new QuotaWatch(safereel, bucket, scene.quota ?? null),
+    clock,
   };
 }
 
