@@ -88,7 +88,10 @@ export function hasLengths(rows: readonly LibraryRow[]): boolean {
 export function stateOfStored(one: StoredRecording, view?: RecordingView): RowState {
   if (one.state === 'deleted') return plain('Deleted');
   if (one.state === 'deleting') return deletingState(one.deletion?.failures ?? 0);
-  if (one.lost_chunks > 0) return alert(`${counted(one.lost_chunks, 'chunk')} lost`);
+  if (one.lost_chunks > 0) {
+    const more = one.missing_chunks > 0 ? `, ${whole(one.missing_chunks)} to be sent again` : '';
+    return alert(`${counted(one.lost_chunks, 'chunk')} lost${more}`);
+  }
   if (view && (view.chunksOnlyHere > 0 || isUnderWay(view))) return stateOfView(view);
   if (one.missing_chunks > 0) return alert(`${counted(one.missing_chunks, 'chunk')} to be sent again`);
   const unconfirmed = one.received_chunks - one.confirmed_chunks;

@@ -1,11 +1,10 @@
 import type { FileProgress, RecordingView, Snapshot } from '../recorder/types';
 import type { StoredStatus } from './bucket-view';
 import { isUploading, progressWords, stateWords } from './files/file-words';
-import { clock, counted, rangeList } from './format';
+import { counted } from './format';
 import type { RowState } from './library-rows';
 import { stateOfStored, stateOfView } from './library-rows';
 import { promiseOf, promiseSentence } from './promise';
-import type { TapeChunk } from './tape-cells';
 
 /** The recording's state in words, from whoever knows it best. */
 export function stateOf(status: StoredStatus | null, view: RecordingView | undefined): RowState | null {
@@ -40,31 +39,10 @@ function fileSentence(file: FileProgress): string {
   return `${stateWords(file).words}: ${progressWords(file)}.`;
 }
 
-/** What is wrong with it, as text; empty where nothing is. */
-export function problemsOf(status: StoredStatus | null, tape: readonly TapeChunk[]): string[] {
-  if (!status) return [];
-  const said: string[] = [];
-  if (status.lost.length > 0)
-    said.push(
-      `Lost: ${namedRanges(status.lost, tape)}. Neither the bucket nor any known device has ${lengthOf(status.lost) === 1 ? 'it' : 'them'}.`,
-    );
-  if (status.missing.length > 0)
-    said.push(
-      `Gone from the bucket: ${namedRanges(status.missing, tape)}. The device that holds ${lengthOf(status.missing) === 1 ? 'it was asked to send it' : 'them was asked to send them'} again.`,
-    );
-  return said;
-}
-
 /** What to know of it that is no fault: it waits for its recorder. Empty where there is nothing. */
 export function pauseOf(status: StoredStatus | null): string {
   if (status?.state !== 'expired') return '';
   return 'Paused for more than 24 hours: it comes back by itself when its recorder does. What is in your bucket stays there.';
-}
-
-function namedRanges(ranges: StoredStatus['lost'], tape: readonly TapeChunk[]): string {
-  const first = tape[ranges[0]?.[0] ?? -1];
-  const where = first && first.durationMs > 0 ? ` at ${clock(first.startMs)}` : '';
-  return `${lengthOf(ranges) === 1 ? 'chunk' : 'chunks'} ${rangeList(ranges)}${where}`;
 }
 
 /** How many numbers inclusive ranges cover. */

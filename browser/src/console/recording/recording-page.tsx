@@ -8,7 +8,7 @@ import { listAddress } from '../library/use-wanted';
 import { longest, stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
-import { lengthOf, pauseOf, problemsOf, stateOf, summaryOf } from '../recording-summary';
+import { lengthOf, pauseOf, stateOf, summaryOf } from '../recording-summary';
 import { Main } from '../shell/main';
 import { Notices } from '../shell/notices';
 import { storedTape } from '../stored-tape';
@@ -21,6 +21,7 @@ import { Note } from '../ui/note';
 import { Pill } from '../ui/pill';
 import { Skeleton } from '../ui/skeleton';
 import { Digests } from './digests';
+import { harmOf } from './harm-words';
 import { Player } from './player';
 import { type Stored, useStored } from './use-stored';
 
@@ -98,9 +99,9 @@ export function RecordingPage({ id }: { id: string }) {
               {pauseOf(status)}
             </Note>
           ) : null}
-          {problemsOf(status, tape).map((text) => (
-            <Note key={text} tone="alert" className="mt-3">
-              {text}
+          {harmOf(status, tape, view).map(({ kind, heading, rest }) => (
+            <Note key={kind} tone="alert" role="status" data-testid={kind} heading={heading} className="mt-3">
+              {rest}
             </Note>
           ))}
           {loading && !view ? (

@@ -12,6 +12,7 @@ import type { ChunkView } from '../../../src/recorder/types';
 import { FakeBucket, stillSafereel, stored } from './fakes';
 import type { Scene } from './scene';
 import { DELETION_SCENES } from './scenes-deletion';
+import { FAILURE_SCENES } from './scenes-failures';
 import { FILE_SCENES } from './scenes-files';
 import { QUOTA_SCENES } from './scenes-quota';
 import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
@@ -34,6 +35,7 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   ...DELETION_SCENES,
   ...QUOTA_SCENES,
   ...FILE_SCENES,
+  ...FAILURE_SCENES,
   first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
   starting: () => ({
     path: '/',
@@ -218,6 +220,19 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
         chunk.seq === 20 || chunk.seq === 21 ? { ...chunk, state: 'lost' as const, get: null } : chunk,
       );
       Object.assign(bucket, { chunkList: list, status: statusOf(list, [[20, 21]]) });
+    },
+  }),
+  'one-missing': () => ({
+    path: `/recordings/${idOf('a1')}`,
+    snapshot: snapshot([]),
+    bucket: (bucket) => {
+      const gone = (seq: number) => (seq < 3 ? 'lost' : seq < 6 ? 'missing' : 'confirmed');
+      const list = storedChunks(chunks(60, [], Date.now() - HOUR)).map((chunk) => ({
+        ...chunk,
+        state: gone(chunk.seq),
+      }));
+      const status = { ...statusOf(list as StoredChunk[], [[0, 2]]), missing: [[3, 5]], open_tickets: 3 };
+      Object.assign(bucket, { chunkList: list, status });
     },
   }),
   'one-playing': async () => {
