@@ -60,7 +60,11 @@ def test_cut_and_back_recording_goes_on_and_spills_to_disk(console: ConsolePage)
     console.system.bucket.cut()
 
     rising = [console.wait_only_here(f">= {count}") for count in (2, 3)]
-    console.page.wait_for("document.querySelector('[data-testid=offline-banner]') !== null")
+    console.page.wait_for_text("[data-testid=offline-banner]", "The server or the bucket does not answer")
+    console.page.wait_for_text(
+        "[data-testid=offline-banner]", "kept here and sent by themselves. What is in your bucket is safe."
+    )
+    console.page.wait_for_text("[data-testid=offline-banner]", "Recording works as always.")
     sealed = [path for path, size in console.chunk_files() if size]
     assert len(sealed) >= 2
     console.system.heal()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.accessible import assert_accessible
-from tests.support.browser import Browser
+from tests.support.browser import Browser, Page
 from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage
 
@@ -23,9 +23,21 @@ def test_no_rule_is_broken_from_start_to_library(console: ConsolePage) -> None:
         f"document.querySelector('[data-testid=recordings-row][data-id=\"{recording_id}\"]') !== null"
     )
     assert_accessible(console.page, "library")
+    assert_that_recordings_means_all_of_them(console.page)
     console.page.click(f"[data-testid=recordings-row][data-id='{recording_id}']")
     console.page.wait_for("document.querySelector('[data-testid=player]')?.readyState >= 2")
     assert_accessible(console.page, "one recording")
+
+
+def assert_that_recordings_means_all_of_them(page: Page) -> None:
+    """Of the list, from a search in its address."""
+    page.goto(page.evaluate("location.href + '?find=nothing-like-it'"))
+    page.click("nav a[href='/recordings']")
+    page.wait_for("location.search === '' && document.querySelector('[data-testid=recordings-row]') !== null")
+    page.evaluate("history.back()")
+    page.wait_for("location.search === '?find=nothing-like-it'")
+    page.wait_for("document.querySelector('[data-testid=recordings-row]') === null")
+    page.click("nav a[href='/recordings']")
 
 
 def test_no_rule_is_broken_while_the_line_is_down(console: ConsolePage) -> None:

@@ -26,6 +26,8 @@ def test_over_quota_recording_goes_on_and_arrives_once_there_is_room(console: Co
         "Number(document.querySelector('[data-testid=over-quota]')?.dataset.waiting) >= 2", timeout=SLOW_S
     )
 
+    console.page.wait_for_text("[data-testid=over-quota]", "Your share of the bucket is used up")
+
     held = limits.quota()
     assert held["used_bytes"] + held["reserved_bytes"] <= held["limit_bytes"]
     slices = len(console.witness.slices())

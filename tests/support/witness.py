@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.browser import Page
-from tests.support.proxy import FaultProxy, Respond
+from tests.support.proxy import FaultProxy
+from tests.support.worker_script import put_before_worker
 
 SOURCE = Path(__file__).with_name("witness.js")
 TRACE = Path(__file__).with_name("trace.js")
@@ -104,6 +105,4 @@ class Witness:
 
 def trace_worker(api: FaultProxy, assets: Path) -> None:
     """Serves the recorder's worker with a tracer before it, its own code unchanged."""
-    (worker,) = assets.glob("spool.worker-*.js")
-    body = TRACE.read_bytes() + worker.read_bytes()
-    api.add("GET", f"/assets/{worker.name}$", Respond(200, {"content-type": "text/javascript"}, body), times=None)
+    put_before_worker(api, assets, TRACE)

@@ -1,4 +1,4 @@
-import type { Problem } from '../recorder/types';
+import type { Problem, RecordingView, Snapshot } from '../recorder/types';
 
 /** A problem as the page shows it: a heading in plain words; `fatal` where recording cannot begin at all. */
 export interface ProblemWords {
@@ -64,4 +64,15 @@ const FATAL = new Set(['opfs_unavailable', 'worker_failed', 'owner_unknown']);
 /** The heading for a problem; codes this page does not know get a plain one, and their own detail. */
 export function problemWords({ code }: Problem): ProblemWords {
   return { heading: HEADINGS[code] ?? 'Something needs attention', fatal: FATAL.has(code) };
+}
+
+/** What the recorder found out about the bucket, while something is wrong with that alone. */
+export function bucketProblem({ connection, recordings }: Snapshot): Problem | undefined {
+  if (connection !== 'retrying') return undefined;
+  return recordings.map(({ problem }) => problem).find((problem) => problem?.code.startsWith('bucket_'));
+}
+
+/** Something of it waits in memory, since the disk does not take it. */
+export function isUnwritten({ problem }: RecordingView): boolean {
+  return problem?.code === 'storage_full' || problem?.code === 'write_failed';
 }

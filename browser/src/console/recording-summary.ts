@@ -1,7 +1,7 @@
 import type { FileProgress, RecordingView, Snapshot } from '../recorder/types';
 import type { StoredStatus } from './bucket-view';
 import { isUploading, progressWords, stateWords } from './files/file-words';
-import { counted } from './format';
+import { counted, whole } from './format';
 import type { RowState } from './library-rows';
 import { stateOfStored, stateOfView } from './library-rows';
 import { promiseOf, promiseSentence } from './promise';
@@ -29,7 +29,7 @@ export function summaryOf(status: StoredStatus | null, view: RecordingView | und
   const total = Math.max(status.chunk_count ?? 0, status.received_chunks);
   const confirmed = lengthOf(status.confirmed);
   if (lengthOf(status.lost) > 0)
-    return `${counted(lengthOf(status.lost), 'chunk')} of ${total} ${lengthOf(status.lost) === 1 ? 'is' : 'are'} lost; the others are safe in your bucket.`;
+    return `${counted(lengthOf(status.lost), 'chunk')} of ${total} ${lengthOf(status.lost) === 1 ? 'is' : 'are'} lost; ${confirmed + lengthOf(status.lost) >= total ? 'the others are safe in your bucket' : `${whole(confirmed)} ${confirmed === 1 ? 'is' : 'are'} confirmed in your bucket`}.`;
   if (status.complete && confirmed === total)
     return `Safe: ${total === 1 ? 'the one chunk is' : `all ${counted(total, 'chunk')} are`} in your bucket.`;
   return `${counted(confirmed, 'chunk')} of ${total}${status.complete ? '' : ' so far'} ${confirmed === 1 ? 'is' : 'are'} confirmed in your bucket.`;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { heldOf, heldWords } from '../../src/console/held-words';
 import { promiseOf, promiseSentence } from '../../src/console/promise';
+import { problemOf } from '../../src/recorder/errors';
 import type { RecordingView, Snapshot } from '../../src/recorder/types';
 import { chunk, snapshotOf, view } from './views';
 
@@ -29,6 +30,17 @@ describe('the promise', () => {
 
   it('speaks of the line while there is none', () => {
     expect(said(view(some, 34), { connection: 'offline' }).rest).toMatch(/sent when the line is back/);
+  });
+
+  it('claims nothing that a full disk or a bucket that leaves the page out would make untrue', () => {
+    const full = view(some, 34, { problem: problemOf('storage_full') });
+    expect(said(full, { connection: 'offline' }).rest).toMatch(
+      /Keep this tab open: what is recorded now waits in memory/,
+    );
+    const refused = view(some, 34, { problem: problemOf('bucket_refuses_page') });
+    expect(said(refused, { connection: 'retrying' }).rest).toMatch(
+      /on this device until the bucket takes them\. Recording goes on/,
+    );
   });
 
   it('goes on saying what is being sent after the end', () => {

@@ -1,8 +1,9 @@
 import { useParts, useSnapshot } from '../parts';
+import { bucketProblem } from '../problem-words';
 import { useLasting, useNow } from '../ticking';
 import { Button } from '../ui/button';
 import { Note } from '../ui/note';
-import { bucketProblem, lineWords } from './line-words';
+import { lineWords } from './line-words';
 
 /** A try that fails and succeeds within this time is not worth a word. */
 const RETRY_NOTICE_MS = 2_500;
@@ -12,10 +13,8 @@ export function LineNotice() {
   const { safereel } = useParts();
   const snapshot = useSnapshot();
   const { connection, retryAt } = snapshot;
-  const failing = connection === 'retrying';
-  const lasting = useLasting(failing, RETRY_NOTICE_MS);
-  const known = failing && bucketProblem(snapshot) !== undefined;
-  if (connection !== 'offline' && !lasting && !known) return null;
+  const lasting = useLasting(connection === 'retrying', RETRY_NOTICE_MS);
+  if (connection !== 'offline' && !lasting && !bucketProblem(snapshot)) return null;
   const { tone, heading, rest, code } = lineWords(snapshot, location.origin);
   return (
     <Note

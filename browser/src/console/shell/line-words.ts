@@ -1,5 +1,6 @@
-import type { Problem, Snapshot } from '../../recorder/types';
+import type { Snapshot } from '../../recorder/types';
 import { bytes, counted } from '../format';
+import { bucketProblem } from '../problem-words';
 
 export interface LineWords {
   /** `alert` where it does not pass by itself. */
@@ -34,11 +35,6 @@ export function lineWords(snapshot: Snapshot, origin: string): LineWords {
     heading: 'The server or the bucket does not answer',
     rest: `${held} Recording works as always.`,
   };
-}
-
-/** What the recorder found out about the bucket, if something is wrong with that alone. */
-export function bucketProblem({ recordings }: Snapshot): Problem | undefined {
-  return recordings.map(({ problem }) => problem).find((problem) => problem?.code.startsWith('bucket_'));
 }
 
 function heldSentence({ chunksOnlyHere, bytesOnlyHere }: Snapshot): string {

@@ -1,6 +1,7 @@
 import type { RecordingView, Snapshot } from '../../recorder/types';
 import { bytes, roughly } from '../format';
 import { isRoomLow, recordedRate, roomMs } from '../line-pace';
+import { isUnwritten } from '../problem-words';
 
 export interface RoomWords {
   heading: string;
@@ -26,11 +27,6 @@ export function roomWords(snapshot: Snapshot, current: string | null): RoomWords
     rest: `Nothing is lost: ${left} left for recordings${lasts}. Space comes free by itself as chunks are confirmed in your bucket. Stay online, or free space on this device.`,
     save: view && view.bytes > 0 ? view.id : null,
   };
-}
-
-/** Something of it waits in memory, since the disk does not take it. */
-function isUnwritten({ problem }: RecordingView): boolean {
-  return problem?.code === 'storage_full' || problem?.code === 'write_failed';
 }
 
 function unwrittenWords({ id, problem }: RecordingView): RoomWords {
