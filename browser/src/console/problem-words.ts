@@ -1,4 +1,4 @@
-import type { Problem, RecordingView, Snapshot } from '../recorder/types';
+import type { Problem, Snapshot } from '../recorder/types';
 
 /** A problem as the page shows it: a heading in plain words; `fatal` where recording cannot begin at all. */
 export interface ProblemWords {
@@ -70,9 +70,4 @@ export function problemWords({ code }: Problem): ProblemWords {
 export function bucketProblem({ connection, recordings }: Snapshot): Problem | undefined {
   if (connection !== 'retrying') return undefined;
   return recordings.map(({ problem }) => problem).find((problem) => problem?.code.startsWith('bucket_'));
-}
-
-/** Something of it waits in memory, since the disk does not take it. */
-export function isUnwritten({ problem }: RecordingView): boolean {
-  return problem?.code === 'storage_full' || problem?.code === 'write_failed';
 }

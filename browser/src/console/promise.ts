@@ -1,7 +1,7 @@
 import type { RecordingView, Snapshot } from '../recorder/types';
 import { clock, counted, span } from './format';
 import { heldOf } from './held-words';
-import { bucketProblem, isUnwritten } from './problem-words';
+import { bucketProblem } from './problem-words';
 
 /** How the promise is to be read: `safe` nothing is only here; `hold` something is; `alert` something needs a person. */
 export type PromiseTone = 'safe' | 'hold' | 'alert';
@@ -104,7 +104,7 @@ function underWayRest(view: RecordingView, snapshot: Snapshot): string {
   const held = view.durationMs - view.safeMs;
   const what = view.safeMs >= 1000 ? `The last ${span(held)} are` : `${sentenceStart(span(held))} are`;
   if (held < 1000) return 'What comes next is written to this device first, then sent.';
-  if (isUnwritten(view)) return `${what} on this device. Keep this tab open: what is recorded now waits in memory.`;
+  if (view.unwritten) return `${what} on this device. Keep this tab open: what is recorded now waits in memory.`;
   if (snapshot.connection === 'offline') {
     return `${what} on this device and sent when the line is back. Recording goes on.`;
   }

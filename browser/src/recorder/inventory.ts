@@ -21,6 +21,7 @@ export interface Entry {
   stuck: boolean;
   recovered: boolean;
   problem: Trouble | undefined;
+  unwritten: Trouble | undefined;
   /** Set for an upload of a file. */
   file?: FileMarks | undefined;
 }
@@ -117,6 +118,7 @@ export class Inventory {
         stuck: false,
         recovered: false,
         problem: undefined,
+        unwritten: undefined,
         file: facts.file && { ...NOT_YET },
       };
       this.#entries.set(facts.id, entry);
@@ -181,7 +183,7 @@ export class Inventory {
       delta.id,
       keepWriting
         ? { complete, stuck, problem: problem ?? entry.problem }
-        : { ...marksOf(head), complete, stuck, problem, recovered, file: head.file },
+        : { ...marksOf(head), complete, stuck, problem, recovered, unwritten: head.unwritten, file: head.file },
     );
   }
 
@@ -229,6 +231,7 @@ function headOf(entry: Entry): RecordingHead {
     stuck: entry.stuck,
     recovered: entry.recovered,
     problem: entry.problem,
+    unwritten: entry.unwritten,
     file: entry.file,
     ...totalsOf(entry.chunks.values()),
   };

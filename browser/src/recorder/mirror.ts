@@ -64,7 +64,7 @@ export function mergeChunks(before: readonly ChunkView[], changed: readonly Chun
 }
 
 function viewOf(head: RecordingHead, chunks: readonly ChunkView[]): RecordingView {
-  const { facts, durationMs, bytes, safeMs, chunksOnlyHere, bytesOnlyHere, recovered, problem } = head;
+  const { facts, durationMs, bytes, safeMs, chunksOnlyHere, bytesOnlyHere, recovered, problem, unwritten } = head;
   const file = progressOf(head);
   return {
     id: facts.id,
@@ -81,6 +81,7 @@ function viewOf(head: RecordingHead, chunks: readonly ChunkView[]): RecordingVie
     recovered,
     ...(file ? { file } : {}),
     ...(problem ? { problem: worded(problem) } : {}),
+    ...(unwritten ? { unwritten: worded(unwritten) } : {}),
   };
 }
 

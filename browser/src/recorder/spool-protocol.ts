@@ -62,6 +62,7 @@ export interface RecordingHead {
   stuck: boolean;
   recovered: boolean;
   problem: Trouble | undefined;
+  unwritten: Trouble | undefined;
   file?: FileMarks | undefined;
   bytes: number;
   sentBytes: number;

@@ -142,6 +142,8 @@ export interface RecordingView {
   /** How the upload of a file goes; left out for what is recorded. Then `state` is `sending`, `complete` or `stuck`. */
   file?: FileProgress;
   problem?: Problem;
+  /** Set while slices of it wait in memory, since the disk does not take them: `storage_full` or `write_failed`. */
+  unwritten?: Problem;
 }
 
 /**

@@ -93,7 +93,6 @@ export class Writing {
   }
 
   #liveEvents(id: string) {
-    let troubled = false;
     return {
       flushed: (chunk: OpenChunk & { size: number; endMs: number }, bytes: number, flushMs: number) =>
         this.#onFlushed(id, chunk, bytes, flushMs),
@@ -103,9 +102,7 @@ export class Writing {
       },
       makeRoom: () => this.#host.makeRoom(),
       trouble: (problem: Trouble | null) => {
-        if (problem) this.#inventory.mark(id, { problem });
-        else if (troubled) this.#inventory.mark(id, { problem: undefined });
-        troubled = problem !== null;
+        this.#inventory.mark(id, { unwritten: problem ?? undefined });
         if (problem) this.#host.problem(problem, id);
       },
     };

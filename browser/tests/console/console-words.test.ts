@@ -53,7 +53,11 @@ describe('refusals of the browser', () => {
     ['SomethingElse', 'camera', 'source_failed'],
   ] as const)('%s of a %s', (name, source, code) => {
     const error = name === 'TypeError' ? new TypeError('x') : named(name);
-    expect(refusalOf(error, source).code).toBe(code);
+    const { code: told, detail } = refusalOf(error, source);
+    expect(told).toBe(code);
+    if (code !== 'source_failed') expect(detail).toMatch(/(Allow|Connect|close it there|Choose another|Press Start)/);
+    if (code !== 'source_failed' && code !== 'source_unsupported')
+      expect(detail).toMatch(/^Nothing is being recorded\./);
   });
 });
 

@@ -59,7 +59,8 @@ describe('room on this device', () => {
     ['storage_full', 'This device is full', 'Free space on this device'],
     ['write_failed', 'The disk does not take what is recorded', 'Save the recording to a file'],
   ] as const)('%s: what is safe, what waits in memory, what to do', (code, heading, todo) => {
-    const words = roomWords(snapshotOf([held(code)], { storage }), null);
+    const full = { ...held('bucket_unreachable'), unwritten: problemOf(code) };
+    const words = roomWords(snapshotOf([full], { storage }), null);
     expect(words).toMatchObject({ heading, code, save: held().id });
     expect(words?.rest).toContain('What was written until now is safe.');
     expect(words?.rest).toContain('would be lost if this page closed: keep it open.');

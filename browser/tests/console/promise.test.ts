@@ -33,7 +33,7 @@ describe('the promise', () => {
   });
 
   it('claims nothing that a full disk or a bucket that leaves the page out would make untrue', () => {
-    const full = view(some, 34, { problem: problemOf('storage_full') });
+    const full = view(some, 34, { unwritten: problemOf('storage_full') });
     expect(said(full, { connection: 'offline' }).rest).toMatch(
       /Keep this tab open: what is recorded now waits in memory/,
     );

@@ -20,14 +20,14 @@ export function lineWords(snapshot: Snapshot, origin: string): LineWords {
     return {
       tone: 'alert',
       heading: 'The bucket does not let this page in',
-      rest: `The server answers, and so does the bucket, but it takes nothing from here. ${held} Recording works as always. For whoever runs it: the bucket’s CORS rules have to name ${origin}. “safereel provision” sets them, “safereel doctor” tells whether they work.`,
+      rest: `The server answered, and so did the bucket, but it took nothing from here. ${held} Recording works as always. For whoever runs it: the bucket’s CORS rules have to name ${origin}. “safereel provision” sets them, “safereel doctor” tells whether they work.`,
       code,
     };
   if (code === 'bucket_unreachable')
     return {
       tone: 'hold',
       heading: 'The bucket cannot be reached from here',
-      rest: `The server answers, the bucket does not. ${held} Recording works as always. If this lasts, whoever runs it should look at the bucket’s public address with “safereel doctor”.`,
+      rest: `The server answered, the bucket did not. ${held} Recording works as always. If this lasts, whoever runs it should look at the bucket’s public address with “safereel doctor”.`,
       code,
     };
   return {

@@ -1,7 +1,6 @@
-import type { RecordingView, Snapshot } from '../../recorder/types';
+import type { Problem, Snapshot } from '../../recorder/types';
 import { bytes, roughly } from '../format';
 import { isRoomLow, recordedRate, roomMs } from '../line-pace';
-import { isUnwritten } from '../problem-words';
 
 export interface RoomWords {
   heading: string;
@@ -13,8 +12,7 @@ export interface RoomWords {
 
 /** What to say of the room on this device; null where there is enough. `current` is the recording made in this tab. */
 export function roomWords(snapshot: Snapshot, current: string | null): RoomWords | null {
-  const unwritten = snapshot.recordings.find(isUnwritten);
-  if (unwritten) return unwrittenWords(unwritten);
+  for (const { id, unwritten } of snapshot.recordings) if (unwritten) return unwrittenWords(id, unwritten);
   const view = snapshot.recordings.find(({ id }) => id === current);
   const recorded = recordedRate(view);
   if (!snapshot.room.low && !isRoomLow(snapshot, recorded)) return null;
@@ -29,12 +27,13 @@ export function roomWords(snapshot: Snapshot, current: string | null): RoomWords
   };
 }
 
-function unwrittenWords({ id, problem }: RecordingView): RoomWords {
-  const full = problem?.code === 'storage_full';
+/** Something of it waits in memory, since the disk does not take it. */
+function unwrittenWords(id: string, { code }: Problem): RoomWords {
+  const full = code === 'storage_full';
   return {
     heading: full ? 'This device is full' : 'The disk does not take what is recorded',
     rest: `What was written until now is safe. What is recorded now waits in memory, is written as soon as ${full ? 'there is room' : 'the disk takes it'}, and would be lost if this page closed: keep it open. ${full ? 'Free space on this device, stay online so that chunks can be released, or save the recording to a file.' : 'Save the recording to a file to be sure of it.'}`,
-    ...(problem ? { code: problem.code } : {}),
+    code,
     save: id,
   };
 }

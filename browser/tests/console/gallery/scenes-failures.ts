@@ -17,6 +17,15 @@ const failing = (problem: SafereelErrorCode, part: Partial<Snapshot> = {}): Scen
   studio: { phase: 'recording', recordingId: idOf('1'), stream: makeStream('video') },
 });
 
+const unwritten = (code: SafereelErrorCode | null, part: Partial<Snapshot> = {}): Scene => ({
+  path: '/',
+  snapshot: snapshot(
+    [recording('1', chunks(38, heldTail, Date.now() - 190_000), code ? { unwritten: problemOf(code) } : {})],
+    part,
+  ),
+  studio: { phase: 'recording', recordingId: idOf('1'), stream: makeStream('video') },
+});
+
 const retrying = () => ({
   connection: 'retrying' as const,
   retryAt: Date.now() + 9_000,
@@ -48,9 +57,9 @@ const unprotected = { storage: { persisted: false, usage: 1_200_000_000, quota: 
 export const FAILURE_SCENES: Record<string, () => Scene> = {
   'bucket-refuses': () => failing('bucket_refuses_page', retrying()),
   'bucket-unreachable': () => failing('bucket_unreachable', retrying()),
-  'device-full': () => failing('storage_full', { room: { bytesLeft: 0, msLeft: 0, low: true } }),
-  'disk-refuses': () => failing('write_failed'),
-  clock: () => ({ ...failing('storage_low'), clockAheadMs: -7_380_000 }),
+  'device-full': () => unwritten('storage_full', { room: { bytesLeft: 0, msLeft: 0, low: true } }),
+  'disk-refuses': () => unwritten('write_failed'),
+  clock: () => ({ ...unwritten(null), clockAheadMs: -7_380_000 }),
   unprotected: () => ({
     path: '/',
     snapshot: snapshot([recording('1', chunks(38, heldTail, Date.now()))], unprotected),
