@@ -1,5 +1,7 @@
 /** Long outages, a bucket that lets nobody in, and clocks that are set: what is held, what is said, and that all of it arrives. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { worded } from '../../src/recorder/errors';
+import type { Trouble } from '../../src/recorder/failure';
 import type { RecordingFacts, Seal } from '../../src/recorder/journal';
 import type { Problem } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
@@ -40,8 +42,8 @@ function setUp(plane = new FakeControlPlane()) {
     deleted: () => undefined,
     limits: () => undefined,
     interval: () => undefined,
-    stuck: (_id: string, problem: Problem) => said.push(problem),
-    trouble: (_id: string, problem: Problem | null) => problem && said.push(problem),
+    stuck: (_id: string, problem: Trouble) => said.push(worded(problem)),
+    trouble: (_id: string, problem: Trouble | null) => problem && said.push(worded(problem)),
     standing: () => undefined,
     overQuota: () => undefined,
     refile: async () => undefined,

@@ -1,6 +1,8 @@
 /** A token that ends in mid-recording: another one is asked for; until there is one everything is held, and then it is sent. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HttpControlPlane } from '../../src/recorder/control-plane';
+import { worded } from '../../src/recorder/errors';
+import type { Trouble } from '../../src/recorder/failure';
 import type { RecordingFacts, Seal } from '../../src/recorder/journal';
 import { Tokens } from '../../src/recorder/token';
 import type { Problem } from '../../src/recorder/types';
@@ -73,8 +75,8 @@ function setUp(getToken: () => Promise<string>) {
     deleted: () => undefined,
     limits: () => undefined,
     interval: () => undefined,
-    stuck: (_id: string, problem: Problem) => said.push(problem),
-    trouble: (_id: string, problem: Problem | null) => said.push(problem),
+    stuck: (_id: string, problem: Trouble) => said.push(worded(problem)),
+    trouble: (_id: string, problem: Trouble | null) => said.push(problem && worded(problem)),
     standing: () => undefined,
     overQuota: () => undefined,
     refile: async () => undefined,
