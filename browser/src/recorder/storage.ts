@@ -68,8 +68,9 @@ export class Storage {
   /** Says, while something is recorded, that room runs out: once, until there is room again. */
   warn(now: number): void {
     const { low } = this.room(now);
-    if (low && !this.#saidLow) this.#problem(troubleOf('storage_low'));
-    this.#saidLow = low;
+    const isNews = low && !this.#saidLow;
+    this.#saidLow = low; // First: whoever hears of it looks at the room again.
+    if (isNews) this.#problem(troubleOf('storage_low'));
   }
 
   /** What the browser still grants this origin, asked now, in bytes; null where it does not tell. */

@@ -5,7 +5,7 @@ import { LiveRecording } from '../../src/recorder/live';
 import { giveUp, Reserve, setAside } from '../../src/recorder/reserve';
 import { heldFiles } from '../../src/recorder/saving';
 import { Spool } from '../../src/recorder/spool';
-import { roomOf } from '../../src/recorder/storage';
+import { roomOf, Storage } from '../../src/recorder/storage';
 import { MemoryDisk } from './support/memory-opfs';
 
 const ID = '0192f0c0-0000-7000-8000-000000000001';
@@ -128,4 +128,20 @@ test('what was released is not in it, and its name says so; what was never here 
   expect(await bytesOf(files)).toEqual([[5, 6, 7, 8]]);
   expect(files[0]?.name).toBe('Room 4 5 0192f0c0, part 1, without 1 chunks.webm');
   await expect(heldFiles(spool, ID.replace('1', '2'), null)).rejects.toMatchObject({ code: 'recording_not_here' });
+});
+
+test('that room runs out is told once, also to somebody who looks at the room upon it, and again after there was room', () => {
+  let told = 0;
+  const storage: Storage = new Storage(
+    () => 0,
+    () => {
+      told += 1;
+      storage.warn(0);
+    },
+  );
+  for (const reserved of [false, false, true, false]) {
+    storage.setReserved(reserved);
+    storage.warn(0);
+  }
+  expect(told).toBe(2);
 });
