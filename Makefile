@@ -45,9 +45,13 @@ test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those i
 	@cd browser && npm test --silent
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
+.PHONY: test-thorough
+test-thorough: node-there $(INSTALLED) $(PAGE) test-parts ## Runs the long tests, whose short forms are in `make test`
+	@.venv/bin/python -m pytest -m thorough --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+
 .PHONY: test-firefox
 test-firefox: node-there $(INSTALLED) $(PAGE) test-parts ## Runs in Firefox what `make test` runs in Chromium alone
-	@ENGINE=firefox .venv/bin/python -m pytest tests/acceptance $(PYTEST_ARGS)
+	@ENGINE=firefox THOROUGH=1 .venv/bin/python -m pytest tests/acceptance $(PYTEST_ARGS)
 
 .PHONY: check
 check: node-there $(INSTALLED) $(TYPES) ## Runs linters, formatters, type checkers and schema checks

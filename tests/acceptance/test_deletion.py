@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.browser import Launch
 from tests.support.live import PAGE_OWNER, System, get, until
 from tests.support.recorder_pages import SLOW_S, ConsolePage, EmbeddedPage
@@ -136,6 +138,7 @@ def test_a_deletion_that_is_taken_back_deletes_nothing(console: ConsolePage) -> 
     assert console.system.segments(recording_id) == console.witness.runs()
 
 
+@pytest.mark.thorough
 def test_leaving_the_page_ends_the_time_to_take_it_back(console: ConsolePage) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])
@@ -173,6 +176,7 @@ def test_a_recording_deleted_elsewhere_stops_here_and_says_so(console: ConsolePa
     assert_gone(console.system, recording_id)
 
 
+@pytest.mark.thorough
 def test_a_page_open_on_a_recording_notices_that_it_was_deleted(console: ConsolePage) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])
@@ -209,6 +213,7 @@ def test_an_embedding_page_deletes_what_it_records(embed: Callable[..., Embedded
     assert_gone(page.system, recording_id)
 
 
+@pytest.mark.thorough
 def test_a_device_that_was_off_drops_it_when_it_returns(
     launch: Launch, profile: Path, system: System, site: str, witness: Witness
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_drill_that_is_interrupted_cleans_up(deployment: System, tmp_path: Pat
     assert left_by_drills(deployment) == []
 
 
+@pytest.mark.thorough
 def test_without_sweeps_it_fails_clearly_within_its_deadline(stack: EmbeddedStack, tmp_path: Path) -> None:
     never = {"SAFEREEL_CONFIRM_INTERVAL_MS": NEVER_MS, "SAFEREEL_AUDIT_INTERVAL_MS": NEVER_MS}
     with served(tmp_path, stack, **never) as system:

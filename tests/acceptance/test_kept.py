@@ -31,7 +31,6 @@ def numbers(page: EmbeddedPage) -> list[int]:
     return sorted(int(path.rpartition("/")[2][:8]) for path in page.kept_files())
 
 
-@pytest.mark.both_engines
 def test_what_the_bucket_lost_after_its_release_is_sent_again(
     embed: Callable[..., EmbeddedPage], system: System, witness: Witness
 ) -> None:

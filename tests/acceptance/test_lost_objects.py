@@ -78,6 +78,7 @@ def test_overwritten_with_other_bytes_of_the_same_length(
     until("nothing left in OPFS", lambda: page.chunk_files() == [])
 
 
+@pytest.mark.thorough
 def test_deleted_after_they_were_confirmed_and_before_their_release(
     browser: Browser, system: System, site: str, witness: Witness
 ) -> None:

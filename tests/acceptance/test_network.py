@@ -52,7 +52,6 @@ def struck(proxy: FaultProxy, fault: Fault, since: float) -> list[Exchange]:
     return [x for x in proxy.log() if x.fault == fault.name and x.at >= since]
 
 
-@pytest.mark.both_engines
 def test_cut_and_back_recording_goes_on_and_spills_to_disk(console: ConsolePage) -> None:
     recording_id = console.start()
     until("some slices", lambda: len(console.witness.slices()) > 2)
@@ -156,6 +155,7 @@ NOTE_FLUSHES = """
 """
 
 
+@pytest.mark.thorough
 def test_a_line_that_carries_a_tenth_of_what_is_recorded_delays_no_slice(page: EmbeddedPage) -> None:
     page.page.evaluate(NOTE_FLUSHES)
     recording_id = page.record()
@@ -185,6 +185,7 @@ def short_grants(stack: EmbeddedStack, site: str, tmp_path_factory: pytest.TempP
         yield system
 
 
+@pytest.mark.thorough
 def test_a_grant_that_ends_before_its_put_is_asked_for_again(
     one_browser: Browser, short_grants: System, site: str, witness: Witness
 ) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import processes
 from tests.support.browser import Browser
 from tests.support.live import System, until
@@ -109,6 +111,7 @@ def test_a_tab_that_hangs_is_relieved_of_sending(profile: Path, system: System, 
         assert_each_sent_once(system, recording_id)
 
 
+@pytest.mark.thorough
 def test_copies_of_a_profile_that_go_on_with_one_recording_both_keep_all_they_recorded(
     profile: Path, system: System, site: str, tmp_path: Path
 ) -> None:

@@ -69,7 +69,7 @@ def test_it_brings_itself_and_nothing_else(project: Path) -> None:
     assert not {"dependencies", "peerDependencies", "devDependencies", "scripts"} & set(manifest)
 
 
-@pytest.mark.parametrize("resolution", ["bundler", "node16"])
+@pytest.mark.parametrize("resolution", ["bundler", pytest.param("node16", marks=pytest.mark.thorough)])
 def test_the_ten_lines_of_the_documents_fit_its_types(project: Path, resolution: str) -> None:
     sources = [project / "src" / f"{place.parent.name}.ts" for place in DOCUMENTS]
     for source, document in zip(sources, DOCUMENTS, strict=True):
@@ -207,6 +207,7 @@ def test_plain_html_records_without_any_build(stranger: Stranger) -> None:
     assert_clean(page)
 
 
+@pytest.mark.thorough
 def test_react_records_with_a_page_that_vite_built(stranger: Stranger) -> None:
     lend(stranger.project, ["react", "react-dom", "scheduler"])
     stranger.build("react")
@@ -220,6 +221,7 @@ def test_react_records_with_a_page_that_vite_built(stranger: Stranger) -> None:
     assert_clean(page)
 
 
+@pytest.mark.thorough
 def test_uppy_uploads_with_progress_pauses_and_deletes_what_is_cancelled(stranger: Stranger, tmp_path: Path) -> None:
     lend(stranger.project, ["@uppy"])
     stranger.build("uppy")

@@ -1,14 +1,11 @@
 """The shipped page for those who use keys and screen readers: no accessibility rule is broken in any main state."""
 
-import pytest
-
 from tests.support.accessible import assert_accessible
 from tests.support.browser import Browser, Page
 from tests.support.live import System, until
 from tests.support.recorder_pages import ConsolePage
 
 
-@pytest.mark.both_engines
 def test_no_rule_is_broken_from_start_to_library(console: ConsolePage) -> None:
     assert_accessible(console.page, "before a recording")
     recording_id = console.start()

@@ -45,6 +45,7 @@ def test_over_quota_recording_goes_on_and_arrives_once_there_is_room(console: Co
     assert console.witness.problems() == []
 
 
+@pytest.mark.thorough
 def test_over_quota_outlives_the_tab(console: ConsolePage, limits: System) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])

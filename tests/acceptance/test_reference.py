@@ -1,5 +1,7 @@
 """`/docs`: the reference of the API, whole, and from nobody's server but our own."""
 
+import pytest
+
 from control_plane.api.calls import CALLS
 from tests.support.browser import Browser, Scheme
 from tests.support.live import System
@@ -20,6 +22,7 @@ def test_reference_shows_every_call_and_asks_nobody_else(browser: Browser, syste
     assert page.evaluate(FOREIGN) == []
 
 
+@pytest.mark.thorough
 def test_reference_follows_the_systems_colours_while_it_is_open(browser: Browser, system: System) -> None:
     page = browser.new_page()
     page.viewport(1280, 800, scheme="dark")

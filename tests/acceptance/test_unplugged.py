@@ -81,7 +81,6 @@ def test_when_one_device_goes_the_other_goes_on_to_disk_at_once(
     assert page.witness.problems() == []
 
 
-@pytest.mark.both_engines
 def test_when_everything_is_gone_it_waits_and_goes_on_after_a_gap(embed: Callable[..., EmbeddedPage]) -> None:
     page = embed()
     recording_id = page.record()
@@ -121,7 +120,6 @@ def test_a_picture_without_sound_is_recorded_and_ends(embed: Callable[..., Embed
     assert set(decode(film, tmp_path)) == {"video"}
 
 
-@pytest.mark.both_engines
 def test_a_device_that_does_not_fit_is_refused_and_what_runs_goes_on(embed: Callable[..., EmbeddedPage]) -> None:
     page = embed()
     page.page.evaluate(
@@ -138,7 +136,6 @@ def test_a_device_that_does_not_fit_is_refused_and_what_runs_goes_on(embed: Call
     assert page.page.evaluate("goOn()") == "recording_ended"
 
 
-@pytest.mark.both_engines
 def test_paused_while_it_goes_on_with_another_device_it_stays_paused(embed: Callable[..., EmbeddedPage]) -> None:
     page = embed()
     recording_id = page.record()
@@ -184,7 +181,6 @@ def test_killed_in_a_later_segment_each_keeps_its_own_bytes(
 NOTICE = "document.querySelector('[data-testid=device-loss]')"
 
 
-@pytest.mark.both_engines
 def test_the_page_says_what_is_gone_and_goes_on_by_itself_when_it_is_back(console: ConsolePage) -> None:
     recording_id = console.start("microphone")
     until("some slices", lambda: len(console.witness.slices()) > 3)

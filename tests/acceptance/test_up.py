@@ -127,6 +127,7 @@ def test_what_is_no_port_is_refused_before_anything_starts(tmp_path: Path, port:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.thorough
 def test_half_a_data_folder_says_what_is_missing(tmp_path: Path) -> None:
     first = Up(tmp_path)
     try:
@@ -151,6 +152,7 @@ def test_a_stack_that_is_named_comes_before_the_environment(tmp_path: Path) -> N
     assert f"No stack runs on {tmp_path}" in program.said()
 
 
+@pytest.mark.thorough
 def test_commands_work_beside_a_stack_that_is_named(started: Up) -> None:
     """Also what doctor advises: with the bucket's rule for another page missing, its command is followed as it stands there."""
     beside = ("--data-dir", str(started.data_dir))

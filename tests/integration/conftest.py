@@ -10,16 +10,9 @@ from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.identity import TokenVerifier
 from control_plane.wiring import open_trusts
+from tests.support.databases import fresh_database, make_template
 from tests.support.oidc_issuer import OidcIssuer
-from tests.support.plane import (
-    Running,
-    fresh_bucket,
-    fresh_database,
-    make_template,
-    running_plane,
-    s3_client,
-    settings_for,
-)
+from tests.support.plane import Running, fresh_bucket, running_plane, s3_client, settings_for
 from tests.support.proxy import FaultProxy
 from tests.support.token_checker import Checker, oidc_settings
 

@@ -13,8 +13,9 @@ from control_plane.db.migrations import migrations
 from control_plane.embedded import EmbeddedStack
 from tests.support import parts
 from tests.support.commands import COMMAND, safereel
+from tests.support.databases import admin_connection, database_url
 from tests.support.live import free_port
-from tests.support.plane import Running, admin_connection, database_url, environment
+from tests.support.plane import Running, environment
 
 
 def run(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:

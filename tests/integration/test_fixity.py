@@ -105,6 +105,7 @@ async def test_what_is_read_right_is_not_read_again_for_a_month(running: Running
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.thorough
 async def test_bit_rot_is_found_and_asked_for(stack: EmbeddedStack, running: Running) -> None:
     async with recorded(running) as (recorder, chunks):
         await rot_on_disk(stack, running, recorder, chunks[1])

@@ -20,7 +20,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from control_plane.api.calls import CALLS
 from control_plane.api.openapi import document
 from control_plane.embedded import EmbeddedStack
-from tests.support.plane import Running, fresh_bucket, fresh_database, running_plane, settings_for
+from tests.support.databases import fresh_database
+from tests.support.plane import Running, fresh_bucket, running_plane, settings_for
 
 SCHEMA = schemathesis.openapi.from_dict(document(CALLS))
 # Of each call; a case costs about 15 ms.

@@ -17,8 +17,9 @@ import pytest
 
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
+from tests.support.databases import fresh_database
 from tests.support.live import Program, free_port
-from tests.support.plane import Running, fresh_bucket, fresh_database, running_plane, settings_for
+from tests.support.plane import Running, fresh_bucket, running_plane, settings_for
 from tests.support.proxy import FaultProxy, Hold
 
 pytestmark = pytest.mark.anyio
@@ -154,6 +155,7 @@ async def result(running: Running, ids: Sequence[str]) -> tuple[list[Mapping[str
 
 
 @pytest.mark.parametrize("seed", [20])
+@pytest.mark.thorough
 async def test_killed_at_random_they_leave_the_ledger_that_one_leaves(
     stack: EmbeddedStack, template: None, tmp_path: Path, seed: int
 ) -> None:
@@ -189,6 +191,7 @@ async def test_killed_at_random_they_leave_the_ledger_that_one_leaves(
     assert [(row["recording_id"], row["seq"]) for row in found[1] if row["state"] == "open"] == missing
 
 
+@pytest.mark.thorough
 async def test_many_replicas_do_nothing_more_often_than_one(
     stack: EmbeddedStack, template: None, tmp_path: Path
 ) -> None:

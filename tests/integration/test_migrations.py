@@ -13,7 +13,8 @@ from control_plane.config import Settings
 from control_plane.db.migrations import MigrationError, migrate, migrations
 from control_plane.db.queries import sql_dir
 from control_plane.embedded import EmbeddedStack
-from tests.support.plane import admin_connection, database_url, running_plane
+from tests.support.databases import admin_connection, database_url
+from tests.support.plane import running_plane
 
 pytestmark = pytest.mark.anyio
 

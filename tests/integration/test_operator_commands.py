@@ -42,6 +42,7 @@ async def test_where_nothing_is_they_say_what_that_means(running: Running) -> No
     assert (said.status, said.out, said.err) == (0, "", "Nothing has happened yet.\n")
 
 
+@pytest.mark.thorough
 async def test_a_loss_from_the_first_look_to_the_table_of_what_to_do(running: Running) -> None:
     settings = running.settings
     async with recorded(running) as (recorder, _):

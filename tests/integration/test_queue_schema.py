@@ -10,7 +10,7 @@ from procrastinate.schema import SchemaManager
 
 from control_plane.embedded import EmbeddedStack
 from control_plane.jobs.schema import QueueSchemaError, bring_up_to_date, shipped
-from tests.support.plane import admin_connection, database_url
+from tests.support.databases import admin_connection, database_url
 
 FUNCTIONS = """
 select proname || pg_get_function_identity_arguments(p.oid) from pg_proc p join pg_namespace n on n.oid = p.pronamespace

@@ -15,8 +15,9 @@ from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
 from tests.integration.test_doubt import until_somebody_waits
+from tests.support.databases import fresh_database
 from tests.support.deletions import finish, recorded, versions
-from tests.support.plane import Running, fresh_database, running_plane, settings_for
+from tests.support.plane import Running, running_plane, settings_for
 
 pytestmark = pytest.mark.anyio
 

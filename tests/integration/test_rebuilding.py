@@ -21,8 +21,9 @@ from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.rebuilding import Rebuilt
+from tests.support.databases import fresh_database
 from tests.support.deletions import finish
-from tests.support.plane import Running, environment, fresh_database, running_plane, settings_for
+from tests.support.plane import Running, environment, running_plane, settings_for
 from tests.support.recorder import Chunk, Recorder
 
 pytestmark = pytest.mark.anyio

@@ -63,6 +63,7 @@ async def ledger(running: Running) -> Sequence[Any]:
     ]
 
 
+@pytest.mark.thorough
 async def test_killed_at_random_it_leaves_what_one_run_leaves(
     running: Running, stack: EmbeddedStack, settings: Settings, bucket_proxy: FaultProxy, tmp_path: Path
 ) -> None:

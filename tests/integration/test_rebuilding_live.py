@@ -113,6 +113,7 @@ async def rebuilds(running: Running, over: asyncio.Event) -> int:
 
 
 @pytest.mark.parametrize("seed", [1])
+@pytest.mark.thorough
 async def test_beside_recorders_that_go_on(
     running: Running, stack: EmbeddedStack, settings: Settings, seed: int
 ) -> None:

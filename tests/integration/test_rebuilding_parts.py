@@ -15,16 +15,9 @@ from control_plane.embedded import EmbeddedStack
 from tests.integration.test_machines import machines, until
 from tests.integration.test_rebuilding import beside_an_empty_ledger, rebuild
 from tests.integration.test_rebuilding_kills import DEADLINE_S, bucket_of_all_kinds, ledger, until_asked
+from tests.support.databases import admin_connection, database_url, new_database
 from tests.support.mortal_stack import MortalStack, Part, mortal_stack
-from tests.support.plane import (
-    Running,
-    admin_connection,
-    database_url,
-    new_bucket,
-    new_database,
-    running_plane,
-    settings_for,
-)
+from tests.support.plane import Running, new_bucket, running_plane, settings_for
 from tests.support.proxy import FaultProxy, Hold
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +56,7 @@ async def after_one_run(mortal: MortalStack, bucket: str) -> Sequence[Any]:
         return await ledger(alone)
 
 
+@pytest.mark.thorough
 async def test_a_part_that_dies_is_named_and_the_next_run_makes_it_whole(mortal: MortalStack, tmp_path: Path) -> None:
     first = lost_ledger(mortal, bucket := new_bucket(mortal.parts))
     async with running_plane(mortal.parts, first) as running:

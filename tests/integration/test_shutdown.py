@@ -180,6 +180,7 @@ async def test_acks_under_load_are_whole_or_refused(served: Served) -> None:
     assert set(load.codes) == {"shutting_down"}, "whoever still had a connection was told"
 
 
+@pytest.mark.thorough
 async def test_the_whole_stack_stops_under_load_and_has_everything_when_it_is_back(tmp_path: Path) -> None:
     stack = await _up(tmp_path)
     load = Load(stack)

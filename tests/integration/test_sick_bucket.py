@@ -12,7 +12,8 @@ from control_plane.config import Settings
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.embedded import EmbeddedStack
 from tests.integration.test_rebuilding import on, rebuild, recorded
-from tests.support.plane import Running, fresh_database, running_plane
+from tests.support.databases import fresh_database
+from tests.support.plane import Running, running_plane
 from tests.support.proxy import CutAnswer, Fault, FaultProxy, Hold, Respond
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,7 @@ async def test_an_audit_takes_up_what_it_reached_and_the_next_one_the_rest(
         assert not await anew.plane.services.quotas.recount_all()
 
 
+@pytest.mark.thorough
 async def test_a_rebuild_leaves_open_what_it_did_not_reach(anew: Running, bucket_proxy: FaultProxy) -> None:
     async def ledger() -> Sequence[Any]:
         return [*await anew.sql(CHUNKS_KNOWN), *await anew.sql("select id, state from recordings order by id")]

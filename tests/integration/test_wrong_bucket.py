@@ -14,7 +14,8 @@ from control_plane.domain.keys import DEPLOYMENT_KEY
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
 from tests.integration.test_rebuilding import on, rebuild, recorded, stored
-from tests.support.plane import Running, fresh_database, running_plane
+from tests.support.databases import fresh_database
+from tests.support.plane import Running, running_plane
 from tests.support.proxy import FaultProxy, Hold
 from tests.support.recorder import Recorder
 

@@ -37,7 +37,8 @@ from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import bucket, open_control_plane
 from tests.load.bench_bucket import putting
 from tests.support.buckets import Place, place_of
-from tests.support.plane import fresh_database, make_template, settings_for
+from tests.support.databases import fresh_database, make_template
+from tests.support.plane import settings_for
 
 # An hour of a recording at 5 s a chunk.
 CHUNKS_PER_RECORDING = 720

@@ -31,7 +31,8 @@ from psycopg import sql
 from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import token_issuer, utc_now
 from tests.support import parts, processes
-from tests.support.plane import admin_connection, database_url, fresh_bucket
+from tests.support.databases import admin_connection, database_url
+from tests.support.plane import fresh_bucket
 from tests.support.proxy import FaultProxy
 
 COMMAND = (sys.executable, "-m", "control_plane")

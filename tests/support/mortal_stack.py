@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from control_plane.embedded import EmbeddedStack
-from tests.support.plane import make_template
+from tests.support.databases import make_template
 from tests.support.processes import kill_tree
 
 Part = Literal["PostgreSQL", "SeaweedFS"]

@@ -15,56 +15,15 @@ from typing import Any, LiteralString
 
 import boto3
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from control_plane.app import create_app
 from control_plane.bucket.provision import provision
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
-from control_plane.migrating import migrate
 from control_plane.serving import listen, serve
 from control_plane.wiring import ControlPlane, credentials, open_control_plane, public_address, token_issuer, utc_now
 from tests.support.recorder import Recorder
-
-TEMPLATE = "safereel_template"
-
-
-@contextmanager
-def admin_connection(stack: EmbeddedStack) -> Iterator[psycopg.Connection]:
-    """A connection that may create and drop databases."""
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        yield connection
-
-
-def make_template(stack: EmbeddedStack) -> None:
-    """A migrated database that each test gets a copy of: copying takes a tenth of migrating."""
-    with admin_connection(stack) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
-    migrate(database_url(stack, TEMPLATE))
-
-
-def database_url(stack: EmbeddedStack, name: str) -> str:
-    """The stack's address with another database."""
-    return stack.database_url.rpartition("/")[0] + "/" + name
-
-
-@contextmanager
-def fresh_database(stack: EmbeddedStack) -> Iterator[str]:
-    """The URL of a migrated, empty database, dropped at the end."""
-    with admin_connection(stack) as connection:
-        name = new_database(connection)
-        try:
-            yield database_url(stack, name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-def new_database(connection: psycopg.Connection) -> str:
-    """The name of a migrated, empty database that nobody drops."""
-    name = f"test_{secrets.token_hex(6)}"
-    connection.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
-    return name
 
 
 def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object) -> Settings:
@@ -98,18 +57,35 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     return os.environ | given | more
 
 
+_idle_buckets: dict[EmbeddedStack, list[str]] = {}
+
+
 @contextmanager
 def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
-    """The name of a provisioned, empty bucket, removed at the end with all it holds."""
-    name = new_bucket(stack)
+    """The name of a provisioned, empty bucket: emptied and lent again at the end, or removed if it is set up otherwise then."""
+    client, idle = s3_client(stack), _idle_buckets.setdefault(stack, [])
+    name = idle.pop() if idle else new_bucket(stack)
+    as_new = _set_up(client, name)
     try:
         yield name
     finally:
-        client = s3_client(stack)
         for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
             for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
-        client.delete_bucket(Bucket=name)
+        if _set_up(client, name) == as_new:
+            idle.append(name)
+        else:
+            client.delete_bucket(Bucket=name)
+
+
+def _set_up(client: Any, bucket: str) -> tuple[object, ...]:
+    """Whether it keeps versions, whom it lets in, and what is half uploaded."""
+    try:
+        rules = client.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    except client.exceptions.ClientError:
+        rules = None
+    uploads = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    return client.get_bucket_versioning(Bucket=bucket).get("Status"), rules, uploads
 
 
 def new_bucket(stack: EmbeddedStack) -> str:
