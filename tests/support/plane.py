@@ -65,27 +65,35 @@ def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
     """The name of a provisioned, empty bucket: emptied and lent again at the end, or removed if it is set up otherwise then."""
     client, idle = s3_client(stack), _idle_buckets.setdefault(stack, [])
     name = idle.pop() if idle else new_bucket(stack)
-    as_new = _set_up(client, name)
+    as_new = _standing(client, name)
     try:
         yield name
     finally:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
             for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
-        if _set_up(client, name) == as_new:
+        if _standing(client, name) == as_new:
             idle.append(name)
         else:
             client.delete_bucket(Bucket=name)
 
 
-def _set_up(client: Any, bucket: str) -> tuple[object, ...]:
-    """Whether it keeps versions, whom it lets in, and what is half uploaded."""
-    try:
-        rules = client.get_bucket_cors(Bucket=bucket)["CORSRules"]
-    except client.exceptions.ClientError:
-        rules = None
-    uploads = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
-    return client.get_bucket_versioning(Bucket=bucket).get("Status"), rules, uploads
+def _standing(client: Any, bucket: str) -> tuple[object, ...]:
+    """How it is set up, and what is in it: keys that boto3 cannot name stay."""
+
+    def rules(call: Callable[..., dict[str, Any]], member: str) -> object:
+        try:
+            return call(Bucket=bucket)[member]
+        except client.exceptions.ClientError:
+            return None
+
+    return (
+        client.get_bucket_versioning(Bucket=bucket).get("Status"),
+        rules(client.get_bucket_cors, "CORSRules"),
+        rules(client.get_bucket_lifecycle_configuration, "Rules"),
+        client.list_multipart_uploads(Bucket=bucket).get("Uploads", []),
+        client.list_objects_v2(Bucket=bucket).get("KeyCount"),
+    )
 
 
 def new_bucket(stack: EmbeddedStack) -> str:
