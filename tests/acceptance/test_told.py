@@ -1,11 +1,15 @@
 """What goes wrong while recording is told on the page: what is safe, what is not, what to do; and nothing is lost by it."""
 
+import base64
 import json
 
 from tests.support.accessible import assert_accessible
-from tests.support.live import until
+from tests.support.browser import Browser, Page
+from tests.support.live import DIST, System, until
 from tests.support.proxy import Respond
 from tests.support.recorder_pages import SLOW_S, ConsolePage
+from tests.support.witness import Witness
+from tests.support.worker_script import DISK, put_before_worker
 
 PROBLEM = {"content-type": "application/problem+json"}
 EXPIRED = Respond(401, PROBLEM, json.dumps({"code": "token_expired", "detail": "The token has expired."}).encode())
@@ -65,3 +69,55 @@ def test_a_bucket_whose_cors_rules_leave_the_page_out_is_told_for_what_it_is(con
     console.system.heal()
     console.page.evaluate("dispatchEvent(new Event('online'))")
     finish(console, recording_id)
+
+
+FILL = """new Promise((resolve) => {
+  globalThis.disk ??= new BroadcastChannel('disk');
+  disk.onmessage = ({ data }) => resolve(data.isFull);
+  disk.postMessage({ full: %s });
+})"""
+KEEP_SAVED = """(() => {
+  const { createObjectURL } = URL;
+  URL.createObjectURL = (file) => createObjectURL((globalThis.saved = file));
+})()"""
+READ_SAVED = """new Promise((resolve) => {
+  const reader = new FileReader();
+  reader.onload = () => resolve(reader.result.split(';base64,')[1]);
+  reader.readAsDataURL(saved);
+})"""
+
+
+def fill(page: Page, full: bool) -> None:
+    """Fills the disk that `disk.js` put before the worker's, or empties it."""
+    assert page.evaluate(FILL % json.dumps(full)) is full
+
+
+def test_a_full_device_is_told_and_what_it_holds_and_what_waits_can_be_saved(
+    browser: Browser, system: System, witness: Witness
+) -> None:
+    put_before_worker(system.api, DIST / "assets", DISK)
+    system.bucket.cut()
+    console = ConsolePage.open(browser, system, witness)
+    recording_id = console.start()
+    until_recorded(console)
+    fill(console.page, True)
+    console.page.wait_for_text("[data-testid=room]", "This device is full")
+    console.page.wait_for_text("[data-testid=room]", "What was written until now is safe.")
+    console.page.wait_for_text("[data-testid=room]", "would be lost if this page closed: keep it open")
+    until_recorded(console)
+    assert_accessible(console.page, "full")
+
+    console.page.evaluate(KEEP_SAVED)
+    console.page.click("[data-testid=save-to-file]")
+    console.page.wait_for_text("[data-testid=room]", "1 file handed to the browser's downloads")
+    saved = base64.b64decode(console.page.evaluate(READ_SAVED))
+    (given,) = witness.runs()
+    assert given.startswith(saved)
+    assert len(saved) > witness.flushed(recording_id)[0], "with what waits in memory"
+
+    fill(console.page, False)
+    system.heal()
+    full = "document.querySelector('[data-testid=room]')?.innerText.includes('is full')"
+    console.page.wait_for(f"!{full}", timeout=SLOW_S)
+    finish(console, recording_id)
+    assert witness.problems().count("storage_low") == 1
