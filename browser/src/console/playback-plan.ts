@@ -20,12 +20,11 @@ export function playableOf(chunks: readonly StoredChunk[]): Playable[] {
 
 /** Where something is missing before the last playable chunk. */
 export function gapsIn(chunks: readonly StoredChunk[]): Gap[] {
-  const lost = new Set(chunks.filter(({ state }) => state === 'lost').map(({ seq }) => seq));
+  const lost = lostIn(chunks);
   const gaps: Gap[] = [];
   let expected = 0;
   for (const { seq } of playableOf(chunks)) {
-    if (seq > expected)
-      gaps.push({ first: expected, last: seq - 1, cause: isAllIn(lost, expected, seq) ? 'lost' : 'waiting' });
+    if (seq > expected) gaps.push({ first: expected, last: seq - 1, cause: causeOf(lost, expected, seq) });
     expected = seq + 1;
   }
   return gaps;
@@ -72,7 +71,11 @@ export function headlessSegments(chunks: readonly StoredChunk[]): Set<number> {
   return headless;
 }
 
-function isAllIn(set: ReadonlySet<number>, from: number, to: number): boolean {
-  for (let seq = from; seq < to; seq += 1) if (!set.has(seq)) return false;
-  return true;
+function lostIn(chunks: readonly StoredChunk[]): Set<number> {
+  return new Set(chunks.filter(({ state }) => state === 'lost').map(({ seq }) => seq));
+}
+
+function causeOf(lost: ReadonlySet<number>, from: number, to: number): Gap['cause'] {
+  for (let seq = from; seq < to; seq += 1) if (!lost.has(seq)) return 'waiting';
+  return 'lost';
 }

@@ -1,12 +1,36 @@
 import type { StoredChunk } from './bucket-view';
+import { findEntry } from './entry-search';
+import { headerOf, type MediaHeader, mediaStart } from './media-header';
 import { headlessSegments, nextAfter, type Playable, playableOf } from './playback-plan';
+import { Reel } from './reel';
 import { Store } from './store';
-import { codecsIn, firstCluster, lastBlockTime } from './webm';
+import {
+  aheadOf,
+  type Hole,
+  holesAcross,
+  holesIn,
+  isIn,
+  landing,
+  lengthOf,
+  type Part,
+  partAt,
+  partsOf,
+  placeAfterGap,
+} from './timeline';
+import { lastBlockTime } from './webm';
 
 /** What a player needs of the bucket. */
 export interface ChunkSource {
   /** The bytes of a chunk, or of `range` (inclusive) of it where that is given. */
   fetch(chunk: Playable, signal: AbortSignal, range?: readonly [number, number]): Promise<Uint8Array>;
+}
+
+/** Playing went on behind a stretch without anything to play. In seconds. */
+export interface Leap {
+  fromS: number;
+  toS: number;
+  /** Why; empty where nothing tells. */
+  holes: readonly Hole[];
 }
 
 /**
@@ -18,9 +42,11 @@ export interface PlaybackState {
   problem: string | null;
   /** Highest seq handed to the decoder. */
   appendedSeq: number;
-  /** Where a leap over missing chunks was made last, in seconds. */
-  leaptAt: number | null;
+  /** The last leap, until somebody goes elsewhere. */
+  leap: Leap | null;
 }
+
+export const NOT_YET: PlaybackState = { phase: 'waiting', problem: null, appendedSeq: -1, leap: null };
 
 /** So much is fetched ahead of what is being seen: a minute outlasts most stalls, and bounds memory. */
 const AHEAD_S = 60;
@@ -28,52 +54,53 @@ const AHEAD_S = 60;
 const BEHIND_S = 30;
 /** The last block of a run, some hundred blocks at the end of its last chunk, tells how long it is. */
 const TAIL_BYTES = 512 * 1024;
+/** Headers take less; those of MP4 of long films that were uploaded do not, and are then fetched with their chunk. */
+const HEADER_BYTES = 64 * 1024;
 /** While a recording grows, a chunk that is late is waited for this long before it is leapt over. */
 const LATE_MS = 20_000;
-/** A seek looks at no more chunks than this before it settles for what it found. */
-const SEEK_LOOKS = 8;
 /** Two buffered ranges closer than this are one to the eye. */
 const SEAM_S = 0.15;
-const RETRY_MS = 3_000;
+/** A leap this short is that of one device's start after another's end: not worth a word. */
+const TOLD_S = 1;
 /** One track can end this much before the other where chunks are missing. */
 const STALL_S = 1.5;
-/** A wait shorter than this is the decoder's, not a gap. */
-const STALL_MS = 400;
-
-interface Segment {
-  number: number;
-  /** Where it begins on the timeline. */
-  startS: number;
-  /** Null until its end is known. */
-  endS: number | null;
-}
-
-/** A cluster to begin at. */
-interface Found {
-  chunk: Playable;
-  bytes: Uint8Array;
-  offset: number;
-}
+/** Between two looks at whether the picture moves. A wait shorter than this is the decoder's, not a gap. */
+const LOOK_MS = 400;
+const RETRY_MS = 3_000;
+/** Browsers round times that are set. */
+const ROUNDED_S = 0.01;
 
 /**
- * Plays a recording from its chunks, while it grows or once it is complete: fetched in order, appended to one
- * SourceBuffer, a bounded time ahead; each segment has its own header and its own place on the timeline.
+ * Plays a recording from its chunks, while it grows or once it is complete: fetched in order and appended a bounded time ahead. Its
+ * timeline is that of recorded time: each segment is placed where it was recorded, and what lies between is leapt over.
+ *
+ * Segments that have the same tracks and codecs follow each other in one `Reel`; for others it is changed when they are reached.
  */
 export class Playback {
-  readonly state = new Store<PlaybackState>({ phase: 'waiting', problem: null, appendedSeq: -1, leaptAt: null });
+  readonly state = new Store<PlaybackState>(NOT_YET);
   readonly #video: HTMLVideoElement;
   readonly #source: ChunkSource;
   readonly #mimeType: string;
   readonly #abort = new AbortController();
-  readonly #segments = new Map<number, Segment>();
-  #media: MediaSource | null = null;
-  #buffer: SourceBuffer | null = null;
+  readonly #headers = new Map<number, MediaHeader>();
+  /** How long segments are whose recorder did not say. */
+  readonly #lengths = new Map<number, number>();
+  #stored: readonly StoredChunk[] = [];
   #chunks: readonly Playable[] = [];
-  #headless: ReadonlySet<number> = new Set();
+  #parts: readonly Part[] = [];
+  #holes: readonly Hole[] = [];
   #complete = false;
+  #reel: Reel | null = null;
   #cursor = -1;
   #segment: number | null = null;
   #seekTo: number | null = null;
+  /** What was last sought, by a person or by a leap: told once more by the element, it is no news. */
+  #goal: number | null = null;
+  /** Where somebody was before they went elsewhere. */
+  #seenS = 0;
+  /** The next part, which does not fit into the present reel. */
+  #unlike: Part | null = null;
+  #stalledS: number | null = null;
   /** The gap that is being waited at: the chunk after it, and since when. */
   #late: { before: number; since: number } | null = null;
   #wake: () => void = () => undefined;
@@ -87,8 +114,11 @@ export class Playback {
 
   /** What the bucket holds now; `complete` once no more will come. Begins to play as soon as there is something. */
   update(chunks: readonly StoredChunk[], complete: boolean): void {
-    this.#chunks = playableOf(chunks);
-    this.#headless = headlessSegments(chunks);
+    this.#stored = chunks;
+    const headless = headlessSegments(chunks);
+    this.#chunks = playableOf(chunks).filter(({ segment }) => !headless.has(segment));
+    this.#parts = partsOf(chunks, this.#lengths);
+    this.#holes = holesIn(chunks);
     this.#complete = complete;
     if (this.#chunks.length > 0 && !this.#running) {
       this.#running = true;
@@ -106,136 +136,147 @@ export class Playback {
   }
 
   async #run(): Promise<void> {
+    const { signal } = this.#abort;
     try {
-      if (!(await this.#open())) return;
       if (this.#complete) await this.#measure();
-      while (!this.#abort.signal.aborted) await this.#step();
+      const first = this.#parts[0];
+      const header = first && (await this.#headerOf(first));
+      if (!header) return;
+      if (!Reel.isSupported(header.type)) return this.state.patch({ phase: 'unsupported' });
+      this.#reel = await Reel.open(this.#video, header.type, this.#lengthS(null), signal);
+      this.#listen();
+      this.state.patch({ phase: 'ready' });
+      while (!signal.aborted) await this.#step(this.#reel);
     } catch (error) {
-      if (this.#abort.signal.aborted) return;
+      if (signal.aborted) return;
       this.state.patch({ phase: 'failed', problem: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  async #open(): Promise<boolean> {
-    const type = await this.#playableType();
-    if (type === null) {
-      this.state.patch({ phase: 'unsupported' });
-      return false;
-    }
-    const media = new MediaSource();
-    const url = URL.createObjectURL(media);
-    this.#video.src = url;
-    await once(media, 'sourceopen', this.#abort.signal);
-    URL.revokeObjectURL(url);
-    this.#media = media;
-    this.#buffer = media.addSourceBuffer(type);
-    // A recording's header names no length, which would make the timeline endless: from nothing, it grows with what is appended.
-    media.duration = 0;
+  #listen(): void {
     const { signal } = this.#abort;
     for (const name of ['timeupdate', 'waiting', 'play', 'pause'])
       this.#video.addEventListener(name, () => this.#onTime(), { signal });
-    this.#video.addEventListener('waiting', () => this.#onWaiting(), { signal });
     this.#video.addEventListener('seeking', () => this.#onSeeking(), { signal });
-    this.state.patch({ phase: 'ready' });
-    return true;
-  }
-
-  /** The recording's type, completed by what its header names where the recorder named no codecs. */
-  async #playableType(): Promise<string | null> {
-    if (typeof MediaSource === 'undefined') return null;
-    let type = this.#mimeType;
-    const first = this.#chunks[0];
-    if (!type.includes('codecs') && type.includes('webm') && first) {
-      const codecs = codecsIn(await this.#source.fetch(first, this.#abort.signal, [0, Math.min(8191, first.size - 1)]));
-      if (codecs.length > 0) type = `${type};codecs="${codecs.join(',')}"`;
-    }
-    return MediaSource.isTypeSupported(type) ? type : null;
+    const timer = setInterval(() => this.#look(), LOOK_MS);
+    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
 
   /** One thing at a time: a seek, room made, a chunk appended, or a wait for news. */
-  async #step(): Promise<void> {
-    if (this.#seekTo !== null) return this.#seek(this.#seekTo);
-    await this.#makeRoom();
-    if (this.#aheadS() > AHEAD_S) return this.#news();
+  async #step(reel: Reel): Promise<void> {
+    if (this.#seekTo !== null) return this.#seek(reel, this.#seekTo);
+    await reel.letGoBefore(this.#video.currentTime - BEHIND_S);
+    reel.lengthen(this.#lengthS(reel));
+    if (aheadOf(reel.buffered, this.#video.currentTime) > AHEAD_S) return this.#news();
     const chunk = this.#next();
-    if (chunk) return this.#append(chunk);
-    if (this.#complete) this.#end();
+    if (chunk) return this.#follow(reel, chunk);
+    if (this.#complete) reel.end();
     return this.#news();
   }
 
   #next(): Playable | null {
-    let chunk = nextAfter(this.#chunks, this.#cursor);
-    while (chunk && this.#headless.has(chunk.segment)) chunk = nextAfter(this.#chunks, chunk.seq);
+    const chunk = nextAfter(this.#chunks, this.#cursor);
     if (!chunk || chunk.seq === this.#cursor + 1 || this.#complete) return chunk;
     if (this.#late?.before !== chunk.seq) this.#late = { before: chunk.seq, since: Date.now() };
     return Date.now() - this.#late.since < LATE_MS ? null : chunk;
   }
 
-  async #append(chunk: Playable): Promise<void> {
+  /** Appends what comes next; where it does not fit into this reel, that waits until all of this one was seen. */
+  async #follow(reel: Reel, chunk: Playable): Promise<void> {
+    const part = this.#partOf(chunk);
+    const header = part && (await this.#headerOf(part));
+    if (!header || this.#seekTo !== null) return;
+    if (header.type !== reel.type) {
+      this.#unlike = part;
+      this.#leap();
+      return this.#news();
+    }
     const bytes = await this.#fetched(chunk);
     if (!bytes || this.#seekTo !== null) return;
-    const follows = chunk.seq === this.#cursor + 1 && chunk.segment === this.#segment;
-    const placed = follows ? bytes : this.#placed(chunk, bytes);
-    if (placed) await this.#feed(placed);
-    this.#cursor = chunk.seq;
-    this.#lengthen(chunk);
-    this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, chunk.seq), problem: null });
+    if (chunk.segment !== this.#segment) {
+      // What the clock says may be a little before what the film itself reached.
+      await this.#enter(reel, part, header, Math.max(part.startS ?? 0, reel.endS));
+    } else if (chunk.seq !== this.#cursor + 1) reel.interrupt();
+    await this.#append(reel, chunk, bytes, header);
     this.#leap();
   }
 
-  /** Sets the decoder up for bytes that do not go on where the last ones ended; null where nothing of them can be used. */
-  #placed(chunk: Playable, bytes: Uint8Array): Uint8Array | null {
-    const { buffer, media } = this.#opened();
-    if (media.readyState === 'open') buffer.abort();
-    const opens = chunk.segment !== this.#segment;
-    if (opens) {
-      const segment = this.#segmentOf(chunk.segment);
-      buffer.timestampOffset = segment.startS;
-      this.#segment = chunk.segment;
-      return bytes;
-    }
-    const cluster = firstCluster(bytes);
-    return cluster ? bytes.subarray(cluster.offset) : mp4Fragment(bytes);
+  /** Sets the decoder up for a part. */
+  async #enter(reel: Reel, part: Part, header: MediaHeader, offsetS: number): Promise<void> {
+    reel.interrupt(offsetS);
+    this.#segment = part.segment;
+    await reel.append(header.bytes);
   }
 
-  #segmentOf(number: number): Segment {
-    const known = this.#segments.get(number);
-    if (known) return known;
-    const { buffer } = this.#opened();
-    const end = buffer.buffered.length > 0 ? buffer.buffered.end(buffer.buffered.length - 1) : 0;
-    const segment = { number, startS: end, endS: null };
-    this.#segments.set(number, segment);
-    return segment;
+  /** `from`: where in the bytes to begin; by itself, it is behind the header, or where something can be decoded. */
+  async #append(reel: Reel, chunk: Playable, bytes: Uint8Array, header: MediaHeader, from?: number): Promise<void> {
+    const opens = this.#partOf(chunk)?.chunks[0]?.seq === chunk.seq;
+    const follows = chunk.seq === this.#cursor + 1;
+    const start = from ?? (opens ? header.bytes.length : follows ? 0 : mediaStart(bytes));
+    if (start !== null && start < bytes.length) await reel.append(bytes.subarray(start));
+    this.#cursor = chunk.seq;
+    this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, chunk.seq), problem: null });
   }
 
-  /** Appends, making room and trying again where the browser says that it holds too much. */
-  async #feed(bytes: Uint8Array): Promise<void> {
-    const { buffer } = this.#opened();
-    for (let tries = 0; ; tries += 1) {
-      try {
-        buffer.appendBuffer(bytes as Uint8Array<ArrayBuffer>);
-        break;
-      } catch (error) {
-        if (!(error instanceof DOMException && error.name === 'QuotaExceededError') || tries > 50) throw error;
-        await this.#makeRoom(5);
-        await this.#news(1_000);
-      }
-    }
-    await once(buffer, 'updateend', this.#abort.signal);
-    if (this.#video.error) throw new Error(this.#video.error.message || 'The browser could not decode the recording.');
+  /** Goes to a place that is not buffered: appends from the last whole picture before it. */
+  async #seek(reel: Reel, seconds: number): Promise<void> {
+    const landed = landing(this.#holes, seconds, this.#seenS);
+    if (landed !== seconds) return this.#goTo(landed, { fromS: seconds, toS: landed });
+    const part = partAt(this.#parts, seconds);
+    const header = part && (await this.#headerOf(part));
+    if (!part || !header || this.#seekTo !== seconds) return;
+    const offsetS = part.startS ?? 0;
+    const found = await findEntry(part, header, (seconds - offsetS) * 1000, (chunk) => this.#looked(chunk, seconds));
+    if (this.#seekTo !== seconds) return;
+    this.#unlike = null;
+    this.#cursor = (part.chunks[0]?.seq ?? 0) - 1;
+    const fits = header.type === reel.type;
+    const into = fits ? reel : await this.#change(header.type, seconds);
+    if (fits) await reel.empty();
+    await this.#enter(into, part, header, offsetS);
+    if (found) await this.#append(into, found.chunk, found.bytes, header, found.offset);
+    if (this.#seekTo === seconds) this.#seekTo = null;
+    this.#leap();
   }
 
-  async #makeRoom(keepS = BEHIND_S): Promise<void> {
-    const { buffer } = this.#opened();
-    const until = this.#video.currentTime - keepS;
-    if (buffer.buffered.length === 0 || buffer.buffered.start(0) >= until - BEHIND_S / 2) return;
-    buffer.remove(0, until);
-    await once(buffer, 'updateend', this.#abort.signal);
+  /** A new reel in the element, which forgets all but its sound's level. */
+  async #change(type: string, seconds: number): Promise<Reel> {
+    const video = this.#video;
+    const { signal } = this.#abort;
+    const { paused, playbackRate } = video;
+    if (!Reel.isSupported(type)) throw new Error(`This browser cannot play ${type}, which a part of it is.`);
+    this.#reel = await Reel.open(video, type, Math.max(seconds, this.#lengthS(null)), signal);
+    const onMetadata = () => {
+      video.currentTime = this.#goal ?? seconds;
+      video.playbackRate = playbackRate;
+      // A browser that refuses shows its own controls: whoever is there presses play.
+      if (!paused) video.play().catch(() => undefined);
+    };
+    video.addEventListener('loadedmetadata', onMetadata, { once: true, signal });
+    return this.#reel;
   }
 
-  async #fetched(chunk: Playable): Promise<Uint8Array | null> {
+  async #headerOf(part: Part): Promise<MediaHeader | null> {
+    const known = this.#headers.get(part.segment);
+    const first = part.chunks[0];
+    if (known || !first) return known ?? null;
+    const beginning = await this.#fetched(first, [0, Math.min(HEADER_BYTES, first.size) - 1]);
+    if (!beginning) return null;
+    const header = headerOf(beginning, this.#mimeType) ?? (await this.#wholeHeader(first));
+    if (header) this.#headers.set(part.segment, { ...header, bytes: header.bytes.slice() });
+    return header;
+  }
+
+  async #wholeHeader(first: Playable): Promise<MediaHeader | null> {
+    const bytes = await this.#fetched(first);
+    // Where nothing that can be decoded follows in the same chunk, all of it is the header.
+    return bytes && (headerOf(bytes, this.#mimeType) ?? { bytes, type: this.#mimeType, isWebm: false, picture: null });
+  }
+
+  /** The bytes of a chunk; null where it failed (which is told, and a while waited) or somebody left. */
+  async #fetched(chunk: Playable, range?: readonly [number, number]): Promise<Uint8Array | null> {
     try {
-      return await this.#source.fetch(chunk, this.#abort.signal);
+      return await this.#source.fetch(chunk, this.#abort.signal, range);
     } catch (error) {
       if (this.#abort.signal.aborted) return null;
       this.state.patch({
@@ -246,22 +287,23 @@ export class Playback {
     }
   }
 
-  /** Reads where each run of a complete recording ends, so that the timeline has its true length from the start. */
-  async #measure(): Promise<void> {
-    const lasts = new Map<number, Playable>();
-    for (const chunk of this.#chunks) lasts.set(chunk.segment, chunk);
-    let startS = 0;
-    for (const [number, last] of lasts) {
-      const tail = await this.#fetchedTail(last);
-      const endMs = tail && lastBlockTime(tail);
-      if (endMs === null) return;
-      this.#segments.set(number, { number, startS, endS: startS + endMs / 1000 });
-      startS += endMs / 1000;
-    }
-    this.#setDuration(startS);
+  async #looked(chunk: Playable, seconds: number): Promise<Uint8Array | null> {
+    const bytes = await this.#fetched(chunk);
+    return this.#seekTo === seconds ? bytes : null;
   }
 
-  async #fetchedTail(chunk: Playable): Promise<Uint8Array | null> {
+  /** Reads where each part ends whose recorder did not say, so that the timeline has its true length from the start. */
+  async #measure(): Promise<void> {
+    for (const { segment, chunks, endS } of this.#parts) {
+      const last = chunks.at(-1);
+      const tail = endS === null && last ? await this.#tailOf(last) : null;
+      const endMs = tail && lastBlockTime(tail);
+      if (endMs !== null) this.#lengths.set(segment, endMs / 1000);
+    }
+    this.#parts = partsOf(this.#stored, this.#lengths);
+  }
+
+  async #tailOf(chunk: Playable): Promise<Uint8Array | null> {
     const from = Math.max(0, chunk.size - TAIL_BYTES);
     try {
       const tail = await this.#source.fetch(chunk, this.#abort.signal, [from, chunk.size - 1]);
@@ -272,154 +314,64 @@ export class Playback {
     }
   }
 
-  /** While the end is not known, the timeline reaches as far as the bytes that are known let one guess. */
-  #lengthen(chunk: Playable): void {
-    if (this.#segments.get(chunk.segment)?.endS != null) return;
-    const { buffer } = this.#opened();
-    if (buffer.buffered.length === 0) return;
-    const end = buffer.buffered.end(buffer.buffered.length - 1);
-    const seen = sizeOf(this.#chunks, (one) => one.seq <= chunk.seq);
-    const ahead = sizeOf(this.#chunks, (one) => one.seq > chunk.seq);
-    const guess = end + (seen > 0 ? (ahead / seen) * end : 0);
-    this.#setDuration(ahead === 0 ? end : guess);
+  #lengthS(reel: Reel | null): number {
+    return lengthOf(this.#parts, { seq: this.#cursor, endS: reel?.endS ?? 0 });
   }
 
-  #setDuration(seconds: number): void {
-    const { media, buffer } = this.#opened();
-    if (media.readyState !== 'open' || buffer.updating) return;
-    try {
-      media.duration = seconds;
-    } catch (error) {
-      // One track already reaches further than both do, which alone is told: the timeline is long enough then.
-      if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
-    }
-  }
-
-  #end(): void {
-    const { media } = this.#opened();
-    if (media.readyState === 'open' && this.#chunks.length > 0) media.endOfStream();
+  #partOf({ segment }: Playable): Part | null {
+    return this.#parts.find((part) => part.segment === segment) ?? null;
   }
 
   #onSeeking(): void {
-    if (!isIn(this.#opened().buffer.buffered, this.#video.currentTime)) this.#seekTo = this.#video.currentTime;
+    const to = this.#video.currentTime;
+    if (this.#goal !== null && Math.abs(to - this.#goal) < ROUNDED_S) return;
+    this.#goal = to;
+    this.state.patch({ leap: null });
+    if (!this.#reel || !isIn(this.#reel.buffered, to)) this.#seekTo = to;
     this.#wake();
   }
 
   #onTime(): void {
+    if (!this.#video.seeking && this.#seekTo === null) {
+      this.#seenS = this.#video.currentTime;
+      if (this.#goal !== null && Math.abs(this.#seenS - this.#goal) > ROUNDED_S) this.#goal = null;
+    }
     this.#leap();
     this.#wake();
   }
 
-  /** Over missing chunks the picture would stop for ever: goes on where there is something again. */
+  /** Picture and sound end at different times before a gap, and no event tells surely that it stands still there. */
+  #look(): void {
+    const now = this.#video.currentTime;
+    const stands = !this.#video.paused && !this.#video.seeking && now === this.#stalledS;
+    this.#stalledS = now;
+    if (stands) this.#leap(STALL_S);
+  }
+
+  /** Over what is not there the picture would stop for ever: goes on where there is something again. */
   #leap(slack = SEAM_S): void {
-    const now = this.#video.currentTime;
-    if (this.#video.paused || this.#seekTo !== null) return;
-    const to = placeAfterGap(this.#opened().buffer.buffered, now, slack);
-    if (to === null) return;
-    if (to - now > SEAM_S) this.state.patch({ leaptAt: now });
-    this.#video.currentTime = to + 0.001;
+    const { currentTime: now, paused, seeking, readyState } = this.#video;
+    const stands = !paused || seeking || readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
+    if (!this.#reel || this.#seekTo !== null || !stands) return;
+    const to = placeAfterGap(this.#reel.buffered, now, slack) ?? this.#unlikeAfter(now, slack);
+    if (to !== null) this.#goTo(to + 0.001, { fromS: now, toS: to });
   }
 
-  /** Picture and sound end at different times before a gap: what stands still near an end is leapt as well. */
-  #onWaiting(): void {
-    const at = this.#video.currentTime;
-    setTimeout(() => {
-      if (!this.#abort.signal.aborted && this.#video.currentTime === at) this.#leap(STALL_S);
-    }, STALL_MS);
+  /** Where the part begins for which the reel has to be changed, once all of this one was seen. */
+  #unlikeAfter(now: number, slack: number): number | null {
+    if (!this.#unlike || !this.#reel || this.#reel.endS - now > slack) return null;
+    return Math.max(this.#unlike.startS ?? 0, now);
   }
 
-  /** Goes to a place that is not buffered: finds the chunk that covers it, and appends from the cluster there. */
-  async #seek(seconds: number): Promise<void> {
-    const segment = this.#segmentAt(seconds);
-    const run = this.#chunks.filter((chunk) => chunk.segment === segment.number);
-    const found = await this.#findCluster(run, segment, seconds);
-    if (this.#seekTo !== seconds) return;
-    await this.#empty();
-    const first = run[0];
-    if (found && first) {
-      await this.#feedFrom(found, first, segment);
-    } else {
-      // No way to tell times in this container: the run is appended from its start.
-      this.#cursor = (first?.seq ?? 0) - 1;
-      this.#segment = null;
+  #goTo(seconds: number, { fromS, toS }: Omit<Leap, 'holes'>): void {
+    if (Math.abs(toS - fromS) >= TOLD_S) {
+      const holes = holesAcross(this.#holes, Math.min(fromS, toS), Math.max(fromS, toS));
+      this.state.patch({ leap: { fromS, toS, holes } });
     }
-    if (this.#seekTo === seconds) this.#seekTo = null;
-  }
-
-  async #feedFrom(found: Found, first: Playable, segment: Segment): Promise<void> {
-    const { buffer, media } = this.#opened();
-    if (media.readyState === 'open') buffer.abort();
-    if (this.#segment !== segment.number) await this.#feedHeader(first, segment);
-    await this.#feed(found.bytes.subarray(found.offset));
-    this.#cursor = found.chunk.seq;
-    this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, found.chunk.seq) });
-  }
-
-  /** What was buffered elsewhere would be taken for the far side of a gap, and kept for nothing. */
-  async #empty(): Promise<void> {
-    const { buffer } = this.#opened();
-    buffer.remove(0, Number.POSITIVE_INFINITY);
-    await once(buffer, 'updateend', this.#abort.signal);
-  }
-
-  async #feedHeader(first: Playable, segment: Segment): Promise<void> {
-    const bytes = await this.#source.fetch(first, this.#abort.signal);
-    const { buffer } = this.#opened();
-    buffer.timestampOffset = segment.startS;
-    this.#segment = segment.number;
-    await this.#feed(bytes.subarray(0, firstCluster(bytes)?.offset ?? bytes.length));
-    buffer.abort();
-    buffer.timestampOffset = segment.startS;
-  }
-
-  #segmentAt(seconds: number): Segment {
-    const known = [...this.#segments.values()].sort((a, b) => a.startS - b.startS);
-    return (
-      known.filter(({ startS }) => startS <= seconds).at(-1) ??
-      known[0] ??
-      this.#segmentOf(this.#chunks[0]?.segment ?? 0)
-    );
-  }
-
-  /** Guesses by bytes, looks at the cluster there, guesses again: the latest cluster that begins before the place. */
-  async #findCluster(run: readonly Playable[], segment: Segment, seconds: number): Promise<Found | null> {
-    const wantedMs = Math.max(0, (seconds - segment.startS) * 1000);
-    const lengthMs = ((segment.endS ?? this.#opened().media.duration) - segment.startS) * 1000;
-    let low = 0;
-    let high = run.length - 1;
-    let at = Math.min(high, Math.max(0, Math.floor((wantedMs / Math.max(1, lengthMs)) * run.length)));
-    let best: Found | null = null;
-    for (let looks = 0; looks < SEEK_LOOKS && low <= high; looks += 1) {
-      const chunk = run[at];
-      const bytes = chunk && (await this.#fetched(chunk));
-      if (!chunk || !bytes || this.#seekTo !== seconds) return best;
-      const cluster = lastClusterBefore(bytes, wantedMs);
-      if (cluster) {
-        best = { chunk, bytes, offset: cluster.offset };
-        low = at + 1;
-        if (at === high || cluster.hasLater) return best;
-        at += 1;
-      } else {
-        high = at - 1;
-        at -= 1;
-      }
-    }
-    return best;
-  }
-
-  #aheadS(): number {
-    const { buffered } = this.#opened().buffer;
-    const now = this.#video.currentTime;
-    for (let index = 0; index < buffered.length; index += 1) {
-      if (buffered.start(index) <= now + SEAM_S && now <= buffered.end(index)) return buffered.end(index) - now;
-    }
-    const last = buffered.length - 1;
-    return last >= 0 && buffered.start(last) > now ? buffered.end(last) - buffered.start(last) : 0;
-  }
-
-  #opened(): { media: MediaSource; buffer: SourceBuffer } {
-    if (!this.#media || !this.#buffer) throw new Error('The player is not open.');
-    return { media: this.#media, buffer: this.#buffer };
+    this.#goal = seconds;
+    this.#seekTo = this.#reel && isIn(this.#reel.buffered, seconds) ? null : seconds;
+    this.#video.currentTime = seconds;
+    this.#wake();
   }
 
   #news(withinMs?: number): Promise<void> {
@@ -431,59 +383,4 @@ export class Playback {
       };
     });
   }
-}
-
-/** The last cluster that begins at or before a time, and whether a later one begins in the same bytes. */
-export function lastClusterBefore(bytes: Uint8Array, timeMs: number): { offset: number; hasLater: boolean } | null {
-  let found: { offset: number; hasLater: boolean } | null = null;
-  for (let one = firstCluster(bytes); one; one = firstCluster(bytes, one.offset + 4)) {
-    if (one.timeMs > timeMs) return found && { ...found, hasLater: true };
-    found = { offset: one.offset, hasLater: false };
-  }
-  return found;
-}
-
-/** From the first fragment of an MP4 on; null where these bytes begin none. */
-export function mp4Fragment(bytes: Uint8Array): Uint8Array | null {
-  for (let at = bytes.indexOf(0x6d, 4); at >= 0; at = bytes.indexOf(0x6d, at + 1)) {
-    if (bytes[at + 1] === 0x6f && bytes[at + 2] === 0x6f && bytes[at + 3] === 0x66) return bytes.subarray(at - 4);
-  }
-  return null;
-}
-
-function sizeOf(chunks: readonly Playable[], counts: (chunk: Playable) => boolean): number {
-  return chunks.reduce((sum, chunk) => sum + (counts(chunk) ? chunk.size : 0), 0);
-}
-
-/** Where the next range begins, when no more than `slack` of the one at `now` is left; null where one plays on, or none comes. */
-export function placeAfterGap(
-  ranges: Pick<TimeRanges, 'length' | 'start' | 'end'>,
-  now: number,
-  slack: number,
-): number | null {
-  for (let index = 0; index < ranges.length; index += 1) {
-    const start = ranges.start(index);
-    if (start > now) return start;
-    if (ranges.end(index) - now > slack) return null;
-  }
-  return null;
-}
-
-function isIn(ranges: TimeRanges, time: number): boolean {
-  for (let index = 0; index < ranges.length; index += 1) {
-    if (ranges.start(index) <= time && time < ranges.end(index)) return true;
-  }
-  return false;
-}
-
-function once(target: EventTarget, name: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    const onEvent = () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    target.addEventListener(name, onEvent, { once: true, signal });
-  });
 }

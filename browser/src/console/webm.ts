@@ -7,6 +7,14 @@ const CLUSTER = [0x1f, 0x43, 0xb6, 0x75];
 const TIMESTAMP = 0xe7;
 const SIMPLE_BLOCK = 0xa3;
 const BLOCK_GROUP = 0xa0;
+const BLOCK = 0xa1;
+const REFERENCE = 0xfb;
+const SEGMENT = 0x18538067;
+const TRACKS = 0x1654ae6b;
+const TRACK_ENTRY = 0xae;
+const TRACK_NUMBER = 0xd7;
+const TRACK_TYPE = 0x83;
+const CODEC_ID = 0x86;
 
 export interface Cluster {
   /** Of its first byte. */
@@ -29,31 +37,127 @@ export function lastBlockTime(data: Uint8Array): number | null {
   for (let next = cluster; next; next = firstCluster(data, next.offset + 4)) cluster = next;
   if (!cluster) return null;
   let last = cluster.timeMs;
-  // The timestamp is the cluster's first element; blocks follow it, each telling how far it is from there.
-  let at = cluster.offset + 4 + (sizeAt(data, cluster.offset + 4)?.length ?? 1);
-  while (at < data.length) {
-    const size = sizeAt(data, at + 1);
-    if (!size || size.value === null) break;
-    const body = at + 1 + size.length;
-    const id = data[at];
-    const block = id === BLOCK_GROUP ? body + 1 + (sizeAt(data, body + 1)?.length ?? 1) : body;
-    if (id === SIMPLE_BLOCK || id === BLOCK_GROUP)
-      last = Math.max(last, cluster.timeMs + (relativeTime(data, block) ?? 0));
-    at = body + size.value;
-  }
+  for (const { timeMs } of blocksOf(data, cluster)) last = Math.max(last, timeMs);
   return last;
 }
 
-/** Codecs that a header names, as MSE wants to hear of them; empty where none is known. */
-export function codecsIn(header: Uint8Array): string[] {
-  const text = new TextDecoder('latin1').decode(header.subarray(0, 8192));
-  const known: [string, string][] = [
-    ['V_VP8', 'vp8'],
-    ['V_VP9', 'vp9'],
-    ['A_OPUS', 'opus'],
-    ['A_VORBIS', 'vorbis'],
-  ];
-  return known.filter(([id]) => text.includes(id)).map(([, codec]) => codec);
+/** Where decoding can begin. */
+export interface Entry {
+  /** Of the first byte of its cluster. */
+  offset: number;
+  /** True when the same bytes hold a later one: it lies beyond the wanted time. */
+  hasLater: boolean;
+}
+
+/**
+ * The last cluster in these bytes with a whole picture at or before a time: from an earlier one more would be fetched
+ * than needed, and from one without nothing would be seen until the next whole picture. Without a picture (`track` null) any block counts.
+ */
+export function entryBefore(data: Uint8Array, timeMs: number, track: number | null): Entry | null {
+  let found: Entry | null = null;
+  for (let cluster = firstCluster(data); cluster; cluster = firstCluster(data, cluster.offset + 4)) {
+    for (const block of blocksOf(data, cluster)) {
+      if (!block.isWhole || (track !== null && block.track !== track)) continue;
+      if (block.timeMs > timeMs) return found && { ...found, hasLater: true };
+      found = { offset: cluster.offset, hasLater: false };
+    }
+  }
+  return found;
+}
+
+export interface Track {
+  number: number;
+  kind: 'video' | 'audio' | 'other';
+  /** As MSE wants to hear of it; null where that takes more than its name. */
+  codec: string | null;
+}
+
+const CODECS: Record<string, string> = { V_VP8: 'vp8', V_VP9: 'vp9', A_OPUS: 'opus', A_VORBIS: 'vorbis' };
+const KINDS: Record<number, Track['kind']> = { 1: 'video', 2: 'audio' };
+
+/** The tracks that a header names; empty where these bytes are none. */
+export function tracksIn(header: Uint8Array): Track[] {
+  const segment = child(header, { body: 0, end: header.length }, SEGMENT);
+  const tracks = segment && child(header, segment, TRACKS);
+  const entries = tracks ? [...children(header, tracks)].filter(({ id }) => id === TRACK_ENTRY) : [];
+  return entries.map((one) => trackOf(header, one));
+}
+
+function trackOf(data: Uint8Array, entry: Span): Track {
+  const number = child(data, entry, TRACK_NUMBER);
+  const kind = child(data, entry, TRACK_TYPE);
+  const codec = child(data, entry, CODEC_ID);
+  const name = codec ? new TextDecoder('latin1').decode(data.subarray(codec.body, codec.end)).replace(/\0+$/, '') : '';
+  return {
+    number: number ? unsigned(data, number) : 0,
+    kind: KINDS[kind ? unsigned(data, kind) : 0] ?? 'other',
+    codec: CODECS[name] ?? null,
+  };
+}
+
+interface Block {
+  timeMs: number;
+  track: number;
+  /** It needs nothing of those before it: a keyframe, or sound. */
+  isWhole: boolean;
+}
+
+/** The whole blocks of a cluster; what is cut off by the end of these bytes is left out. */
+function* blocksOf(data: Uint8Array, { offset, timeMs }: Cluster): Generator<Block> {
+  const size = sizeAt(data, offset + 4);
+  const body = offset + 4 + (size?.length ?? 1);
+  const end = size?.value == null ? data.length : Math.min(data.length, body + size.value);
+  for (const one of children(data, { body, end })) {
+    if (one.isCut || one.id > 0xffffff) return; // The next cluster: this one named no size.
+    const group = one.id === BLOCK_GROUP;
+    const block = group ? child(data, one, BLOCK) : one.id === SIMPLE_BLOCK ? one : null;
+    const number = block && sizeAt(data, block.body);
+    const at = block && number ? block.body + number.length : 0;
+    if (!block || number?.value == null || at + 3 > block.end) continue;
+    const isWhole = group ? child(data, one, REFERENCE) === null : ((data[at + 2] ?? 0) & 0x80) !== 0;
+    yield { timeMs: timeMs + signed16(data, at), track: number.value, isWhole };
+  }
+}
+
+interface Span {
+  body: number;
+  end: number;
+}
+
+interface Element extends Span {
+  id: number;
+  /** Its last bytes are not here. */
+  isCut: boolean;
+}
+
+/** The elements in a span. What is cut off, or has an unknown size, reaches to its end. */
+function* children(data: Uint8Array, { body, end }: Span): Generator<Element> {
+  for (let at = body; at < end; ) {
+    const idLength = Math.clz32(data[at] || 1) - 23;
+    const size = sizeAt(data, at + idLength);
+    if (idLength > 4 || !size) return;
+    const inside = at + idLength + size.length;
+    const until = size.value === null ? end : inside + size.value;
+    const id = unsigned(data, { body: at, end: at + idLength });
+    yield { id, body: inside, end: Math.min(until, end), isCut: until > end };
+    at = until;
+  }
+}
+
+function child(data: Uint8Array, span: Span, id: number): Element | null {
+  for (const one of children(data, span)) if (one.id === id) return one;
+  return null;
+}
+
+function unsigned(data: Uint8Array, { body, end }: Span): number {
+  let value = 0;
+  for (let at = body; at < end; at += 1) value = value * 256 + (data[at] ?? 0);
+  return value;
+}
+
+/** A block's distance from its cluster. */
+function signed16(data: Uint8Array, at: number): number {
+  return new DataView(data.buffer, data.byteOffset).getInt16(at);
 }
 
 function clusterTime(data: Uint8Array, at: number): number | null {
@@ -84,11 +188,4 @@ function sizeAt(data: Uint8Array, at: number): { value: number | null; length: n
     ones &&= byte === 0xff;
   }
   return { value: ones ? null : value, length };
-}
-
-/** A block's distance from its cluster: two signed bytes after the track number. */
-function relativeTime(data: Uint8Array, body: number): number | null {
-  const track = sizeAt(data, body);
-  if (!track || body + track.length + 2 > data.length) return null;
-  return new DataView(data.buffer, data.byteOffset).getInt16(body + track.length);
 }

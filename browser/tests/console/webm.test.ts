@@ -1,18 +1,30 @@
 import { describe, expect, it } from 'vitest';
-import { lastClusterBefore, mp4Fragment, placeAfterGap } from '../../src/console/playback';
-import { codecsIn, firstCluster, lastBlockTime } from '../../src/console/webm';
+import { headerOf, mediaStart } from '../../src/console/media-header';
+import { entryBefore, firstCluster, lastBlockTime, tracksIn } from '../../src/console/webm';
 
 const bytes = (...parts: (number | number[])[]) => Uint8Array.from(parts.flat());
 const UNKNOWN_SIZE = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 const timestamp = (ms: number) => [0xe7, 0x82, ms >> 8, ms & 0xff];
-const block = (relative: number, payload = [9, 9, 9]) => [
-  0xa3,
-  0x84 + payload.length,
-  0x81,
-  relative >> 8,
-  relative & 0xff,
-  0,
-  ...payload,
+const PICTURE = 1;
+const SOUND = 2;
+const block = (relative: number, { track = PICTURE, whole = true } = {}) => [
+  ...[0xa3, 0x87, 0x80 | track, (relative >> 8) & 0xff, relative & 0xff, whole ? 0x80 : 0],
+  ...[9, 9, 9],
+];
+const element = (id: number[], content: number[]) => [
+  ...id,
+  0x40 | (content.length >> 8),
+  content.length & 0xff,
+  ...content,
+];
+const text = (words: string) => [...new TextEncoder().encode(words)];
+const entry = (number: number, type: number, codec: string) =>
+  element([0xae], [0xd7, 0x81, number, 0x83, 0x81, type, ...element([0x86], text(codec))]);
+const header = (...entries: number[][]) => [
+  ...element([0x1a, 0x45, 0xdf, 0xa3], [0x42, 0x86, 0x81, 1]),
+  ...[0x18, 0x53, 0x80, 0x67, ...UNKNOWN_SIZE],
+  ...element([0x15, 0x49, 0xa9, 0x66], [0x2a, 0xd7, 0xb1, 0x83, 0x0f, 0x42, 0x40]),
+  ...element([0x16, 0x54, 0xae, 0x6b], entries.flat()),
 ];
 const cluster = (ms: number, ...blocks: number[][]) => [
   0x1f,
@@ -33,12 +45,42 @@ describe('clusters', () => {
     expect(firstCluster(bytes([0x1f, 0x43, 0xb6, 0x75, 0x81, 0x00, 1, 2, 3]))).toBeNull();
     expect(firstCluster(bytes([0x1f, 0x43, 0xb6, 0x75]))).toBeNull();
   });
+});
 
-  it('are chosen by time', () => {
-    const data = bytes(cluster(0, block(10)), cluster(1000), cluster(2000));
-    expect(lastClusterBefore(data, 1700)).toMatchObject({ hasLater: true });
-    expect(lastClusterBefore(data, 9000)).toMatchObject({ hasLater: false });
-    expect(lastClusterBefore(bytes(cluster(1000)), 500)).toBeNull();
+describe('where decoding can begin', () => {
+  const data = bytes(
+    cluster(0, block(0), block(10, { whole: false })),
+    cluster(1000, block(0, { track: SOUND }), block(5, { whole: false })),
+    cluster(2000, block(0, { track: SOUND }), block(40), block(80, { whole: false })),
+  );
+  const timeOf = (found: { offset: number } | null) => found && firstCluster(data, found.offset)?.timeMs;
+
+  it('is the last whole picture before a time, not the last cluster', () => {
+    expect(timeOf(entryBefore(data, 1700, PICTURE))).toBe(0);
+    expect(timeOf(entryBefore(data, 2039, PICTURE))).toBe(0);
+    expect(timeOf(entryBefore(data, 2040, PICTURE))).toBe(2000);
+  });
+
+  it('is any sound where there is no picture', () => {
+    expect(timeOf(entryBefore(data, 1700, null))).toBe(1000);
+  });
+
+  it('says whether a later one is in the same bytes', () => {
+    expect(entryBefore(data, 1700, PICTURE)?.hasLater).toBe(true);
+    expect(entryBefore(data, 9000, PICTURE)?.hasLater).toBe(false);
+    expect(entryBefore(bytes(cluster(1000, block(0))), 500, PICTURE)).toBeNull();
+  });
+
+  it('is not in a block that is cut off', () => {
+    const cut = bytes(cluster(0, block(0)), cluster(1000, block(0)));
+    expect(entryBefore(cut.subarray(0, cut.length - 1), 5000, PICTURE)).toEqual({ offset: 0, hasLater: false });
+  });
+
+  it('is never in a picture that needs others, in a group either', () => {
+    const group = (content: number[]) => element([0xa0], content);
+    const inner = [0xa1, 0x87, 0x81, 0, 0, 0, 9, 9, 9];
+    const grouped = bytes(cluster(0, group(inner)), cluster(1000, group([...inner, 0xfb, 0x81, 1])));
+    expect(entryBefore(grouped, 5000, PICTURE)).toEqual({ offset: 0, hasLater: false });
   });
 });
 
@@ -55,31 +97,39 @@ describe('the last block', () => {
   it('is unknown without a cluster', () => expect(lastBlockTime(bytes([1, 2, 3]))).toBeNull());
 });
 
-it('reads codecs from a header', () => {
-  expect(codecsIn(new TextEncoder().encode('..V_VP8..A_OPUS..'))).toEqual(['vp8', 'opus']);
+describe('a header', () => {
+  const both = bytes(header(entry(1, 1, 'V_VP8'), entry(2, 2, 'A_OPUS')), cluster(0, block(0)));
+
+  it('names its tracks', () => {
+    expect(tracksIn(both)).toEqual([
+      { number: 1, kind: 'video', codec: 'vp8' },
+      { number: 2, kind: 'audio', codec: 'opus' },
+    ]);
+    expect(tracksIn(bytes([1, 2, 3, 4]))).toEqual([]);
+  });
+
+  it('tells the type, whatever the recording says of itself', () => {
+    expect(headerOf(both, 'video/webm')).toMatchObject({ type: 'video/webm;codecs="vp8,opus"', picture: 1 });
+    const turned = bytes(header(entry(1, 2, 'A_OPUS'), entry(2, 1, 'V_VP8')), cluster(0));
+    expect(headerOf(turned, 'video/webm')).toMatchObject({ type: 'video/webm;codecs="vp8,opus"', picture: 2 });
+    const sound = bytes(header(entry(1, 2, 'A_OPUS')), cluster(0));
+    expect(headerOf(sound, 'video/webm;codecs=vp8,opus')).toMatchObject({
+      type: 'audio/webm;codecs="opus"',
+      picture: null,
+    });
+    const av1 = bytes(header(entry(1, 1, 'V_AV1')), cluster(0));
+    expect(headerOf(av1, 'video/webm;codecs=av01.0.04M.08')?.type).toBe('video/webm;codecs=av01.0.04M.08');
+  });
+
+  it('ends where the first cluster begins', () => {
+    expect(headerOf(both, '')?.bytes.length).toBe(mediaStart(both));
+    expect(headerOf(both.subarray(0, 40), '')).toBeNull();
+  });
 });
 
 it('finds the first fragment of an MP4', () => {
-  const data = bytes([1, 2, 3, 0, 0, 0, 16], [...new TextEncoder().encode('moof')], [5]);
-  expect(mp4Fragment(data)?.length).toBe(9);
-  expect(mp4Fragment(bytes([1, 2, 3, 4, 5]))).toBeNull();
-});
-
-describe('a gap', () => {
-  const ranges = (...pairs: [number, number][]) => ({
-    length: pairs.length,
-    start: (index: number) => pairs[index]?.[0] ?? 0,
-    end: (index: number) => pairs[index]?.[1] ?? 0,
-  });
-  const around = ranges([0, 4.7], [5.5, 7]);
-
-  it.each([
-    [1, 0.15, null],
-    [4.6, 0.15, 5.5],
-    [4.5, 1.5, 5.5],
-    [5, 0.15, 5.5],
-    [6.9, 1.5, null],
-  ])('at %d s, with %d s of slack, is left for %d', (now, slack, to) => {
-    expect(placeAfterGap(around, now, slack)).toBe(to);
-  });
+  const data = bytes([1, 2, 3, 0, 0, 0, 16], text('moof'), [5]);
+  expect(mediaStart(data)).toBe(3);
+  expect(headerOf(data, 'video/mp4')).toMatchObject({ type: 'video/mp4', isWebm: false });
+  expect(mediaStart(bytes([1, 2, 3, 4, 5]))).toBeNull();
 });

@@ -3,10 +3,13 @@ import type { StoredChunk } from '../bucket-view';
 import { BucketChunks } from '../chunk-fetch';
 import { clock, counted, whole } from '../format';
 import { useParts } from '../parts';
-import { Playback, type PlaybackState } from '../playback';
+import { NOT_YET, Playback, type PlaybackState } from '../playback';
 import { type Gap, gapsIn, playableOf, type Silence, silencesIn } from '../playback-plan';
 import { Store } from '../store';
+import { holesIn, partsOf } from '../timeline';
 import { Note } from '../ui/note';
+import { leapWords } from './gap-words';
+import { TimelineStrip } from './timeline-strip';
 import { WholeFile } from './whole-file';
 
 interface PlayerProps {
@@ -17,7 +20,7 @@ interface PlayerProps {
   complete: boolean;
 }
 
-const NOTHING = new Store<PlaybackState>({ phase: 'waiting', problem: null, appendedSeq: -1, leaptAt: null });
+const NOTHING = new Store<PlaybackState>(NOT_YET);
 
 /** Plays what the bucket holds, straight from the bucket, while it grows or once it is complete. */
 export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
@@ -36,6 +39,9 @@ export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
   }, [mimeType, source]);
   useEffect(() => playback?.update(chunks, complete), [playback, chunks, complete]);
 
+  const parts = useMemo(() => partsOf(chunks), [chunks]);
+  const holes = useMemo(() => holesIn(chunks), [chunks]);
+  const lengthS = parts.at(-1)?.endS ?? null;
   const sound = mimeType.startsWith('audio/');
   const none = playableOf(chunks).length === 0;
   const unsupported = state.phase === 'unsupported';
@@ -58,7 +64,11 @@ export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
           </p>
         ) : null}
       </div>
+      {lengthS === null || state.phase !== 'ready' ? null : (
+        <TimelineStrip video={video} parts={parts} holes={holes} lengthS={lengthS} />
+      )}
       <p
+        role="status"
         data-testid="player-state"
         data-state={state.phase}
         data-appended={state.appendedSeq}
@@ -127,9 +137,9 @@ function gapWords({ first, last, cause }: Gap): string {
     : `${which} ${one ? 'has' : 'have'} not arrived yet.`;
 }
 
-function words({ phase, problem, leaptAt }: PlaybackState, complete: boolean, none: boolean): string {
+function words({ phase, problem, leap }: PlaybackState, complete: boolean, none: boolean): string {
   if (none || phase === 'failed' || phase === 'unsupported') return '';
   if (problem) return problem;
-  if (leaptAt !== null) return `At ${clock(leaptAt * 1000)} something is missing; playing went on after it.`;
+  if (leap) return leapWords(leap);
   return complete ? '' : 'Still growing: what arrives in the bucket is added by itself.';
 }

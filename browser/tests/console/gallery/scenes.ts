@@ -245,6 +245,16 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
       bucket: (bucket) => Object.assign(bucket, { chunkList: held, status: statusOf(held, [[lost, lost]]) }),
     };
   },
+  'one-parts': async () => {
+    const list = await recordedParts();
+    return {
+      path: `/recordings/${idOf('a1')}`,
+      snapshot: snapshot([]),
+      bucket: (bucket) => {
+        Object.assign(bucket, { chunkList: list, status: { ...statusOf(list, [[3, 3]]), duration_ms: 23_400 } });
+      },
+    };
+  },
   'one-long': () => ({
     path: `/recordings/${idOf('a1')}`,
     snapshot: snapshot([]),
@@ -322,20 +332,39 @@ function storedChunks(list: readonly ChunkView[]): StoredChunk[] {
 async function recordedChunks(): Promise<StoredChunk[]> {
   const runs = [await recordRun(3_600), await recordRun(3_600)];
   return runs
-    .flatMap((blobs, segment) => blobs.map((blob) => ({ blob, segment })))
-    .map(({ blob, segment }, seq) => ({
-      seq,
-      segment,
-      size: blob.size,
-      sha256: 'c0ffee'.repeat(11).slice(0, 64),
-      state: 'confirmed',
-      key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}`,
-      acked_at: new Date().toISOString(),
-      confirmed_at: new Date().toISOString(),
-      start_ms: null,
-      duration_ms: null,
-      get: { url: URL.createObjectURL(blob), expires_at: new Date(Date.now() + HOUR).toISOString() },
-    }));
+    .flatMap((blobs, segment) => blobs.map((blob) => ({ blob, segment, startMs: null })))
+    .map((one, seq) => recordedChunk(seq, one));
+}
+
+/** Three of them: a device that was away for ten seconds, then one with another picture, then no sound. A chunk of the first is lost. */
+async function recordedParts(): Promise<StoredChunk[]> {
+  const streams = [makeStream('video'), makeStream('video', 960), makeStream('silent', 320)];
+  const runs = await Promise.all(streams.map((stream) => recordRun(4_200, stream)));
+  const starts = [0, 14_200, 18_900];
+  const parts = runs.map((blobs, segment) =>
+    blobs.map((blob, index) => ({ blob, segment, startMs: (starts[segment] ?? 0) + index * 600 })),
+  );
+  const list = parts.flat().map((one, seq) => recordedChunk(seq, one));
+  return list.map((one) => (one.seq === 3 ? { ...one, state: 'lost', get: null } : one));
+}
+
+function recordedChunk(
+  seq: number,
+  { blob, segment, startMs }: { blob: Blob; segment: number; startMs: number | null },
+): StoredChunk {
+  return {
+    seq,
+    segment,
+    size: blob.size,
+    sha256: 'c0ffee'.repeat(11).slice(0, 64),
+    state: 'confirmed',
+    key: `v1/3f/${idOf('a1')}/${String(seq).padStart(8, '0')}`,
+    acked_at: new Date().toISOString(),
+    confirmed_at: new Date().toISOString(),
+    start_ms: startMs,
+    duration_ms: startMs === null ? null : 600,
+    get: { url: URL.createObjectURL(blob), expires_at: new Date(Date.now() + HOUR).toISOString() },
+  };
 }
 
 function statusOf(list: readonly StoredChunk[], lost: readonly (readonly [number, number])[]): StoredStatus {

@@ -1,19 +1,21 @@
 /** A stream that needs no device: a drawn picture, and a tone that swells like speech. */
-export function makeStream(kind: 'audio' | 'video'): MediaStream {
-  const tracks: MediaStreamTrack[] = tone().getAudioTracks();
-  if (kind === 'video') tracks.push(...picture().getVideoTracks());
+export function makeStream(kind: 'audio' | 'video' | 'silent', width = 640): MediaStream {
+  const tracks: MediaStreamTrack[] = kind === 'silent' ? [] : tone().getAudioTracks();
+  if (kind !== 'audio') tracks.push(...picture(width).getVideoTracks());
   return new MediaStream(tracks);
 }
 
-function picture(): MediaStream {
+function picture(width: number): MediaStream {
   const canvas = document.createElement('canvas');
-  canvas.width = 640;
-  canvas.height = 360;
+  canvas.width = width;
+  canvas.height = (width * 9) / 16;
   const pen = canvas.getContext('2d');
   let frame = 0;
   setInterval(() => {
     if (!pen) return;
     frame += 1;
+    pen.resetTransform();
+    pen.scale(width / 640, width / 640);
     const ground = pen.createLinearGradient(0, 0, 640, 360);
     ground.addColorStop(0, '#31424a');
     ground.addColorStop(1, '#10171a');
@@ -47,8 +49,9 @@ function tone(): MediaStream {
 }
 
 /** What one run of MediaRecorder brings, in pieces of about 0.6 s. */
-export function recordRun(ms: number): Promise<Blob[]> {
-  const recorder = new MediaRecorder(makeStream('video'), { mimeType: 'video/webm;codecs=vp8,opus' });
+export function recordRun(ms: number, stream = makeStream('video')): Promise<Blob[]> {
+  const codecs = stream.getAudioTracks().length > 0 ? 'vp8,opus' : 'vp8';
+  const recorder = new MediaRecorder(stream, { mimeType: `video/webm;codecs=${codecs}` });
   const blobs: Blob[] = [];
   recorder.ondataavailable = ({ data }) => data.size > 0 && blobs.push(data);
   recorder.start(600);

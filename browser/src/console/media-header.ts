@@ -1,0 +1,41 @@
+import { firstCluster, tracksIn } from './webm';
+
+/** What stands before the first moment of a segment: its tracks, without which nothing of it can be decoded. */
+export interface MediaHeader {
+  bytes: Uint8Array;
+  /** The type to ask MSE for. Segments of the same type can follow each other in one SourceBuffer. */
+  type: string;
+  /** Times can be read of WebM alone. */
+  isWebm: boolean;
+  /** The number of WebM's track with the picture; null where there is none. */
+  picture: number | null;
+}
+
+/** The header at the beginning of a segment; null where these bytes are too few. `mimeType`: the recording's. */
+export function headerOf(bytes: Uint8Array, mimeType: string): MediaHeader | null {
+  const start = mediaStart(bytes);
+  if (start === null) return null;
+  const header = bytes.subarray(0, start);
+  const tracks = tracksIn(header);
+  if (tracks.length === 0) return { bytes: header, type: mimeType, isWebm: false, picture: null };
+  const picture = tracks.find(({ kind }) => kind === 'video')?.number ?? null;
+  const codecs = tracks.map(({ codec }) => codec);
+  // Where a track's codec takes more than its name, its recorder knew what to call it.
+  const type = codecs.includes(null)
+    ? mimeType
+    : `${picture === null ? 'audio' : 'video'}/webm;codecs="${[...codecs].sort().reverse().join(',')}"`;
+  return { bytes: header, type, isWebm: true, picture };
+}
+
+/** Where in the bytes of a chunk something begins that can be decoded after a header; null where nothing does. */
+export function mediaStart(bytes: Uint8Array): number | null {
+  return firstCluster(bytes)?.offset ?? mp4Fragment(bytes);
+}
+
+/** Where the first fragment of an MP4 begins. */
+function mp4Fragment(bytes: Uint8Array): number | null {
+  for (let at = bytes.indexOf(0x6d, 4); at >= 0; at = bytes.indexOf(0x6d, at + 1)) {
+    if (bytes[at + 1] === 0x6f && bytes[at + 2] === 0x6f && bytes[at + 3] === 0x66) return at - 4;
+  }
+  return null;
+}

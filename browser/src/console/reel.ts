@@ -1,0 +1,116 @@
+/** What is left in the buffer behind what is being seen is let go a piece at a time: each removal costs the browser a search. */
+const PIECE_S = 15;
+/** So often room is made for one append before it is given up. */
+const TRIES = 50;
+
+/** One MediaSource in a video element: takes segments that have the same tracks and codecs. One thing at a time. */
+export class Reel {
+  readonly type: string;
+  readonly #video: HTMLVideoElement;
+  readonly #media: MediaSource;
+  readonly #buffer: SourceBuffer;
+  readonly #signal: AbortSignal;
+
+  private constructor(video: HTMLVideoElement, media: MediaSource, type: string, signal: AbortSignal) {
+    this.type = type;
+    this.#video = video;
+    this.#media = media;
+    this.#signal = signal;
+    this.#buffer = media.addSourceBuffer(type);
+  }
+
+  static isSupported(type: string): boolean {
+    return typeof MediaSource !== 'undefined' && MediaSource.isTypeSupported(type);
+  }
+
+  /** Puts a new one into the element, in place of whatever it played. */
+  static async open(video: HTMLVideoElement, type: string, seconds: number, signal: AbortSignal): Promise<Reel> {
+    const media = new MediaSource();
+    const url = URL.createObjectURL(media);
+    video.src = url;
+    await once(media, 'sourceopen', signal);
+    URL.revokeObjectURL(url);
+    const reel = new Reel(video, media, type, signal);
+    // A recording's header names no length, which would make the timeline endless.
+    media.duration = seconds;
+    return reel;
+  }
+
+  get buffered(): TimeRanges {
+    return this.#buffer.buffered;
+  }
+
+  /** Where what is buffered ends; 0 where nothing is. */
+  get endS(): number {
+    const { buffered } = this.#buffer;
+    return buffered.length > 0 ? buffered.end(buffered.length - 1) : 0;
+  }
+
+  /** What is appended next does not go on where the last bytes ended; a new segment's times count from `offsetS`. */
+  interrupt(offsetS = this.#buffer.timestampOffset): void {
+    if (this.#media.readyState === 'open') this.#buffer.abort();
+    this.#buffer.timestampOffset = offsetS;
+  }
+
+  /** Appends, making room and trying again where the browser says that it holds too much. @throws Error when it cannot be decoded. */
+  async append(bytes: Uint8Array): Promise<void> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        this.#buffer.appendBuffer(bytes as Uint8Array<ArrayBuffer>);
+        break;
+      } catch (error) {
+        if (!(error instanceof DOMException && error.name === 'QuotaExceededError') || tries > TRIES) throw error;
+        await this.#remove(0, this.#video.currentTime - 5);
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }
+    }
+    await once(this.#buffer, 'updateend', this.#signal);
+    if (this.#video.error) throw new Error(this.#video.error.message || 'The browser could not decode the recording.');
+  }
+
+  /** Lets go of what lies before a time. */
+  async letGoBefore(seconds: number): Promise<void> {
+    const { buffered } = this.#buffer;
+    if (buffered.length > 0 && buffered.start(0) < seconds - PIECE_S) await this.#remove(0, seconds);
+  }
+
+  /** What was buffered elsewhere would be taken for the far side of a gap, and kept for nothing. */
+  empty(): Promise<void> {
+    return this.#remove(0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Makes the timeline as long as that; never shorter than what is buffered. */
+  lengthen(seconds: number): void {
+    if (this.#media.readyState !== 'open' || this.#buffer.updating || this.#media.duration === seconds) return;
+    try {
+      this.#media.duration = seconds;
+    } catch (error) {
+      // One track already reaches further than both do, which alone is told: the timeline is long enough then.
+      if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
+    }
+  }
+
+  /** Nothing comes after what is buffered. */
+  end(): void {
+    if (this.#media.readyState === 'open') this.#media.endOfStream();
+  }
+
+  async #remove(fromS: number, toS: number): Promise<void> {
+    if (toS <= fromS) return;
+    this.#buffer.remove(fromS, toS);
+    await once(this.#buffer, 'updateend', this.#signal);
+  }
+}
+
+function once(target: EventTarget, name: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = () => reject(signal.reason);
+    const onEvent = () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    target.addEventListener(name, onEvent, { once: true, signal });
+  });
+}
