@@ -9,6 +9,7 @@ import { Deletions } from './deleting/deletions';
 import { BrowserWishMemory } from './deleting/wish-memory';
 import { Uploads } from './files/uploads';
 import { Happenings } from './happenings';
+import { Glimpses } from './library/glimpses';
 import type { Parts } from './parts';
 import { QuotaWatch } from './quota/quota-watch';
 import { Session } from './session';
@@ -40,6 +41,7 @@ function build(): Parts {
     uploads: new Uploads(safereel),
     quota,
     clock,
+    glimpses: new Glimpses(bucket),
   };
 }
 

@@ -5,6 +5,7 @@ import type { ClockWatch } from './clock-watch';
 import type { Deletions, Wish } from './deleting/deletions';
 import type { Attempt, Uploads } from './files/uploads';
 import type { Happenings, HappeningsState } from './happenings';
+import type { Glimpses } from './library/glimpses';
 import { problemWords } from './problem-words';
 import type { QuotaWatch } from './quota/quota-watch';
 import type { Session, SessionState } from './session';
@@ -21,6 +22,7 @@ export interface Parts {
   uploads: Uploads;
   quota: QuotaWatch;
   clock: ClockWatch;
+  glimpses: Glimpses;
 }
 
 const PartsContext = createContext<Parts | null>(null);

@@ -5,6 +5,7 @@ import { isGoing, type LibraryRow } from '../library-rows';
 import { Link } from '../ui/link';
 import { Pill } from '../ui/pill';
 import { SafeBar } from './safe-bar';
+import { Thumbnail } from './thumbnail';
 
 /** The columns of the list, shared by its head and its rows: with lengths where any is known, else without. */
 export function columnsOf(lengths: boolean): string {
@@ -34,11 +35,14 @@ export const RecordingRow = memo(function RecordingRow({ row, lengths, now, onAs
         data-id={row.id}
         className={`block py-[13px] pr-14 pl-4 hover:bg-paper focus-visible:outline-offset-[-2px] md:items-center ${columnsOf(lengths)}`}
       >
-        <span
-          title={row.title}
-          className={`block truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}
-        >
-          {row.title}
+        <span className="flex min-w-0 items-center gap-3">
+          <Thumbnail row={row} />
+          <span
+            title={row.title}
+            className={`min-w-0 truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}
+          >
+            {row.title}
+          </span>
         </span>
         <span className="text-[13.5px] text-soft">{moment(row.startedAt, now)}</span>
         {lengths ? <Figure name="Length">{row.lengthMs === null ? null : clock(row.lengthMs)}</Figure> : null}

@@ -61,6 +61,8 @@ export class FakeBucket implements BucketView {
   list: readonly StoredRecording[] = [];
   status: StoredStatus | null = null;
   chunkList: readonly StoredChunk[] = [];
+  /** Chunks of some recordings, in place of `chunkList`. */
+  beginnings: ReadonlyMap<string, readonly StoredChunk[]> = new Map();
   problem: Problem | null = null;
   quota: Quota = { limit_bytes: null, used_bytes: 61_400_000, reserved_bytes: 0 };
   never = false;
@@ -80,9 +82,9 @@ export class FakeBucket implements BucketView {
     return this.status;
   }
 
-  async chunks(_id: string, after: number, limit: number): Promise<ChunkPage> {
+  async chunks(id: string, after: number, limit: number): Promise<ChunkPage> {
     await this.#gate();
-    const rest = this.chunkList.filter(({ seq }) => seq > after);
+    const rest = (this.beginnings.get(id) ?? this.chunkList).filter(({ seq }) => seq > after);
     return { chunks: rest.slice(0, limit), next_after: rest.length > limit ? (rest[limit - 1]?.seq ?? null) : null };
   }
 

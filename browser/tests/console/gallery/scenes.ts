@@ -3,6 +3,7 @@ import { ClockWatch } from '../../../src/console/clock-watch';
 import { Deletions } from '../../../src/console/deleting/deletions';
 import { Uploads } from '../../../src/console/files/uploads';
 import { Happenings } from '../../../src/console/happenings';
+import { Glimpses } from '../../../src/console/library/glimpses';
 import type { Parts } from '../../../src/console/parts';
 import { QuotaWatch } from '../../../src/console/quota/quota-watch';
 import { Session } from '../../../src/console/session';
@@ -201,6 +202,22 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
     studio: recordingNow(),
     bucket: (bucket) => Object.assign(bucket, { list: someStored(5) }),
   }),
+  'library-pictures': async () => {
+    const [film, sound] = await Promise.all([recordRun(1_800), recordRun(1_800, makeStream('audio'))]);
+    const first = (blobs: readonly Blob[] | undefined, id: string) =>
+      ({ ...recordedChunk(0, { blob: new Blob(blobs as Blob[]), segment: 0, startMs: 0 }), key: id }) as StoredChunk;
+    const list = someStored(5).map((one, index) =>
+      index % 2 === 1 ? { ...one, mime_type: 'audio/webm;codecs=opus' } : one,
+    );
+    return {
+      path: '/recordings',
+      snapshot: snapshot([]),
+      bucket: (bucket) => {
+        const beginnings = list.map(({ id }, index) => [id, [first(index % 2 === 1 ? sound : film, id)]] as const);
+        Object.assign(bucket, { list, beginnings: new Map(beginnings) });
+      },
+    };
+  },
   'library-long': () => ({
     path: '/recordings',
     snapshot: snapshot([]),
@@ -255,6 +272,19 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
       },
     };
   },
+  'one-playing-long': async () => {
+    const blobs = await recordRun(4_200);
+    const list = Array.from({ length: 60 * blobs.length }, (_, seq) => {
+      const segment = Math.floor(seq / blobs.length);
+      const index = seq % blobs.length;
+      return recordedChunk(seq, { blob: blobs[index] ?? new Blob(), segment, startMs: segment * 4_300 + index * 600 });
+    });
+    return {
+      path: `/recordings/${idOf('a1')}`,
+      snapshot: snapshot([]),
+      bucket: (bucket) => Object.assign(bucket, { chunkList: list, status: statusOf(list, []) }),
+    };
+  },
   'one-long': () => ({
     path: `/recordings/${idOf('a1')}`,
     snapshot: snapshot([]),
@@ -292,6 +322,7 @@ export function partsOf(scene: Scene): Parts {
     deletions: new Deletions(safereel, NOTHING_REMEMBERED, () => undefined, scene.wishes),
     quota: new QuotaWatch(safereel, bucket, scene.quota ?? null),
     clock,
+    glimpses: new Glimpses(bucket),
   };
 }
 

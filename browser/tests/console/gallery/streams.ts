@@ -50,8 +50,10 @@ function tone(): MediaStream {
 
 /** What one run of MediaRecorder brings, in pieces of about 0.6 s. */
 export function recordRun(ms: number, stream = makeStream('video')): Promise<Blob[]> {
-  const codecs = stream.getAudioTracks().length > 0 ? 'vp8,opus' : 'vp8';
-  const recorder = new MediaRecorder(stream, { mimeType: `video/webm;codecs=${codecs}` });
+  const codecs = { video: 'vp8', audio: 'opus' };
+  const kinds = (['video', 'audio'] as const).filter((kind) => stream.getTracks().some((track) => track.kind === kind));
+  const mimeType = `${kinds[0]}/webm;codecs=${kinds.map((kind) => codecs[kind]).join(',')}`;
+  const recorder = new MediaRecorder(stream, { mimeType });
   const blobs: Blob[] = [];
   recorder.ondataavailable = ({ data }) => data.size > 0 && blobs.push(data);
   recorder.start(600);
