@@ -1,7 +1,7 @@
 import { type MediaHeader, mediaStart } from './media-header';
 import type { Playable } from './playback-plan';
 import type { Part } from './timeline';
-import { entryBefore } from './webm';
+import { entriesIn, entryBefore } from './webm';
 
 /** A seek looks at no more chunks than this before it settles for what it found: browsers make a whole picture every ten seconds at the latest. */
 const LOOKS = 8;
@@ -14,6 +14,8 @@ export interface Found {
   chunk: Playable;
   bytes: Uint8Array;
   offset: number;
+  /** When the whole picture is seen that it begins with, by the part's own clock; null where that is not known. */
+  timeMs: number | null;
 }
 
 /**
@@ -38,12 +40,19 @@ export async function findEntry(
     const bytes = chunk && (await look(chunk));
     if (!chunk || !bytes) return best;
     const entry = entryBefore(bytes, timeMs, header.picture);
-    if (entry) best = { chunk, bytes, offset: entry.offset };
+    if (entry) best = { chunk, bytes, offset: entry.offset, timeMs: entry.timeMs };
     // One that came by its time has what is wanted, or all that is left is to play on from there.
     if (best && (!entry || entry.hasLater || told !== null)) return best;
     at += entry ? 1 : -1;
   }
   return best;
+}
+
+/** Where in a chunk, whose predecessor is not there, decoding can begin; null where nothing of it can be decoded. */
+export function firstEntry(bytes: Uint8Array, header: MediaHeader): Pick<Found, 'offset' | 'timeMs'> | null {
+  if (header.isWebm) return entriesIn(bytes, header.picture).next().value ?? null;
+  const offset = mediaStart(bytes);
+  return offset === null ? null : { offset, timeMs: null };
 }
 
 /** The times in an MP4 are not read: its fragments begin with whole pictures, one of which is not so far back. */
@@ -53,7 +62,7 @@ async function earlierFragment(
 ): Promise<Found | null> {
   const bytes = chunk && (await look(chunk));
   const offset = bytes ? mediaStart(bytes) : null;
-  return chunk && bytes && offset !== null ? { chunk, bytes, offset } : null;
+  return chunk && bytes && offset !== null ? { chunk, bytes, offset, timeMs: null } : null;
 }
 
 /** The chunk that was being recorded at that time; null where chunks do not say. */

@@ -1,6 +1,6 @@
 import type { StoredChunk } from './bucket-view';
-import { findEntry } from './entry-search';
-import { headerOf, type MediaHeader, mediaStart } from './media-header';
+import { type Found, findEntry, firstEntry } from './entry-search';
+import { headerOf, type MediaHeader } from './media-header';
 import { headlessSegments, nextAfter, type Playable, playableOf } from './playback-plan';
 import { Reel } from './reel';
 import { Store } from './store';
@@ -16,6 +16,7 @@ import {
   partAt,
   partsOf,
   placeAfterGap,
+  placeBeforeGap,
 } from './timeline';
 import { lastBlockTime } from './webm';
 
@@ -56,6 +57,8 @@ const BEHIND_S = 30;
 const TAIL_BYTES = 512 * 1024;
 /** Headers take less; those of MP4 of long films that were uploaded do not, and are then fetched with their chunk. */
 const HEADER_BYTES = 64 * 1024;
+/** A header that ends in none of so many chunks is none. */
+const HEADER_CHUNKS = 4;
 /** While a recording grows, a chunk that is late is waited for this long before it is leapt over. */
 const LATE_MS = 20_000;
 /** Two buffered ranges closer than this are one to the eye. */
@@ -67,6 +70,10 @@ const STALL_S = 1.5;
 /** Between two looks at whether the picture moves. A wait shorter than this is the decoder's, not a gap. */
 const LOOK_MS = 400;
 const RETRY_MS = 3_000;
+/** A chunk from its first byte on. */
+const WHOLE = { offset: 0, timeMs: null };
+/** Just behind where a range begins, for browsers round times. */
+const INSIDE_S = 0.001;
 /** Browsers round times that are set. */
 const ROUNDED_S = 0.01;
 
@@ -93,6 +100,10 @@ export class Playback {
   #reel: Reel | null = null;
   #cursor = -1;
   #segment: number | null = null;
+  /** Where the present segment's own times count from. */
+  #offsetS = 0;
+  /** What came before the next chunk of this segment is not in the decoder. */
+  #isCut = false;
   #seekTo: number | null = null;
   /** What was last sought, by a person or by a leap: told once more by the element, it is no news. */
   #goal: number | null = null;
@@ -195,25 +206,30 @@ export class Playback {
     if (!bytes || this.#seekTo !== null) return;
     if (chunk.segment !== this.#segment) {
       // What the clock says may be a little before what the film itself reached.
-      await this.#enter(reel, part, header, Math.max(part.startS ?? 0, reel.endS));
-    } else if (chunk.seq !== this.#cursor + 1) reel.interrupt();
-    await this.#append(reel, chunk, bytes, header);
+      await this.#enter(reel, part, Math.max(part.startS ?? 0, reel.endS), opens(part, chunk) ? null : header);
+      this.#isCut = !opens(part, chunk);
+    } else if (chunk.seq !== this.#cursor + 1) this.#isCut = true;
+    const entry = this.#isCut ? firstEntry(bytes, header) : WHOLE;
+    await this.#append(reel, { chunk, bytes, offset: entry?.offset ?? bytes.length, timeMs: entry?.timeMs ?? null });
     this.#leap();
   }
 
-  /** Sets the decoder up for a part. */
-  async #enter(reel: Reel, part: Part, header: MediaHeader, offsetS: number): Promise<void> {
+  /** Sets the decoder up for a part; `header` where it is not begun at its beginning, which has it. */
+  async #enter(reel: Reel, part: Part, offsetS: number, header: MediaHeader | null): Promise<void> {
     reel.interrupt(offsetS);
     this.#segment = part.segment;
-    await reel.append(header.bytes);
+    this.#offsetS = offsetS;
+    this.#isCut = false;
+    if (header) await reel.append(header.bytes);
   }
 
-  /** `from`: where in the bytes to begin; by itself, it is behind the header, or where something can be decoded. */
-  async #append(reel: Reel, chunk: Playable, bytes: Uint8Array, header: MediaHeader, from?: number): Promise<void> {
-    const opens = this.#partOf(chunk)?.chunks[0]?.seq === chunk.seq;
-    const follows = chunk.seq === this.#cursor + 1;
-    const start = from ?? (opens ? header.bytes.length : follows ? 0 : mediaStart(bytes));
-    if (start !== null && start < bytes.length) await reel.append(bytes.subarray(start));
+  async #append(reel: Reel, { chunk, bytes, offset, timeMs }: Found): Promise<void> {
+    if (offset < bytes.length) {
+      if (this.#isCut) reel.interrupt(this.#offsetS);
+      if (timeMs !== null) reel.beginAt(this.#offsetS + timeMs / 1000);
+      await reel.append(bytes.subarray(offset));
+      this.#isCut = false;
+    }
     this.#cursor = chunk.seq;
     this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, chunk.seq), problem: null });
   }
@@ -233,8 +249,8 @@ export class Playback {
     const fits = header.type === reel.type;
     const into = fits ? reel : await this.#change(header.type, seconds);
     if (fits) await reel.empty();
-    await this.#enter(into, part, header, offsetS);
-    if (found) await this.#append(into, found.chunk, found.bytes, header, found.offset);
+    await this.#enter(into, part, offsetS, found && header);
+    if (found) await this.#append(into, found);
     if (this.#seekTo === seconds) this.#seekTo = null;
     this.#leap();
   }
@@ -256,21 +272,34 @@ export class Playback {
     return this.#reel;
   }
 
+  /** Null where it could not be fetched, or has not arrived as a whole; a while was waited then. */
   async #headerOf(part: Part): Promise<MediaHeader | null> {
     const known = this.#headers.get(part.segment);
     const first = part.chunks[0];
     if (known || !first) return known ?? null;
     const beginning = await this.#fetched(first, [0, Math.min(HEADER_BYTES, first.size) - 1]);
     if (!beginning) return null;
-    const header = headerOf(beginning, this.#mimeType) ?? (await this.#wholeHeader(first));
+    const header = headerOf(beginning, this.#mimeType) ?? (await this.#longHeader(part));
     if (header) this.#headers.set(part.segment, { ...header, bytes: header.bytes.slice() });
     return header;
   }
 
-  async #wholeHeader(first: Playable): Promise<MediaHeader | null> {
-    const bytes = await this.#fetched(first);
-    // Where nothing that can be decoded follows in the same chunk, all of it is the header.
-    return bytes && (headerOf(bytes, this.#mimeType) ?? { bytes, type: this.#mimeType, isWebm: false, picture: null });
+  /** That of a long film, or of a recorder that was stopped in the middle of it: Chromium's first slice is one byte. */
+  async #longHeader(part: Part): Promise<MediaHeader | null> {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (const chunk of part.chunks.slice(0, HEADER_CHUNKS)) {
+      const bytes = await this.#fetched(chunk);
+      if (!bytes) return null;
+      parts.push(bytes as Uint8Array<ArrayBuffer>);
+      const all = new Uint8Array(await new Blob(parts).arrayBuffer());
+      const header = headerOf(all, this.#mimeType);
+      if (header) return header;
+      // What has no beginning that is known here is left to the browser.
+      if (this.#complete && chunk === part.chunks.slice(0, HEADER_CHUNKS).at(-1))
+        return { bytes: all, type: this.#mimeType, isWebm: false, picture: null };
+    }
+    await this.#news(RETRY_MS);
+    return null;
   }
 
   /** The bytes of a chunk; null where it failed (which is told, and a while waited) or somebody left. */
@@ -353,8 +382,10 @@ export class Playback {
     const { currentTime: now, paused, seeking, readyState } = this.#video;
     const stands = !paused || seeking || readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
     if (!this.#reel || this.#seekTo !== null || !stands) return;
-    const to = placeAfterGap(this.#reel.buffered, now, slack) ?? this.#unlikeAfter(now, slack);
-    if (to !== null) this.#goTo(to + 0.001, { fromS: now, toS: to });
+    // Somebody who goes back over it would else never get there.
+    const back = seeking && now < this.#seenS ? placeBeforeGap(this.#reel.buffered, now) : null;
+    const to = back ?? placeAfterGap(this.#reel.buffered, now, slack) ?? this.#unlikeAfter(now, slack);
+    if (to !== null) this.#goTo(to + INSIDE_S, { fromS: now, toS: to });
   }
 
   /** Where the part begins for which the reel has to be changed, once all of this one was seen. */
@@ -383,4 +414,8 @@ export class Playback {
       };
     });
   }
+}
+
+function opens(part: Part, chunk: Playable): boolean {
+  return part.chunks[0]?.seq === chunk.seq;
 }

@@ -1,5 +1,7 @@
 /** What is left in the buffer behind what is being seen is let go a piece at a time: each removal costs the browser a search. */
 const PIECE_S = 15;
+/** Times are rounded on their way into the browser. */
+const ROUNDED_S = 0.001;
 /** So often room is made for one append before it is given up. */
 const TRIES = 50;
 
@@ -46,10 +48,19 @@ export class Reel {
     return buffered.length > 0 ? buffered.end(buffered.length - 1) : 0;
   }
 
-  /** What is appended next does not go on where the last bytes ended; a new segment's times count from `offsetS`. */
-  interrupt(offsetS = this.#buffer.timestampOffset): void {
+  /** What is appended next does not go on where the last bytes ended. Its own times count from `offsetS`. */
+  interrupt(offsetS: number): void {
     if (this.#media.readyState === 'open') this.#buffer.abort();
     this.#buffer.timestampOffset = offsetS;
+    this.#buffer.appendWindowStart = 0;
+  }
+
+  /**
+   * Takes nothing from before a time. Chromium 156 tells sound before a first whole picture as buffered, picture and all, and a seek into it
+   * never ends (seen).
+   */
+  beginAt(seconds: number): void {
+    this.#buffer.appendWindowStart = Math.max(0, seconds - ROUNDED_S);
   }
 
   /** Appends, making room and trying again where the browser says that it holds too much. @throws Error when it cannot be decoded. */

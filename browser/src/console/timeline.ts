@@ -66,9 +66,7 @@ const OFF_S = 1;
 /** The holes that a leap from one place to another was made over. */
 export function holesAcross(holes: readonly Hole[], fromS: number, toS: number): Hole[] {
   const across = holes.filter((hole) => hole.fromS < toS && fromS < hole.toS);
-  return across.length > 0
-    ? across
-    : holes.filter((hole) => hole.fromS - OFF_S < toS && fromS < hole.toS + OFF_S).slice(0, 1);
+  return across.length > 0 ? across : holes.filter((hole) => Math.abs(hole.toS - toS) < OFF_S);
 }
 
 /** As far before a hole there is still something to see. */
@@ -118,6 +116,14 @@ export function placeAfterGap(ranges: Ranges, now: number, slack: number): numbe
     const start = ranges.start(index);
     if (start > now) return start;
     if (ranges.end(index) - now > slack) return null;
+  }
+  return null;
+}
+
+/** Where to come out on the way back, when there is nothing at `now`: a little before the end of what is there; null where nothing is. */
+export function placeBeforeGap(ranges: Ranges, now: number): number | null {
+  for (let index = ranges.length - 1; index >= 0; index -= 1) {
+    if (ranges.end(index) <= now) return Math.max(ranges.start(index), ranges.end(index) - BEFORE_HOLE_S);
   }
   return null;
 }

@@ -45,24 +45,35 @@ export function lastBlockTime(data: Uint8Array): number | null {
 export interface Entry {
   /** Of the first byte of its cluster. */
   offset: number;
-  /** True when the same bytes hold a later one: it lies beyond the wanted time. */
-  hasLater: boolean;
+  /** When the whole picture is seen that it begins with. */
+  timeMs: number;
+}
+
+/** Every cluster with a whole picture in it. Without a picture (`track` null) any block counts. */
+export function* entriesIn(data: Uint8Array, track: number | null): Generator<Entry> {
+  for (let cluster = firstCluster(data); cluster; cluster = firstCluster(data, cluster.offset + 4)) {
+    for (const block of blocksOf(data, cluster)) {
+      if (block.isWhole && (track === null || block.track === track))
+        yield { offset: cluster.offset, timeMs: block.timeMs };
+    }
+  }
 }
 
 /**
- * The last cluster in these bytes with a whole picture at or before a time: from an earlier one more would be fetched
- * than needed, and from one without nothing would be seen until the next whole picture. Without a picture (`track` null) any block counts.
+ * The last of them at or before a time: from an earlier one more would be fetched than needed, and from a cluster without one nothing
+ * would be seen until the next. `hasLater`: the same bytes hold one beyond that time.
  */
-export function entryBefore(data: Uint8Array, timeMs: number, track: number | null): Entry | null {
+export function entryBefore(
+  data: Uint8Array,
+  timeMs: number,
+  track: number | null,
+): (Entry & { hasLater: boolean }) | null {
   let found: Entry | null = null;
-  for (let cluster = firstCluster(data); cluster; cluster = firstCluster(data, cluster.offset + 4)) {
-    for (const block of blocksOf(data, cluster)) {
-      if (!block.isWhole || (track !== null && block.track !== track)) continue;
-      if (block.timeMs > timeMs) return found && { ...found, hasLater: true };
-      found = { offset: cluster.offset, hasLater: false };
-    }
+  for (const entry of entriesIn(data, track)) {
+    if (entry.timeMs > timeMs) return found && { ...found, hasLater: true };
+    found = entry;
   }
-  return found;
+  return found && { ...found, hasLater: false };
 }
 
 export interface Track {

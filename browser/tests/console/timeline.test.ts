@@ -10,6 +10,7 @@ import {
   partAt,
   partsOf,
   placeAfterGap,
+  placeBeforeGap,
 } from '../../src/console/timeline';
 
 function chunk(seq: number, segment: number, startMs: number | null, state: StoredChunk['state'] = 'confirmed') {
@@ -100,7 +101,8 @@ describe('holes', () => {
   it('are known again by a leap that was made over them, however exactly', () => {
     expect(holesAcross(holes, 9.8, 70.1)).toEqual([holes[0]]);
     expect(holesAcross(holes, 80.1, 101)).toEqual([holes[1], holes[2]]);
-    expect(holesAcross(holes, 70.5, 72)).toEqual([holes[0]]);
+    expect(holesAcross(holes, 70.1, 70.6)).toEqual([holes[0]]);
+    expect(holesAcross(holes, 70.5, 72)).toEqual([]);
     expect(holesAcross(holes, 72, 73)).toEqual([]);
   });
 
@@ -143,6 +145,12 @@ describe('what is buffered', () => {
   it('counts ahead across gaps, so that it stays bounded', () => {
     expect(aheadOf(ranges([0, 10], [70, 75], [80, 140]), 4)).toBe(71);
     expect(aheadOf(ranges([0, 10]), 30)).toBe(0);
+  });
+
+  it('is left backwards a little before its end', () => {
+    expect(placeBeforeGap(around, 5)).toBeCloseTo(4.2);
+    expect(placeBeforeGap(ranges([2, 2.2]), 5)).toBe(2);
+    expect(placeBeforeGap(around, 3)).toBeNull();
   });
 
   it.each([

@@ -73,14 +73,18 @@ describe('where decoding can begin', () => {
 
   it('is not in a block that is cut off', () => {
     const cut = bytes(cluster(0, block(0)), cluster(1000, block(0)));
-    expect(entryBefore(cut.subarray(0, cut.length - 1), 5000, PICTURE)).toEqual({ offset: 0, hasLater: false });
+    expect(entryBefore(cut.subarray(0, cut.length - 1), 5000, PICTURE)).toEqual({
+      offset: 0,
+      timeMs: 0,
+      hasLater: false,
+    });
   });
 
   it('is never in a picture that needs others, in a group either', () => {
     const group = (content: number[]) => element([0xa0], content);
     const inner = [0xa1, 0x87, 0x81, 0, 0, 0, 9, 9, 9];
     const grouped = bytes(cluster(0, group(inner)), cluster(1000, group([...inner, 0xfb, 0x81, 1])));
-    expect(entryBefore(grouped, 5000, PICTURE)).toEqual({ offset: 0, hasLater: false });
+    expect(entryBefore(grouped, 5000, PICTURE)).toEqual({ offset: 0, timeMs: 0, hasLater: false });
   });
 });
 

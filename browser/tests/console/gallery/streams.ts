@@ -55,7 +55,12 @@ export function recordRun(ms: number, stream = makeStream('video')): Promise<Blo
   const mimeType = `${kinds[0]}/webm;codecs=${kinds.map((kind) => codecs[kind]).join(',')}`;
   const recorder = new MediaRecorder(stream, { mimeType });
   const blobs: Blob[] = [];
-  recorder.ondataavailable = ({ data }) => data.size > 0 && blobs.push(data);
+  // The first may be a byte: chunks are never that small, unless they are all there is.
+  recorder.ondataavailable = ({ data }) => {
+    if (data.size > 1) blobs.push(new Blob([rest, data]));
+    rest = data.size > 1 ? new Blob() : data;
+  };
+  let rest = new Blob();
   recorder.start(600);
   return new Promise((resolve) => {
     recorder.onstop = () => resolve(blobs);
