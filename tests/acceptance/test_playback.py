@@ -122,12 +122,22 @@ def test_parts_of_other_devices_play_through_and_the_gap_between_them_is_told(
     page = browser.new_page()
     page.evaluate_on_new_document(LOG)
     page.goto(f"{system.api.url}/recordings/{recording_id}")
-    page.wait_for(f"{VIDEO}?.readyState >= 2")
+    try:
+        page.wait_for(f"{VIDEO}?.readyState >= 2", timeout=8)
+    except Exception:
+        print("DEBUG", page.evaluate("document.querySelector('main').innerText"), page.evaluate(f"[{VIDEO}.readyState, {VIDEO}.currentTime, {VIDEO}.duration, {VIDEO}.error?.message, {VIDEO}.buffered.length, document.visibilityState]"), first, second, third, page.seen())
+        raise
     page.evaluate(f"{VIDEO}.muted = true, {VIDEO}.play()")
     page.wait_for(f"{VIDEO}.ended")
     watched: list[tuple[float, int]] = [(at, width) for at, width in page.evaluate("watched")]
     # All three parts were seen, in order, the second with its own larger picture, and nothing of the gap.
     places = [at for at, _ in watched]
+    print("DEBUG", first, second, third, watched[::4], page.evaluate("said"), page.seen())
+    from tests.support.films import decode
+    import tempfile, subprocess
+    from pathlib import Path
+    for i, film in enumerate(system.segments(recording_id)):
+        Path(f"/tmp/play-seg{i}.webm").write_bytes(film)
     assert places == sorted(places)
     for begin, end in (first, second, third):
         assert sum(begin < at < end for at in places) > 10

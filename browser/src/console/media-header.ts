@@ -1,8 +1,14 @@
-import { firstCluster, tracksIn } from './webm';
+import { firstCluster, tracksIn, withPictureLength } from './webm';
+
+/** A camera may hang for twice as long. For so long the last picture of all stays at the end. */
+const PICTURE_MS = 600;
 
 /** What stands before the first moment of a segment: its tracks, without which nothing of it can be decoded. */
 export interface MediaHeader {
+  /** What the decoder is given of it. */
   bytes: Uint8Array;
+  /** How many bytes of the segment it takes. */
+  length: number;
   /** The type to ask MSE for. Segments of the same type can follow each other in one SourceBuffer. */
   type: string;
   /** Times can be read of WebM alone. */
@@ -17,14 +23,15 @@ export function headerOf(bytes: Uint8Array, mimeType: string): MediaHeader | nul
   if (start === null) return null;
   const header = bytes.subarray(0, start);
   const tracks = tracksIn(header);
-  if (tracks.length === 0) return { bytes: header, type: mimeType, isWebm: false, picture: null };
+  if (tracks.length === 0)
+    return { bytes: header.slice(), length: start, type: mimeType, isWebm: false, picture: null };
   const picture = tracks.find(({ kind }) => kind === 'video')?.number ?? null;
   const codecs = tracks.map(({ codec }) => codec);
   // Where a track's codec takes more than its name, its recorder knew what to call it.
   const type = codecs.includes(null)
     ? mimeType
     : `${picture === null ? 'audio' : 'video'}/webm;codecs="${[...codecs].sort().reverse().join(',')}"`;
-  return { bytes: header, type, isWebm: true, picture };
+  return { bytes: withPictureLength(header, PICTURE_MS).slice(), length: start, type, isWebm: true, picture };
 }
 
 /** Where in the bytes of a chunk something begins that can be decoded after a header; null where nothing does. */

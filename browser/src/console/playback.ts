@@ -1,6 +1,7 @@
 import type { StoredChunk } from './bucket-view';
 import { type Found, findEntry, firstEntry } from './entry-search';
-import { headerOf, type MediaHeader } from './media-header';
+import type { MediaHeader } from './media-header';
+import { PartHeaders } from './part-headers';
 import { headlessSegments, nextAfter, type Playable, playableOf } from './playback-plan';
 import { Reel } from './reel';
 import { Store } from './store';
@@ -55,10 +56,6 @@ const AHEAD_S = 60;
 const BEHIND_S = 30;
 /** The last block of a run, some hundred blocks at the end of its last chunk, tells how long it is. */
 const TAIL_BYTES = 512 * 1024;
-/** Headers take less; those of MP4 of long films that were uploaded do not, and are then fetched with their chunk. */
-const HEADER_BYTES = 64 * 1024;
-/** A header that ends in none of so many chunks is none. */
-const HEADER_CHUNKS = 4;
 /** While a recording grows, a chunk that is late is waited for this long before it is leapt over. */
 const LATE_MS = 20_000;
 /** Two buffered ranges closer than this are one to the eye. */
@@ -70,8 +67,6 @@ const STALL_S = 1.5;
 /** Between two looks at whether the picture moves. A wait shorter than this is the decoder's, not a gap. */
 const LOOK_MS = 400;
 const RETRY_MS = 3_000;
-/** A chunk from its first byte on. */
-const WHOLE = { offset: 0, timeMs: null };
 /** Just behind where a range begins, for browsers round times. */
 const INSIDE_S = 0.001;
 /** Browsers round times that are set. */
@@ -87,9 +82,8 @@ export class Playback {
   readonly state = new Store<PlaybackState>(NOT_YET);
   readonly #video: HTMLVideoElement;
   readonly #source: ChunkSource;
-  readonly #mimeType: string;
   readonly #abort = new AbortController();
-  readonly #headers = new Map<number, MediaHeader>();
+  readonly #headers: PartHeaders;
   /** How long segments are whose recorder did not say. */
   readonly #lengths = new Map<number, number>();
   #stored: readonly StoredChunk[] = [];
@@ -104,6 +98,8 @@ export class Playback {
   #offsetS = 0;
   /** What came before the next chunk of this segment is not in the decoder. */
   #isCut = false;
+  /** Of the next bytes of this segment, so many are its header, which the decoder has. */
+  #toSkip = 0;
   #seekTo: number | null = null;
   /** What was last sought, by a person or by a leap: told once more by the element, it is no news. */
   #goal: number | null = null;
@@ -119,8 +115,8 @@ export class Playback {
 
   constructor(video: HTMLVideoElement, mimeType: string, source: ChunkSource) {
     this.#video = video;
-    this.#mimeType = mimeType;
     this.#source = source;
+    this.#headers = new PartHeaders(mimeType, (chunk, range) => this.#fetched(chunk, range));
   }
 
   /** What the bucket holds now; `complete` once no more will come. Begins to play as soon as there is something. */
@@ -150,8 +146,7 @@ export class Playback {
     const { signal } = this.#abort;
     try {
       if (this.#complete) await this.#measure();
-      const first = this.#parts[0];
-      const header = first && (await this.#headerOf(first));
+      const header = await this.#firstHeader();
       if (!header) return;
       if (!Reel.isSupported(header.type)) return this.state.patch({ phase: 'unsupported' });
       this.#reel = await Reel.open(this.#video, header.type, this.#lengthS(null), signal);
@@ -162,6 +157,17 @@ export class Playback {
       if (signal.aborted) return;
       this.state.patch({ phase: 'failed', problem: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  /** Waits for it where it has not arrived as a whole; null once this is closed. */
+  async #firstHeader(): Promise<MediaHeader | null> {
+    while (!this.#abort.signal.aborted) {
+      const first = this.#parts[0];
+      const header = first && (await this.#headers.of(first, this.#complete));
+      if (header) return header;
+      await this.#news(RETRY_MS);
+    }
+    return null;
   }
 
   #listen(): void {
@@ -195,8 +201,9 @@ export class Playback {
   /** Appends what comes next; where it does not fit into this reel, that waits until all of this one was seen. */
   async #follow(reel: Reel, chunk: Playable): Promise<void> {
     const part = this.#partOf(chunk);
-    const header = part && (await this.#headerOf(part));
-    if (!header || this.#seekTo !== null) return;
+    const header = part && (await this.#headers.of(part, this.#complete));
+    if (!header) return this.#news(RETRY_MS);
+    if (this.#seekTo !== null) return;
     if (header.type !== reel.type) {
       this.#unlike = part;
       this.#leap();
@@ -206,21 +213,21 @@ export class Playback {
     if (!bytes || this.#seekTo !== null) return;
     if (chunk.segment !== this.#segment) {
       // What the clock says may be a little before what the film itself reached.
-      await this.#enter(reel, part, Math.max(part.startS ?? 0, reel.endS), opens(part, chunk) ? null : header);
-      this.#isCut = !opens(part, chunk);
+      await this.#enter(reel, part, Math.max(part.startS ?? 0, reel.endS), header, chunk);
     } else if (chunk.seq !== this.#cursor + 1) this.#isCut = true;
-    const entry = this.#isCut ? firstEntry(bytes, header) : WHOLE;
+    const entry = this.#isCut ? firstEntry(bytes, header) : { offset: this.#toSkip, timeMs: null };
     await this.#append(reel, { chunk, bytes, offset: entry?.offset ?? bytes.length, timeMs: entry?.timeMs ?? null });
     this.#leap();
   }
 
-  /** Sets the decoder up for a part; `header` where it is not begun at its beginning, which has it. */
-  async #enter(reel: Reel, part: Part, offsetS: number, header: MediaHeader | null): Promise<void> {
+  /** Sets the decoder up for a part that is begun at `chunk`. */
+  async #enter(reel: Reel, part: Part, offsetS: number, header: MediaHeader, chunk: Playable): Promise<void> {
     reel.interrupt(offsetS);
     this.#segment = part.segment;
     this.#offsetS = offsetS;
-    this.#isCut = false;
-    if (header) await reel.append(header.bytes);
+    this.#isCut = part.chunks[0]?.seq !== chunk.seq;
+    this.#toSkip = this.#isCut ? 0 : header.length;
+    await reel.append(header.bytes);
   }
 
   async #append(reel: Reel, { chunk, bytes, offset, timeMs }: Found): Promise<void> {
@@ -230,6 +237,7 @@ export class Playback {
       await reel.append(bytes.subarray(offset));
       this.#isCut = false;
     }
+    this.#toSkip = Math.max(0, this.#toSkip - bytes.length);
     this.#cursor = chunk.seq;
     this.state.patch({ appendedSeq: Math.max(this.state.get().appendedSeq, chunk.seq), problem: null });
   }
@@ -239,17 +247,19 @@ export class Playback {
     const landed = landing(this.#holes, seconds, this.#seenS);
     if (landed !== seconds) return this.#goTo(landed, { fromS: seconds, toS: landed });
     const part = partAt(this.#parts, seconds);
-    const header = part && (await this.#headerOf(part));
-    if (!part || !header || this.#seekTo !== seconds) return;
+    const first = part?.chunks[0];
+    const header = part && (await this.#headers.of(part, this.#complete));
+    if (!first || !header) return this.#news(RETRY_MS);
+    if (this.#seekTo !== seconds) return;
     const offsetS = part.startS ?? 0;
     const found = await findEntry(part, header, (seconds - offsetS) * 1000, (chunk) => this.#looked(chunk, seconds));
     if (this.#seekTo !== seconds) return;
     this.#unlike = null;
-    this.#cursor = (part.chunks[0]?.seq ?? 0) - 1;
+    this.#cursor = first.seq - 1;
     const fits = header.type === reel.type;
     const into = fits ? reel : await this.#change(header.type, seconds);
     if (fits) await reel.empty();
-    await this.#enter(into, part, offsetS, found && header);
+    await this.#enter(into, part, offsetS, header, found?.chunk ?? first);
     if (found) await this.#append(into, found);
     if (this.#seekTo === seconds) this.#seekTo = null;
     this.#leap();
@@ -270,36 +280,6 @@ export class Playback {
     };
     video.addEventListener('loadedmetadata', onMetadata, { once: true, signal });
     return this.#reel;
-  }
-
-  /** Null where it could not be fetched, or has not arrived as a whole; a while was waited then. */
-  async #headerOf(part: Part): Promise<MediaHeader | null> {
-    const known = this.#headers.get(part.segment);
-    const first = part.chunks[0];
-    if (known || !first) return known ?? null;
-    const beginning = await this.#fetched(first, [0, Math.min(HEADER_BYTES, first.size) - 1]);
-    if (!beginning) return null;
-    const header = headerOf(beginning, this.#mimeType) ?? (await this.#longHeader(part));
-    if (header) this.#headers.set(part.segment, { ...header, bytes: header.bytes.slice() });
-    return header;
-  }
-
-  /** That of a long film, or of a recorder that was stopped in the middle of it: Chromium's first slice is one byte. */
-  async #longHeader(part: Part): Promise<MediaHeader | null> {
-    const parts: Uint8Array<ArrayBuffer>[] = [];
-    for (const chunk of part.chunks.slice(0, HEADER_CHUNKS)) {
-      const bytes = await this.#fetched(chunk);
-      if (!bytes) return null;
-      parts.push(bytes as Uint8Array<ArrayBuffer>);
-      const all = new Uint8Array(await new Blob(parts).arrayBuffer());
-      const header = headerOf(all, this.#mimeType);
-      if (header) return header;
-      // What has no beginning that is known here is left to the browser.
-      if (this.#complete && chunk === part.chunks.slice(0, HEADER_CHUNKS).at(-1))
-        return { bytes: all, type: this.#mimeType, isWebm: false, picture: null };
-    }
-    await this.#news(RETRY_MS);
-    return null;
   }
 
   /** The bytes of a chunk; null where it failed (which is told, and a while waited) or somebody left. */
@@ -396,7 +376,7 @@ export class Playback {
 
   #goTo(seconds: number, { fromS, toS }: Omit<Leap, 'holes'>): void {
     if (Math.abs(toS - fromS) >= TOLD_S) {
-      const holes = holesAcross(this.#holes, Math.min(fromS, toS), Math.max(fromS, toS));
+      const holes = holesAcross(this.#holes, fromS, toS);
       this.state.patch({ leap: { fromS, toS, holes } });
     }
     this.#goal = seconds;
@@ -414,8 +394,4 @@ export class Playback {
       };
     });
   }
-}
-
-function opens(part: Part, chunk: Playable): boolean {
-  return part.chunks[0]?.seq === chunk.seq;
 }

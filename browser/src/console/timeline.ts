@@ -65,7 +65,7 @@ const OFF_S = 1;
 
 /** The holes that a leap from one place to another was made over. */
 export function holesAcross(holes: readonly Hole[], fromS: number, toS: number): Hole[] {
-  const across = holes.filter((hole) => hole.fromS < toS && fromS < hole.toS);
+  const across = holes.filter((hole) => hole.fromS < Math.max(fromS, toS) && Math.min(fromS, toS) < hole.toS);
   return across.length > 0 ? across : holes.filter((hole) => Math.abs(hole.toS - toS) < OFF_S);
 }
 

@@ -15,6 +15,8 @@ const TRACK_ENTRY = 0xae;
 const TRACK_NUMBER = 0xd7;
 const TRACK_TYPE = 0x83;
 const CODEC_ID = 0x86;
+const DEFAULT_DURATION = 0x23e383;
+const TRACKS_ID = [0x16, 0x54, 0xae, 0x6b];
 
 export interface Cluster {
   /** Of its first byte. */
@@ -106,6 +108,46 @@ function trackOf(data: Uint8Array, entry: Span): Track {
   };
 }
 
+/**
+ * The same header, with a picture's length for each video track (DefaultDuration). Where it is not told, Chromium 156 takes the usual distance of
+ * pictures for the last one of a cluster, and a camera that hangs there for three of them is a break to it: all until the next
+ * whole picture is thrown away, sound and all (seen).
+ */
+export function withPictureLength(header: Uint8Array, ms: number): Uint8Array {
+  const segment = child(header, { body: 0, end: header.length }, SEGMENT);
+  const tracks = segment && child(header, segment, TRACKS);
+  // A file that names its size is none of MediaRecorder's, and would not fit it any more.
+  if (!tracks || segment.isSized) return header;
+  const entries = [...children(header, tracks)].flatMap((one) => {
+    const whole = header.subarray(one.at, one.end);
+    if (one.id !== TRACK_ENTRY || trackOf(header, one).kind !== 'video' || child(header, one, DEFAULT_DURATION))
+      return [whole];
+    const length = new Uint8Array(8);
+    new DataView(length.buffer).setUint32(4, ms * 1_000_000);
+    length.set([0x23, 0xe3, 0x83, 0x84]);
+    return [sized([TRACK_ENTRY], [header.subarray(one.body, one.end), length])];
+  });
+  return joined([header.subarray(0, tracks.at), sized(TRACKS_ID, entries), header.subarray(tracks.end)]);
+}
+
+function sized(id: readonly number[], content: readonly Uint8Array[]): Uint8Array {
+  const body = joined(content);
+  const size = new Uint8Array(8);
+  new DataView(size.buffer).setUint32(4, body.length);
+  size[0] = 0x01;
+  return joined([Uint8Array.from(id), size, body]);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
 interface Block {
   timeMs: number;
   track: number;
@@ -137,6 +179,9 @@ interface Span {
 
 interface Element extends Span {
   id: number;
+  /** Of its first byte. */
+  at: number;
+  isSized: boolean;
   /** Its last bytes are not here. */
   isCut: boolean;
 }
@@ -150,7 +195,7 @@ function* children(data: Uint8Array, { body, end }: Span): Generator<Element> {
     const inside = at + idLength + size.length;
     const until = size.value === null ? end : inside + size.value;
     const id = unsigned(data, { body: at, end: at + idLength });
-    yield { id, body: inside, end: Math.min(until, end), isCut: until > end };
+    yield { id, at, isSized: size.value !== null, body: inside, end: Math.min(until, end), isCut: until > end };
     at = until;
   }
 }

@@ -4,7 +4,7 @@ import type { MediaHeader } from '../../src/console/media-header';
 import type { Playable } from '../../src/console/playback-plan';
 import type { Part } from '../../src/console/timeline';
 
-const WEBM: MediaHeader = { bytes: new Uint8Array(), type: '', isWebm: true, picture: 1 };
+const WEBM: MediaHeader = { bytes: new Uint8Array(), length: 0, type: '', isWebm: true, picture: 1 };
 const CHUNK_MS = 5_000;
 
 /** A chunk of WebM with one cluster a second; those whose seq is in `whole` begin with a whole picture. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { headerOf, mediaStart } from '../../src/console/media-header';
-import { entryBefore, firstCluster, lastBlockTime, tracksIn } from '../../src/console/webm';
+import { entryBefore, firstCluster, lastBlockTime, tracksIn, withPictureLength } from '../../src/console/webm';
 
 const bytes = (...parts: (number | number[])[]) => Uint8Array.from(parts.flat());
 const UNKNOWN_SIZE = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
@@ -101,6 +101,29 @@ describe('the last block', () => {
   it('is unknown without a cluster', () => expect(lastBlockTime(bytes([1, 2, 3]))).toBeNull());
 });
 
+describe('how long a picture lasts', () => {
+  const before = bytes(header(entry(1, 1, 'V_VP8'), entry(2, 2, 'A_OPUS')));
+  const after = withPictureLength(before, 600);
+
+  it('is told in the header, for the picture alone', () => {
+    const told = [0x23, 0xe3, 0x83, 0x84, 0x23, 0xc3, 0x46, 0x00];
+    expect(Buffer.from(after).indexOf(Buffer.from(told))).toBeGreaterThan(0);
+    expect(Buffer.from(after).lastIndexOf(Buffer.from([0x23, 0xe3, 0x83]))).toBe(
+      Buffer.from(after).indexOf(Buffer.from(told)),
+    );
+    expect(tracksIn(after)).toEqual(tracksIn(before));
+    expect(withPictureLength(after, 600)).toEqual(after);
+  });
+
+  it('is not touched in what is no recording of a browser', () => {
+    const sound = bytes(header(entry(1, 2, 'A_OPUS')));
+    expect(tracksIn(withPictureLength(sound, 600))).toEqual(tracksIn(sound));
+    const file = before.slice();
+    file.set([0x08, 0, 0, 0, 0, 0, 0, 99], before.indexOf(0x67, 5) + 1);
+    expect(withPictureLength(file, 600)).toEqual(file);
+  });
+});
+
 describe('a header', () => {
   const both = bytes(header(entry(1, 1, 'V_VP8'), entry(2, 2, 'A_OPUS')), cluster(0, block(0)));
 
@@ -126,7 +149,7 @@ describe('a header', () => {
   });
 
   it('ends where the first cluster begins', () => {
-    expect(headerOf(both, '')?.bytes.length).toBe(mediaStart(both));
+    expect(headerOf(both, '')?.length).toBe(mediaStart(both));
     expect(headerOf(both.subarray(0, 40), '')).toBeNull();
   });
 });
