@@ -31,7 +31,8 @@ export function headerOf(bytes: Uint8Array, mimeType: string): MediaHeader | nul
   const type = codecs.includes(null)
     ? mimeType
     : `${picture === null ? 'audio' : 'video'}/webm;codecs="${[...codecs].sort().reverse().join(',')}"`;
-  return { bytes: withPictureLength(header, PICTURE_MS).slice(), length: start, type, isWebm: true, picture };
+  const told = isChromium() ? withPictureLength(header, PICTURE_MS) : header;
+  return { bytes: told.slice(), length: start, type, isWebm: true, picture };
 }
 
 /** Where in the bytes of a chunk something begins that can be decoded after a header; null where nothing does. */
@@ -45,4 +46,9 @@ function mp4Fragment(bytes: Uint8Array): number | null {
     if (bytes[at + 1] === 0x6f && bytes[at + 2] === 0x6f && bytes[at + 3] === 0x66) return at - 4;
   }
   return null;
+}
+
+/** Firefox 153 takes a told length for the truth, and throws away what begins before its end (seen). */
+function isChromium(): boolean {
+  return globalThis.navigator?.userAgent.includes('Chrome/') ?? false;
 }

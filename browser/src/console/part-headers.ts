@@ -1,9 +1,13 @@
 import { headerOf, type MediaHeader } from './media-header';
+import type { ChunkSource } from './playback';
 import type { Playable } from './playback-plan';
 import type { Part } from './timeline';
+import { lastBlockTime } from './webm';
 
 /** Headers take less; those of MP4 of long films that were uploaded do not, and are then fetched with their chunk. */
 const BYTES = 64 * 1024;
+/** The last block of a part, some hundred blocks at the end of its last chunk, tells how long it is. */
+const TAIL_BYTES = 512 * 1024;
 /** A header that ends in none of so many chunks is none. */
 const CHUNKS = 4;
 
@@ -49,5 +53,17 @@ export class PartHeaders {
     // What has no beginning that is known here is left to the browser.
     const rest = { bytes: all, length: all.length, type: this.#mimeType, isWebm: false, picture: null };
     return complete || chunks.length === CHUNKS ? rest : null;
+  }
+}
+
+/** The end of a chunk, or all of it where its last block is not in that; null where it could not be fetched: its length is learnt while playing. */
+export async function tailOf(chunk: Playable, source: ChunkSource, signal: AbortSignal): Promise<Uint8Array | null> {
+  const from = Math.max(0, chunk.size - TAIL_BYTES);
+  try {
+    const tail = await source.fetch(chunk, signal, [from, chunk.size - 1]);
+    if (lastBlockTime(tail) !== null || from === 0) return tail;
+    return await source.fetch(chunk, signal);
+  } catch {
+    return null;
   }
 }

@@ -1,7 +1,7 @@
 import type { StoredChunk } from './bucket-view';
 import { type Found, findEntry, firstEntry } from './entry-search';
 import type { MediaHeader } from './media-header';
-import { PartHeaders } from './part-headers';
+import { PartHeaders, tailOf } from './part-headers';
 import { headlessSegments, nextAfter, type Playable, playableOf } from './playback-plan';
 import { Reel } from './reel';
 import { Store } from './store';
@@ -54,18 +54,20 @@ export const NOT_YET: PlaybackState = { phase: 'waiting', problem: null, appende
 const AHEAD_S = 60;
 /** What was seen longer ago than this is let go, and fetched again if it is wanted again. */
 const BEHIND_S = 30;
-/** The last block of a run, some hundred blocks at the end of its last chunk, tells how long it is. */
-const TAIL_BYTES = 512 * 1024;
 /** While a recording grows, a chunk that is late is waited for this long before it is leapt over. */
 const LATE_MS = 20_000;
 /** Two buffered ranges closer than this are one to the eye. */
 const SEAM_S = 0.15;
 /** A leap this short is that of one device's start after another's end: not worth a word. */
 const TOLD_S = 1;
+/** Where it stands still for one look, so much is left of a part: the browser waits for more that never comes. */
+const STAND_S = 0.3;
 /** One track can end this much before the other where chunks are missing. */
 const STALL_S = 1.5;
-/** Between two looks at whether the picture moves. A wait shorter than this is the decoder's, not a gap. */
+/** Between two looks at whether the picture moves. */
 const LOOK_MS = 400;
+/** A busy machine stands still for a while, too, and must not lose what it did not get to show. */
+const STALL_LOOKS = 6;
 const RETRY_MS = 3_000;
 /** Just behind where a range begins, for browsers round times. */
 const INSIDE_S = 0.001;
@@ -107,7 +109,9 @@ export class Playback {
   #seenS = 0;
   /** The next part, which does not fit into the present reel. */
   #unlike: Part | null = null;
-  #stalledS: number | null = null;
+  /** Where the picture stood still, and for how many looks. */
+  #stoodS: number | null = null;
+  #stood = 0;
   /** The gap that is being waited at: the chunk after it, and since when. */
   #late: { before: number; since: number } | null = null;
   #wake: () => void = () => undefined;
@@ -305,22 +309,11 @@ export class Playback {
   async #measure(): Promise<void> {
     for (const { segment, chunks, endS } of this.#parts) {
       const last = chunks.at(-1);
-      const tail = endS === null && last ? await this.#tailOf(last) : null;
+      const tail = endS === null && last ? await tailOf(last, this.#source, this.#abort.signal) : null;
       const endMs = tail && lastBlockTime(tail);
       if (endMs !== null) this.#lengths.set(segment, endMs / 1000);
     }
     this.#parts = partsOf(this.#stored, this.#lengths);
-  }
-
-  async #tailOf(chunk: Playable): Promise<Uint8Array | null> {
-    const from = Math.max(0, chunk.size - TAIL_BYTES);
-    try {
-      const tail = await this.#source.fetch(chunk, this.#abort.signal, [from, chunk.size - 1]);
-      if (lastBlockTime(tail) !== null || from === 0) return tail;
-      return await this.#source.fetch(chunk, this.#abort.signal);
-    } catch {
-      return null; // The length is then learnt while playing.
-    }
   }
 
   #lengthS(reel: Reel | null): number {
@@ -351,10 +344,11 @@ export class Playback {
 
   /** Picture and sound end at different times before a gap, and no event tells surely that it stands still there. */
   #look(): void {
-    const now = this.#video.currentTime;
-    const stands = !this.#video.paused && !this.#video.seeking && now === this.#stalledS;
-    this.#stalledS = now;
-    if (stands) this.#leap(STALL_S);
+    const { currentTime: now, paused, seeking } = this.#video;
+    const stands = !paused && !seeking && now === this.#stoodS;
+    this.#stood = stands ? this.#stood + 1 : 0;
+    this.#stoodS = now;
+    if (stands) this.#leap(this.#stood < STALL_LOOKS ? STAND_S : STALL_S);
   }
 
   /** Over what is not there the picture would stop for ever: goes on where there is something again. */
