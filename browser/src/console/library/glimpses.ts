@@ -15,7 +15,7 @@ const KEPT = 500;
 /** A browser that cannot make anything of the bytes does not always say so. */
 const PATIENCE_MS = 8_000;
 /** Twice what is shown, for dense screens. */
-const WIDTH = 144;
+const WIDTH = 112;
 const HEIGHT = 80;
 const BARS = 24;
 

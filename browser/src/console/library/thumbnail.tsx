@@ -42,7 +42,7 @@ export function Thumbnail({ row }: { row: LibraryRow }) {
       aria-hidden="true"
       data-testid="thumbnail"
       data-kind={seen?.kind ?? 'none'}
-      className="flex h-10 w-[72px] shrink-0 items-center justify-center overflow-hidden rounded-md bg-line text-soft"
+      className="flex h-10 w-14 shrink-0 items-center justify-center overflow-hidden rounded-md bg-line text-soft"
     >
       {seen?.kind === 'picture' ? (
         <img src={seen.url} alt="" className="size-full object-cover" />
@@ -62,7 +62,7 @@ function Bars({ levels }: { levels: readonly number[] }) {
       aria-hidden="true"
       viewBox={`0 0 ${levels.length} 20`}
       preserveAspectRatio="none"
-      className="h-7 w-16 stroke-current"
+      className="h-7 w-12 stroke-current"
     >
       <path d={bars.join('')} strokeWidth={0.6} />
     </svg>
