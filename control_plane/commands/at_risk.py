@@ -147,6 +147,7 @@ def _frozen(freeze: Freeze) -> str:
     why = {
         FreezeCause.MISSING: "too much is missing at once",
         FreezeCause.UNKNOWN: "the bucket has many keys that the ledger does not know",
+        FreezeCause.BUCKET: "sweeps met a bucket that does not show this deployment's mark",
         FreezeCause.ADMINISTRATOR: "an administrator stopped them; `safereel thaw` ends it",
     }[freeze.cause]
     return f"Frozen: nothing is released since {at(freeze.frozen_at)}: {why}."

@@ -11,10 +11,13 @@ from enum import StrEnum
 
 
 class FreezeCause(StrEnum):
-    """Why releases stopped: chunks missing, keys that the ledger does not know, or an administrator's word."""
+    """Why releases stopped: chunks missing, keys that the ledger does not know, a bucket that does not show this deployment's
+    mark, or an administrator's word.
+    """
 
     MISSING = "missing"
     UNKNOWN = "unknown"
+    BUCKET = "bucket"
     ADMINISTRATOR = "administrator"
 
 

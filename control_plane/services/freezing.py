@@ -52,6 +52,13 @@ class FreezeService:
             await self._freeze(FreezeCause.MISSING, evidence)
         return True
 
+    async def distrust(self, seen: str) -> None:
+        """Stops releases where a sweep met a bucket that is not provably ours: it was emptied, or is another one. What the ledger
+        says is confirmed may be nowhere but on devices. Audits thaw it, once they went through all of a bucket that is ours.
+        """
+        if await self._freezes.begin(FreezeCause.BUCKET, {"seen": seen}):
+            _log.error("Releases are frozen", extra={"cause": FreezeCause.BUCKET.value, "seen": seen})
+
     async def judge(self, report: SweepReport) -> None:
         """After a sweep is stored: thaws if audits found nothing new, freezes if the bucket is full of unknown keys."""
         if report.kind is not SweepKind.AUDIT or report.dry_run or report.outcome is not SweepOutcome.DECIDED:

@@ -86,7 +86,10 @@ class SweepRunner:
         """
         started_at, deployment_id = await self._sweeps.begin()
         sweep = Sweep(kind, started_at, deployment_id, self._deployment, shards=shards, dry_run=dry_run)
-        cause = await _guarded(sweep, body)
+        stopped = await _guarded(sweep, body)
+        if isinstance(stopped, WrongBucket) and not dry_run:
+            await self._freezing.distrust(str(stopped))
+        cause = None if stopped is None else str(stopped)
         handled = combined(sweep.handled)
         report = SweepReport(
             id=sweep_id,
@@ -109,13 +112,13 @@ class SweepRunner:
         return report
 
 
-async def _guarded(sweep: Sweep, body: SweepBody) -> str | None:
-    """Runs it. Why it ended early, if it did: what it handled before stays handled, and is told."""
+async def _guarded(sweep: Sweep, body: SweepBody) -> WrongBucket | BucketUnreachable | None:
+    """Runs it. What ended it early, if something did: what it handled before stays handled, and is told."""
     try:
         await sweep.require_right_bucket()
         await body(sweep)
     except (WrongBucket, BucketUnreachable) as exc:
-        return str(exc)
+        return exc
     return None
 
 

@@ -1,5 +1,6 @@
 """Mass loss: releases stop before anything else happens, repair goes on, and releases go on when audits find nothing new."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from control_plane.config import Settings
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.bucket import BucketUnreachable
+from control_plane.domain.keys import DEPLOYMENT_KEY
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.keeping_meta import MetaKeeper
 from control_plane.wiring import open_control_plane
@@ -107,6 +109,32 @@ async def test_releases_have_stopped_when_the_first_ticket_is_opened(
             await audit(running)
             await audit(running)
         assert seen == [set(), set()]
+
+
+@pytest.mark.parametrize("mark", [None, b'{"version": 1, "deployment_id": "3b0f7f0c-4b43-4a53-9a41-1c4f0b7a2f11"}'])
+async def test_a_bucket_that_is_not_provably_ours_stops_releases(
+    running: Running, mark: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Emptied, or another's: what the ledger calls confirmed may be nowhere but on devices."""
+    bucket = running.settings.s3_bucket_name
+    ours = (await asyncio.to_thread(running.s3.get_object, Bucket=bucket, Key=DEPLOYMENT_KEY))["Body"].read()
+    async with recorded(running, count=3) as (recorder, chunks):
+        await running.delete_object(DEPLOYMENT_KEY)
+        if mark:
+            await running.put_over(DEPLOYMENT_KEY, mark)
+        assert (await running.plane.audit.run(dry_run=True)).outcome == "undecided"
+        assert await released(recorder, chunks) == {0, 1, 2}, "a dry run changes nothing"
+        with caplog.at_level(logging.ERROR):
+            assert (await running.plane.confirm.run()).outcome == "undecided"
+        assert "Releases are frozen" in caplog.text
+        assert await released(recorder, chunks) == set()
+
+        await running.put_object(DEPLOYMENT_KEY, ours)
+        await running.plane.confirm.run()
+        assert await released(recorder, chunks) == set(), "nobody has looked for them yet"
+        await audit(running)
+        assert await released(recorder, chunks) == {0, 1, 2}
+        assert await freezes(running) == [{"cause": "bucket", "thawed_by": "audit"}]
 
 
 async def test_two_chunks_of_which_one_is_missing_freeze_nobody(running: Running) -> None:

@@ -28,7 +28,7 @@ DECIDED = [
     "select * from tickets order by id",
     "select * from sightings order by recording_id, seq",
     "select * from owners order by id",
-    "select count(*) from events",
+    "select count(*) from events where kind not like 'releases%'",
 ]
 ANOTHERS = json.dumps({"version": 1, "deployment_id": str(uuid.uuid4())}).encode()
 
