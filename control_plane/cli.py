@@ -87,6 +87,14 @@ def _add_running(program: Program) -> None:
     up = program.add("up", "run everything on this machine: database, bucket, control plane, page")
     up.add_argument("--port", type=_port, default=8000, help="where API and page are served (8000)")
     up.add_argument("--data-dir", type=Path, help="where everything is kept (.safereel)")
+    up.add_argument(
+        "--rebuild", action="store_true", help="the database was lost: make the ledger anew from the bucket first"
+    )
+    up.add_argument(
+        "--emptied",
+        action="store_true",
+        help="the bucket was lost: go on with an empty one, and ask recorders for all they hold",
+    )
     serving = program.add("serve", "run the control plane on the parts that the environment names")
     serving.add_argument(
         "--with-worker", action="store_true", help="run a worker inside, as SAFEREEL_WORKER_INSIDE=true does"

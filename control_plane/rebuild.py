@@ -11,7 +11,7 @@ from control_plane.config import Settings
 from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.bucket import BucketUnreachable
 from control_plane.services.rebuilding import Rebuilt
-from control_plane.wiring import open_control_plane
+from control_plane.wiring import ControlPlane, open_control_plane
 
 # To a terminal a line that is written over; to a log one now and then.
 TERMINAL_EVERY_S = 0.2
@@ -51,11 +51,16 @@ def run(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
 
 async def _rebuild(settings: Settings, *, dry_run: bool) -> Rebuilt:
     async with open_control_plane(settings) as plane:
-        progress = _Progress(sys.stderr)
-        try:
-            return await plane.rebuild.run(progress.tell, dry_run=dry_run)
-        finally:
-            progress.end()
+        return await one_pass(plane, dry_run=dry_run)
+
+
+async def one_pass(plane: ControlPlane, *, dry_run: bool = False) -> Rebuilt:
+    """Makes the ledger of `plane` anew and tells stderr how far it is. Raises what `RebuildService.run` does."""
+    progress = _Progress(sys.stderr)
+    try:
+        return await plane.rebuild.run(progress.tell, dry_run=dry_run)
+    finally:
+        progress.end()
 
 
 class _Progress:

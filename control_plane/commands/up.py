@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,22 @@ from control_plane.config import Settings
 from control_plane.embedded import EmbeddedError, EmbeddedStack, read_running_stack
 from control_plane.environment import DATA_DIR, environment_of, settings_of, unlimited
 from control_plane.migrating import migrate
+from control_plane.rebuild import one_pass, summary
 from control_plane.services.deployment import WrongBucket
 from control_plane.serving import PortTaken, listen
 from control_plane.signals import run_until_stopped
 from control_plane.wiring import ControlPlane, open_control_plane
+
+_LOST_DATABASE = (
+    "The database in {folder}/postgres is new, and the bucket in {folder}/seaweedfs has the recordings of another one. Bring "
+    "that one back from a backup, or have the ledger made anew from the bucket: “safereel up --rebuild”."
+)
+_LOST_BUCKET = (
+    "The bucket in {folder}/seaweedfs is not the one that the database in {folder}/postgres knows: it was removed, emptied or "
+    "replaced. Bring it back from a backup. If what it held is gone for good, say so: “safereel up --emptied” asks recorders for "
+    "all that they still hold."
+)
+_BEGIN_ANEW = "To begin with nothing, move the whole folder away; the recordings stay in it."
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,10 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         if _is_running_there(data_dir, port):
             raise PortTaken(f"It runs already: http://localhost:{port}, with the data in {data_dir}.") from exc
         raise
-    return run_until_stopped(lambda: _run_stack(data_dir, port, listener))
+    mending = _Mending(rebuild=arguments.rebuild, emptied=arguments.emptied)
+    return run_until_stopped(lambda: _run_stack(data_dir, port, listener, mending))
 
 
-async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None:
+async def _run_stack(data_dir: Path, port: int, listener: socket.socket, mending: "_Mending") -> None:
     """Everything on this machine, until cancelled."""
     async with EmbeddedStack.open(data_dir, reporter=_tell) as stack:
         own = {"SAFEREEL_HOST": "127.0.0.1", "SAFEREEL_PORT": str(port)}
@@ -47,19 +61,31 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket) -> None
         await asyncio.to_thread(make_bucket_fit, settings, origins)
         stack.publish(page_origins=origins)
         async with open_control_plane(settings, issues_tokens=True) as plane:
-            await _claim_own_bucket(plane, data_dir)
+            await _claim_own_bucket(plane, data_dir, mending)
             _print_addresses(port, data_dir, settings)
             await _until_one_ends(serve_plane(plane, settings, listener), stack.failed)
 
 
-async def _claim_own_bucket(plane: ControlPlane, data_dir: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Mending:
+    """What somebody says was lost: the database (`rebuild`), or what was in the bucket (`emptied`)."""
+
+    rebuild: bool
+    emptied: bool
+
+
+async def _claim_own_bucket(plane: ControlPlane, data_dir: Path, mending: _Mending) -> None:
+    """Before anything is served: what recorders began in a new database would be in the way of the recordings in the bucket."""
+    if mending.rebuild:
+        _tell("Making the ledger anew from the bucket …")
+        _tell(summary(await one_pass(plane), dry_run=False))
     try:
+        if mending.emptied and await plane.deployment.mark_again():
+            _tell("The bucket is marked again. Audits will ask recorders for all that they still hold.")
         await plane.deployment.claim_bucket()
     except WrongBucket as exc:
-        raise EmbeddedError(
-            f"{data_dir}/postgres and {data_dir}/seaweedfs do not belong together: one of them was removed or replaced. Bring "
-            "both back from the same backup. To begin anew, move the whole folder away; the recordings stay in it."
-        ) from exc
+        lost = _LOST_DATABASE if await plane.deployment.ledger_is_empty() else _LOST_BUCKET
+        raise EmbeddedError(f"{lost.format(folder=data_dir)} {_BEGIN_ANEW}") from exc
 
 
 async def _until_one_ends(serving: Awaitable[None], failed: asyncio.Future[EmbeddedError]) -> None:

@@ -52,6 +52,10 @@ class DeploymentService:
         await self.require(deployment_id)
         return deployment_id
 
+    async def ledger_is_empty(self) -> bool:
+        """Whether the database knows of no chunk that a bucket should have."""
+        return await self._deployment.ledger_is_empty()
+
     async def mark_again(self) -> bool:
         """Marks a bucket that was emptied as this deployment's, on somebody's word; whether it bore no mark.
 

@@ -78,7 +78,7 @@ def record_three_parts(embed: Callable[..., EmbeddedPage]) -> str:
     def until_slices(segment: int, count: int) -> None:
         def flushed() -> bool:
             told = page.witness.entries("flushed")
-            return sum(entry["segment"] == segment for entry in told) >= count
+            return len([entry for entry in told if entry["segment"] == segment]) >= count
 
         until(f"{count} slices of part {segment}", flushed)
 

@@ -1,5 +1,6 @@
 """`safereel up` and `safereel serve` as programs: they stop what they started, and say what is wrong."""
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -13,8 +14,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from control_plane.embedded import EmbeddedStack, read_running_stack
+from control_plane.wiring import token_issuer, utc_now
 from tests.support.live import Program, System, environment_of, free_port, get, run, until
 from tests.support.processes import is_running
+from tests.support.recorder import Recorder
 
 ENDED_S = 20.0
 
@@ -22,15 +25,21 @@ ENDED_S = 20.0
 class Up:
     """A `safereel up` of a test's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         self.port = free_port()
         self.data_dir = folder / "data"
         self.program = Program(
-            ["up", "--port", str(self.port), "--data-dir", str(self.data_dir)], env={}, log=folder / "up.log"
+            ["up", "--port", str(self.port), "--data-dir", str(self.data_dir), *more], env={}, log=folder / "up.log"
         )
 
     def until_healthy(self) -> None:
         self.program.until_healthy(f"http://127.0.0.1:{self.port}")
+
+    def recorder(self, recording_id: str | None = None) -> Recorder:
+        """A scripted recorder of it, to be entered."""
+        issuer = token_issuer(read_running_stack(self.data_dir)["token_secret"])
+        token, _ = issuer.issue("alice", ["record"], utc_now())
+        return Recorder(f"http://127.0.0.1:{self.port}", token, recording_id=recording_id)
 
     def children(self) -> dict[str, int]:
         """The ids of the parts that it started, by name."""
@@ -47,6 +56,20 @@ def started(tmp_path: Path) -> Iterator[Up]:
         yield up
     finally:
         up.program.stop()
+
+
+async def record(up: Up, *, chunks: int) -> str:
+    """The id of a recording that was made there."""
+    async with up.recorder() as recorder:
+        await recorder.start()
+        await recorder.send([recorder.chunk(seq, size=300) for seq in range(chunks)])
+        return recorder.recording_id
+
+
+async def received(up: Up, recording_id: str) -> list[list[int]]:
+    """What the ledger says of it."""
+    async with up.recorder(recording_id) as recorder:
+        return [list(span) for span in (await recorder.status()).received]
 
 
 def assert_gone(children: dict[str, int]) -> None:
@@ -128,21 +151,39 @@ def test_what_is_no_port_is_refused_before_anything_starts(tmp_path: Path, port:
 
 
 @pytest.mark.thorough
-def test_half_a_data_folder_says_what_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lost", "way_out", "told"),
+    [
+        ("postgres", "--rebuild", "1 recordings and 3 chunks taken up"),
+        ("seaweedfs", "--emptied", "The bucket is marked again"),
+    ],
+)
+def test_half_a_data_folder_says_the_way_out_which_leads_out(
+    tmp_path: Path, lost: str, way_out: str, told: str
+) -> None:
+    """Without its database the bucket gives it back; without its bucket the ledger stays, and asks for what was in it."""
     first = Up(tmp_path)
     try:
         first.until_healthy()
+        recording_id = asyncio.run(record(first, chunks=3))
     finally:
         first.program.stop()
-    shutil.rmtree(first.data_dir / "postgres")
-    (tmp_path / "up.log").unlink()
-    again = Up(tmp_path)
+    shutil.rmtree(first.data_dir / lost)
+
+    refused = Up(tmp_path)
     try:
-        assert again.program.wait(60) == 1
+        assert refused.program.wait(60) == 1
     finally:
-        again.program.stop()
-    assert "do not belong together" in again.program.said()
-    assert "Page and API" not in again.program.said()
+        refused.program.stop()
+    assert f"“safereel up {way_out}”" in refused.program.said().rpartition("safereel: ")[2]
+
+    mended = Up(tmp_path, way_out)
+    try:
+        mended.until_healthy()
+        assert told in mended.program.said()
+        assert asyncio.run(received(mended, recording_id)) == [[0, 2]]
+    finally:
+        mended.program.stop()
 
 
 def test_a_stack_that_is_named_comes_before_the_environment(tmp_path: Path) -> None:
