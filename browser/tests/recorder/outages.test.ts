@@ -2,22 +2,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { worded } from '../../src/recorder/errors';
 import type { Trouble } from '../../src/recorder/failure';
-import type { RecordingFacts, Seal } from '../../src/recorder/journal';
 import type { Problem } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
 import { FakeControlPlane } from './support/fake-control-plane';
+import { FACTS, SILENT, SOURCE, sealOf } from './support/uploader-bench';
 
 const HOUR_MS = 3_600_000;
-const FACTS: RecordingFacts = {
-  id: 'r1',
-  owner: 'alice',
-  recorderId: 'd',
-  mimeType: 'video/webm',
-  title: '',
-  startedAt: 0,
-};
-
-const sealOf = (seq: number): Seal => ({ seq, segment: 0, size: 10, sha256: `s${seq}`, startMs: 0, durationMs: 1 });
 
 let stop = new AbortController();
 beforeEach(() => {
@@ -33,27 +23,14 @@ function setUp(plane = new FakeControlPlane()) {
   const said: Problem[] = [];
   let completed = false;
   const events = {
-    chunk: () => undefined,
-    acked: () => undefined,
+    ...SILENT,
     completed: () => {
       completed = true;
     },
-    status: () => undefined,
-    deleted: () => undefined,
-    limits: () => undefined,
-    interval: () => undefined,
     stuck: (_id: string, problem: Trouble) => said.push(worded(problem)),
     trouble: (_id: string, problem: Trouble | null) => problem && said.push(worded(problem)),
-    standing: () => undefined,
-    overQuota: () => undefined,
-    refile: async () => undefined,
-    whileEnded: async (_id: string, work: () => Promise<void>) => {
-      await work();
-      return true;
-    },
   };
-  const source = { chunkFile: async () => new Blob([new Uint8Array(10)]), isIntact: async () => true };
-  const uploader = new Uploader(plane, source, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.5 });
+  const uploader = new Uploader(plane, SOURCE, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.5 });
   const finish = (count: number) => uploader.end(FACTS.id, { chunkCount: count, totalBytes: count * 10 });
   const codes = () => said.map(({ code }) => code);
   return { plane, uploader, said, codes, finish, isComplete: () => completed };

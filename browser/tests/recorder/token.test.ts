@@ -3,21 +3,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HttpControlPlane } from '../../src/recorder/control-plane';
 import { worded } from '../../src/recorder/errors';
 import type { Trouble } from '../../src/recorder/failure';
-import type { RecordingFacts, Seal } from '../../src/recorder/journal';
 import { Tokens } from '../../src/recorder/token';
 import type { Problem } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
 import { FakeControlPlane } from './support/fake-control-plane';
-
-const FACTS: RecordingFacts = {
-  id: 'r1',
-  owner: 'alice',
-  recorderId: 'd',
-  mimeType: 'video/webm',
-  title: '',
-  startedAt: 0,
-};
-const sealOf = (seq: number): Seal => ({ seq, segment: 0, size: 10, sha256: `s${seq}`, startMs: 0, durationMs: 1 });
+import { FACTS, SILENT, SOURCE, sealOf } from './support/uploader-bench';
 
 let stop = new AbortController();
 beforeEach(() => {
@@ -66,27 +56,14 @@ function setUp(getToken: () => Promise<string>) {
   const said: (Problem | null)[] = [];
   let completed = false;
   const events = {
-    chunk: () => undefined,
-    acked: () => undefined,
+    ...SILENT,
     completed: () => {
       completed = true;
     },
-    status: () => undefined,
-    deleted: () => undefined,
-    limits: () => undefined,
-    interval: () => undefined,
     stuck: (_id: string, problem: Trouble) => said.push(worded(problem)),
     trouble: (_id: string, problem: Trouble | null) => said.push(problem && worded(problem)),
-    standing: () => undefined,
-    overQuota: () => undefined,
-    refile: async () => undefined,
-    whileEnded: async (_id: string, work: () => Promise<void>) => {
-      await work();
-      return true;
-    },
   };
-  const source = { chunkFile: async () => new Blob([new Uint8Array(10)]), isIntact: async () => true };
-  const uploader = new Uploader(plane, source, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.5 });
+  const uploader = new Uploader(plane, SOURCE, events, { parallelPuts: 3, signal: stop.signal, random: () => 0.5 });
   return { uploader, said, isComplete: () => completed };
 }
 

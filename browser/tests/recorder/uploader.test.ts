@@ -1,27 +1,13 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Trouble } from '../../src/recorder/failure';
-import type { RecordingFacts, Seal } from '../../src/recorder/journal';
+import type { Seal } from '../../src/recorder/journal';
 import type { ChunkState, OverQuota } from '../../src/recorder/types';
 import { Uploader } from '../../src/recorder/uploader';
 import { FakeControlPlane, type Fault } from './support/fake-control-plane';
+import { FACTS, SILENT, SOURCE, sealOf as sealOfSize } from './support/uploader-bench';
 
-const FACTS: RecordingFacts = {
-  id: 'r1',
-  owner: 'alice',
-  recorderId: 'd',
-  mimeType: 'video/webm',
-  title: '',
-  startedAt: 0,
-};
-
-const sealOf = (seq: number): Seal => ({
-  seq,
-  segment: 0,
-  size: 10 + seq,
-  sha256: `s${seq}`,
-  startMs: 0,
-  durationMs: 1,
-});
+/** Each has another size. */
+const sealOf = (seq: number) => sealOfSize(seq, 10 + seq);
 
 let stop = new AbortController();
 afterEach(() => {
@@ -35,32 +21,24 @@ function setUp(plane = new FakeControlPlane(), random = () => 0.001) {
   const done = { completed: 0, deleted: 0 };
   const quotas: (OverQuota | null)[] = [];
   const events = {
+    ...SILENT,
     chunk: (_id: string, seq: number, state: ChunkState) => states.set(seq, [...(states.get(seq) ?? []), state]),
-    acked: () => undefined,
     completed: () => {
       done.completed += 1;
     },
-    status: () => undefined,
     deleted: () => {
       done.deleted += 1;
     },
-    limits: () => undefined,
-    interval: () => undefined,
     stuck: (_id: string, problem: Trouble) => said.push(`stuck ${problem.code}`),
     trouble: (_id: string, problem: Trouble | null) => said.push(problem ? problem.code : 'over'),
-    standing: () => undefined,
     overQuota: (quota: OverQuota | null) => quotas.push(quota),
     refile: async (_id: string, seals: readonly Seal[]) => {
       said.push(`refile ${seals.map(({ seq }) => seq)}`);
     },
-    whileEnded: async (_id: string, work: () => Promise<void>) => {
-      await work();
-      return true;
-    },
   };
   const intact = { value: true };
   const source = {
-    chunkFile: async (_id: string, { size }: Seal) => new Blob([new Uint8Array(size)]),
+    ...SOURCE,
     isIntact: async () => intact.value,
   };
   // Waits are as short as jitter allows: a thousandth of the full one.
