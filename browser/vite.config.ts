@@ -1,6 +1,6 @@
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
@@ -12,4 +12,6 @@ export default defineConfig({
     rollupOptions: { input: ['index.html', 'reference.html'] },
   },
   worker: { format: 'es' },
+  // The default of 5 seconds fails what is right on a busy machine; this only ends what hangs.
+  test: { testTimeout: 60_000 },
 });
