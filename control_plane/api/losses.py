@@ -16,6 +16,7 @@ from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.limits import MAX_PAGE
 from control_plane.domain.models import Figures, TicketState, Verdict
 from control_plane.domain.tickets import AtRisk, ListedTicket, Prospect, TicketFilter
+from control_plane.domain.work import Distrust
 
 STATE = OneOf(
     name="state", description="Only tickets in this state.", words=TicketState, example=TicketState.OPEN.value
@@ -92,8 +93,25 @@ class AtRiskAnswer(TypedDict):
     holders: list[HolderAnswer]
 
 
-class AtRiskPage(TypedDict):
-    """Recordings by id. `next_after` is null on the last page."""
+class DistrustAnswer(TypedDict):
+    """Sweeps decide nothing `since` then; `cause` is why the latest of them did not."""
+
+    since: Time
+    cause: str
+
+
+class DoubtsAnswer(TypedDict):
+    """What nobody is asked for yet. `sighted_chunks` were seen missing or damaged once: a second look decides. `doubted_chunks`
+    were read back wrong, and not right since. `undecided` is null while sweeps trust the bucket.
+    """
+
+    sighted_chunks: Count
+    doubted_chunks: Count
+    undecided: DistrustAnswer | None
+
+
+class AtRiskPage(DoubtsAnswer):
+    """Recordings by id, and what is in doubt in all. `next_after` is null on the last page."""
 
     recordings: list[AtRiskAnswer]
     next_after: str | None
@@ -153,7 +171,9 @@ async def at_risk(request: Request[State]) -> Response:
     await administrator_of(request)
     limit = LIMIT.read(request)
     found = await services(request).tickets.at_risk(after=AFTER.read(request), limit=limit)
+    figures, _ = await services(request).figures.read()
     told: AtRiskPage = {
+        **doubts_answer(figures, await services(request).sweep_reports.distrust()),
         "recordings": [at_risk_answer(recording) for recording in found],
         "next_after": str(found[-1].recording_id) if len(found) == limit else None,
     }
@@ -187,6 +207,14 @@ def overview_answer(figures: Figures, freeze: Freeze | None) -> OverviewAnswer:
         "deletions": figures.deletions,
         "deletions_failing": figures.deletions_failing,
     }
+
+
+def doubts_answer(figures: Figures, distrust: Distrust | None) -> DoubtsAnswer:
+    """What is in doubt, and whether sweeps can tell at all."""
+    undecided: DistrustAnswer | None = None
+    if distrust is not None:
+        undecided = {"since": rfc3339(distrust.since), "cause": distrust.cause}
+    return {"sighted_chunks": figures.sighted, "doubted_chunks": figures.read_wrong, "undecided": undecided}
 
 
 def releases_answer(found: Freeze | None) -> ReleasesAnswer:
@@ -279,6 +307,7 @@ FROZEN: ReleasesAnswer = {
     },
 }
 THAWED: ReleasesAnswer = {"frozen": False, "freeze": None}
+NO_DOUBTS: DoubtsAnswer = {"sighted_chunks": 0, "doubted_chunks": 0, "undecided": None}
 OVERVIEW: OverviewAnswer = {
     **THAWED,
     "unconfirmed_chunks": 12,
@@ -323,7 +352,11 @@ calls = [
         tag="Administration",
         scope=ADMIN,
         query=[AFTER, LIMIT],
-        answers=[Answer(AtRiskPage, {"recordings": [AT_RISK], "next_after": None}, description="A page of them.")],
+        answers=[
+            Answer(
+                AtRiskPage, {**NO_DOUBTS, "recordings": [AT_RISK], "next_after": None}, description="A page of them."
+            )
+        ],
     ),
     Call(
         id="freezeReleases",

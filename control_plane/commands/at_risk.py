@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from control_plane.api.losses import at_risk_answer, overview_answer
+from control_plane.api.losses import at_risk_answer, doubts_answer, overview_answer
 from control_plane.commands.parts import settings_of_parts
 from control_plane.commands.tables import Table, print_lines, terminal_width
-from control_plane.commands.wording import at, counted, size, span
+from control_plane.commands.wording import at, counted, sentence, size, span
 from control_plane.config import Settings
 from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.models import Figures
 from control_plane.domain.tickets import AtRisk, Prospect
-from control_plane.wiring import open_control_plane
+from control_plane.domain.work import Distrust
+from control_plane.wiring import ControlPlane, open_control_plane
 
 NAMES = ("recording", "prospect", "missing", "lost", "asked since", "held by", "last heard of", "owner", "title")
 # Read together: some megabytes.
@@ -27,7 +28,7 @@ LATE_S = 600.0
 SILENT_S = 60.0
 
 ADVICE = {
-    Prospect.ASKED: "asked: nothing is to be done, recorders send within seconds.",
+    Prospect.ASKED: "asked: nothing is to be done. Who holds it is asked with the next heartbeat, and sends within seconds.",
     Prospect.UNSERVED: "unserved: a recorder was asked ten minutes ago or more. Is the page still open, does its upload fail, is "
     "its token good?",
     Prospect.AWAY: "away: have that device switched on, with the page open. It holds what the bucket lost.",
@@ -39,12 +40,23 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Risks:
-    """What the ledger says. `recordings` are all that the bucket does not hold whole, or the first of them."""
+    """What the ledger says. `recordings` are all that the bucket does not hold whole, or the first of them; `distrust` since when
+    and why sweeps decide nothing; `purge_failure` why a deletion failed the last time.
+    """
 
     figures: Figures
     freeze: Freeze | None
     recordings: Sequence[AtRisk]
     all_read: bool
+    distrust: Distrust | None = None
+    purge_failure: str | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something that no ticket tells of keeps anybody from saying that all is safe."""
+        figures, freeze = self.figures, self.freeze
+        by_loss = freeze is not None and freeze.cause is not FreezeCause.ADMINISTRATOR
+        return bool(figures.sighted or figures.read_wrong or self.distrust or by_loss)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         shown = risks.recordings[: arguments.limit]
         told = {
             "overview": overview_answer(risks.figures, risks.freeze),
+            **doubts_answer(risks.figures, risks.distrust),
             "recordings": [at_risk_answer(recording) for recording in shown],
             "more": len(shown) < len(risks.recordings) or not risks.all_read,
         }
@@ -67,15 +80,28 @@ def run(arguments: argparse.Namespace) -> int:
 async def _read(settings: Settings) -> Risks:
     async with open_control_plane(settings) as plane:
         figures, _ = await plane.services.figures.read()
-        freeze = await plane.services.freezing.now()
-        found = list[AtRisk]()
-        while len(found) < SUMMED:
-            last = found[-1].recording_id if found else None
-            page = await plane.services.tickets.at_risk(after=last, limit=A_PAGE)
-            found += page
-            if len(page) < A_PAGE:
-                return Risks(figures, freeze, found, all_read=True)
-        return Risks(figures, freeze, found, all_read=False)
+        found, all_read = await _recordings(plane)
+        worst = (await plane.services.purges.under_way(limit=1)).page
+        return Risks(
+            figures,
+            await plane.services.freezing.now(),
+            found,
+            all_read=all_read,
+            distrust=await plane.services.sweep_reports.distrust(),
+            purge_failure=worst[0].failure if worst else None,
+        )
+
+
+async def _recordings(plane: ControlPlane) -> tuple[Sequence[AtRisk], bool]:
+    """The first of those that are not whole, and whether these are all."""
+    found = list[AtRisk]()
+    while len(found) < SUMMED:
+        last = found[-1].recording_id if found else None
+        page = await plane.services.tickets.at_risk(after=last, limit=A_PAGE)
+        found += page
+        if len(page) < A_PAGE:
+            return found, True
+    return found, False
 
 
 def summary(risks: Risks) -> Iterator[str]:
@@ -83,12 +109,14 @@ def summary(risks: Risks) -> Iterator[str]:
     yield _safe(risks)
     yield from _missing(risks)
     yield from _lost(risks)
+    yield from _doubted(risks.figures)
+    if risks.distrust is not None:
+        since, cause = at(risks.distrust.since), sentence(risks.distrust.cause)
+        yield f"Undecided: sweeps have decided nothing since {since}, for this: {cause} `safereel doctor` says more."
     yield from _behind(risks.figures)
     if risks.freeze is not None:
-        yield _frozen(risks.freeze)
-    if risks.figures.deletions_failing:
-        failing = counted(risks.figures.deletions_failing, "deletion")
-        yield f"Failing: {failing}. What owners deleted is still in the bucket; `safereel doctor` looks at the rights."
+        yield frozen(risks.freeze)
+    yield from _failing(risks)
 
 
 def _safe(risks: Risks) -> str:
@@ -99,10 +127,13 @@ def _safe(risks: Risks) -> str:
         return "Nothing is at risk: the ledger has no chunks yet."
     waiting = figures.unconfirmed_chunks
     of_it = f", of which {counted(waiting, 'chunk waits', 'chunks wait')} to be confirmed" if waiting else ""
-    if not risks.recordings and not figures.lost_chunks:
+    if risks.distrust is not None:
+        return f"Not known: what was acknowledged ({there}){of_it} was safe as far as sweeps looked while they could."
+    if not risks.recordings and not figures.lost_chunks and not risks.in_doubt:
         return f"All is safe: what was acknowledged ({there}) is in the bucket, as far as sweeps have looked{of_it}."
     most = "" if risks.all_read else "at most "
-    return f"Safe: {most}{there} in the bucket{of_it}."
+    doubted = ", but for what is in doubt below" if risks.in_doubt else ""
+    return f"Safe: {most}{there} in the bucket{of_it}{doubted}."
 
 
 def _missing(risks: Risks) -> Iterator[str]:
@@ -115,7 +146,7 @@ def _missing(risks: Risks) -> Iterator[str]:
     oldest = span(risks.figures.oldest_ticket_s)
     yield (
         f"Missing: {least}{chunks} ({bytes_}) of {counted(len(risky), 'recording')}. "
-        f"Recorders are asked for them; the oldest ticket was opened {oldest} ago."
+        f"Recorders that hold them are asked when they call; the oldest ticket was opened {oldest} ago."
     )
 
 
@@ -126,6 +157,18 @@ def _lost(risks: Risks) -> Iterator[str]:
             f"Lost: {counted(risks.figures.lost_chunks, 'chunk')} ({size(bytes_)}): nobody is known to have them any more. "
             "docs/operations.md says how they come back (“When chunks are lost”)."
         )
+
+
+def _doubted(figures: Figures) -> Iterator[str]:
+    """What no ticket tells of yet."""
+    if figures.sighted:
+        sighted = counted(figures.sighted, "chunk was", "chunks were")
+        yield (
+            f"Sighted: {sighted} not in the bucket as acknowledged, for the first time. "
+            "A second look decides: `safereel sweep audit`, or wait for the next."
+        )
+    if figures.read_wrong:
+        yield f"Doubted: {counted(figures.read_wrong, 'chunk was', 'chunks were')} read wrong, and will be read again."
 
 
 def _behind(figures: Figures) -> Iterator[str]:
@@ -139,11 +182,18 @@ def _behind(figures: Figures) -> Iterator[str]:
             f"Behind: the oldest chunk has waited for {span(figures.oldest_unconfirmed_s)} to be confirmed, and devices fill. "
             "`safereel sweeps --outcome undecided` may say why."
         )
-    if figures.read_wrong:
-        yield f"Doubted: {counted(figures.read_wrong, 'chunk was', 'chunks were')} read wrong, and will be read again."
 
 
-def _frozen(freeze: Freeze) -> str:
+def _failing(risks: Risks) -> Iterator[str]:
+    if not risks.figures.deletions_failing:
+        return
+    failing = counted(risks.figures.deletions_failing, "deletion")
+    why = f", for this: {sentence(risks.purge_failure)}" if risks.purge_failure else "."
+    yield f"Failing: {failing}. What owners deleted is still in the bucket{why} They are tried again by themselves."
+
+
+def frozen(freeze: Freeze) -> str:
+    """Since when nothing is released, and why."""
     why = {
         FreezeCause.MISSING: "too much is missing at once",
         FreezeCause.UNKNOWN: "the bucket has many keys that the ledger does not know",
@@ -173,7 +223,7 @@ def _row(found: AtRisk) -> Sequence[str]:
     lost = f"{found.lost_chunks:,} ({size(found.lost_bytes)})" if found.lost_chunks else ""
     held = counted(len(found.holders), "device") if found.holders else "nobody"
     heard = max((holder.last_beat_at for holder in found.holders), default=None)
-    asked = at(found.oldest_delivered_at) or ("not yet" if found.missing_chunks else "")
+    asked = at(found.oldest_delivered_at) or ("at the next call" if found.missing_chunks else "")
     return (
         str(found.recording_id),
         found.prospect,

@@ -40,6 +40,12 @@ def plain(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
+def sentence(text: str) -> str:
+    """What somebody else wrote, made harmless, with an end."""
+    shown = plain(text)
+    return shown if shown.endswith((".", "?", "!", ":")) else f"{shown}."
+
+
 def listed(parts: list[str]) -> str:
     """“a”, “a and b”, “a, b and c”."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.database import Database, Row
 from control_plane.domain.keys import SHARDS
 from control_plane.domain.models import SweepKind, SweepOutcome
-from control_plane.domain.work import AuditRound, Shards, Silence, StoredSweep, SweepStanding
+from control_plane.domain.work import AuditRound, Distrust, Shards, Silence, StoredSweep, SweepStanding
 
 # Rows that one statement deletes: milliseconds.
 FORGOTTEN_TOGETHER = 5_000
@@ -79,6 +79,11 @@ class WorkStore:
         """One sweep; None where there is none, or its report is forgotten."""
         row = await self._database.row("sweep_by_id", {"id": sweep_id})
         return None if row is None else _sweep_of(row)
+
+    async def distrust(self) -> Distrust | None:
+        """Since when and why sweeps decide nothing; None where the latest did."""
+        row = await self._database.row("sweeps_distrust", {})
+        return None if row is None else Distrust(**row)
 
     async def forget(self, keep: timedelta) -> int:
         """Deletes the oldest of the reports older than `keep`; how many."""

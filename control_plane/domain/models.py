@@ -291,6 +291,9 @@ class Figures:
     open ticket was opened, the oldest ack that no sweep has confirmed was given, the part of the bucket that was not audited for
     the longest was, any worker said that it lives (None: none runs), and the sweep that waits for the longest was asked for.
 
+    `sighted` chunks were seen missing or damaged by one sweep so far, which no ticket follows yet; `read_wrong` ones were read
+    wrong and not read right since. What belongs to a recording that is being deleted does not count.
+
     `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up each hour, within so
     many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
     """
@@ -317,6 +320,7 @@ class Figures:
     read_bytes: int
     damaged_chunks: int
     read_wrong: int
+    sighted: int
     confirmed_bytes: int
     read_30d_bytes: int
     read_90d_bytes: int

@@ -146,6 +146,14 @@ class StoredSweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Distrust:
+    """Sweeps decide nothing `since` then, the latest of them for this `cause`."""
+
+    since: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """Seconds since any worker's last heartbeat (None: there never was one), and since the oldest waiting job was put there."""
 

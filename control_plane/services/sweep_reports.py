@@ -7,7 +7,7 @@ from uuid import UUID
 from control_plane.db.work import WorkStore
 from control_plane.domain.errors import SweepUnknown
 from control_plane.domain.models import SweepKind
-from control_plane.domain.work import AuditRound, StoredSweep, SweepStanding
+from control_plane.domain.work import AuditRound, Distrust, StoredSweep, SweepStanding
 
 
 class SweepReportService:
@@ -29,6 +29,10 @@ class SweepReportService:
         if found is None:
             raise SweepUnknown("No sweep has this id, or its report is older than reports are kept.")
         return found
+
+    async def distrust(self) -> Distrust | None:
+        """Since when and why sweeps decide nothing; None where the latest did."""
+        return await self._work.distrust()
 
     async def newest_round(self) -> AuditRound | None:
         """The round of the audit that runs, or else the last one."""

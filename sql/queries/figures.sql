@@ -1,5 +1,10 @@
 -- name: figures
 -- One row for whoever watches. Partial indexes serve all but the owners, of whom there are thousands, not millions.
+with waiting as (
+    select count(*) as chunks, min(acked_at) as since from chunks c
+     where state = 'acked'
+       and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
+)
 select (select count(*) from recordings where state = 'deleting') as deletions,
        (select count(*) from recordings where state = 'deleting' and purge_failures > 0) as deletions_failing,
        (select coalesce(extract(epoch from now() - min(deleting_at)), 0) from recordings
@@ -9,10 +14,11 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
        (select count(*) from tickets where state = 'open') as open_tickets,
        (select coalesce(extract(epoch from now() - min(opened_at)), 0) from tickets
          where state = 'open')::float8 as oldest_ticket_s,
-       (select count(*) from chunks where state = 'lost') as lost_chunks,
-       (select count(*) from chunks where state = 'acked') as unconfirmed_chunks,
-       (select coalesce(extract(epoch from now() - min(acked_at)), 0) from chunks
-         where state = 'acked')::float8 as oldest_unconfirmed_s,
+       -- What its owner has deleted is waited for by nobody, and stays in the ledger until its purge is over.
+       (select count(*) from chunks c where state = 'lost'
+           and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))) as lost_chunks,
+       (select chunks from waiting) as unconfirmed_chunks,
+       coalesce(extract(epoch from now() - (select since from waiting)), 0)::float8 as oldest_unconfirmed_s,
        exists (select from freezes where thawed_at is null) as frozen,
        (select read_chunks from fixity) as read_chunks,
        (select read_bytes from fixity) as read_bytes,
@@ -28,7 +34,11 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
            (select read_at from chunks c where state = 'confirmed' and read_at is not null
                and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
              order by read_at nulls first limit 1))), 0)::float8 as oldest_unread_s,
-       (select count(*) from sightings where read_again_at is not null) as read_wrong,
+       (select count(*) from sightings c where read_again_at is not null
+           and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))) as read_wrong,
+       (select count(*) from sightings s join chunks c on (c.recording_id, c.seq, c.generation) = (s.recording_id, s.seq, s.generation)
+         where s.read_again_at is null and c.state in ('acked', 'confirmed')
+           and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))) as sighted,
        (select coalesce(extract(epoch from now() - min(audited_at)), 0) from audited_shards)::float8 as audit_oldest_s,
        (select extract(epoch from now() - max(last_heartbeat))
           from procrastinate.procrastinate_workers)::float8 as workers_silent_s,

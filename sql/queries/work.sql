@@ -85,6 +85,22 @@ select id, kind, dry_run, outcome, cause, started_at, finished_at, looked_at, re
 select id, kind, dry_run, outcome, cause, started_at, finished_at, looked_at, report, first_shard, last_shard, round, worker
   from sweeps where id = %(id)s
 
+-- name: sweeps_distrust
+-- Sweeps that decided nothing, and no other has since: of any kind, where they did not even begin to look; else of their own,
+-- since a listing that works does not tell that reading does.
+with decided as (
+    select (select started_at from sweeps where outcome = 'decided' and not dry_run
+             order by started_at desc limit 1) as any_kind,
+           (select started_at from sweeps where outcome = 'decided' and not dry_run and kind = 'fixity'
+             order by started_at desc limit 1) as fixity
+)
+select min(s.started_at) as since, (array_agg(s.cause order by s.started_at desc))[1] as cause
+  from sweeps s, decided
+ where s.outcome = 'undecided' and not s.dry_run
+   and s.started_at > coalesce(case when s.kind = 'fixity' and s.looked_at > 0 then decided.fixity else decided.any_kind end,
+                               '-infinity')
+having count(*) > 0
+
 -- name: sweeps_forget
 -- So many at once: a statement of milliseconds.
 delete from sweeps

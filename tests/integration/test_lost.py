@@ -2,10 +2,14 @@
 
 import logging
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
+from control_plane.api.answers import rfc3339
+from control_plane.domain.keys import DEPLOYMENT_KEY
 from control_plane.services.tickets import TicketRun
+from tests.integration.test_rebuilding import stored
 from tests.support.losing import SILENT, ends, judge, lose, says_gone, send_again, silent_for, told, used
 from tests.support.plane import Running
 from tests.support.recorder import Refused
@@ -208,7 +212,10 @@ async def test_what_was_kept_and_lost_meanwhile_is_asked_for_when_it_is_named(ru
         assert (await recorder.status()).lost == []
 
 
-async def test_administrators_see_who_could_send_what_is_missing(running: Running) -> None:
+async def test_administrators_see_who_could_send_what_is_missing(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("control_plane.services.figures.KEEP_S", 0.0)
     async with recorded(running) as (recorder, chunks), administrator(running) as admin:
         assert (await admin.call("GET", "/v1/admin/at-risk"))["recordings"] == []
         await recorder.beat(chunks[:2])
@@ -230,7 +237,7 @@ async def test_administrators_see_who_could_send_what_is_missing(running: Runnin
         (found,) = (await admin.call("GET", "/v1/admin/at-risk"))["recordings"]
         assert found["prospect"] == "away"
         page = await admin.call("GET", f"/v1/admin/at-risk?after={recorder.recording_id}")
-        assert page == {"recordings": [], "next_after": None}
+        assert (page["recordings"], page["next_after"]) == ([], None)
         overview = await admin.call("GET", "/v1/admin/overview")
         assert (overview["open_tickets"], overview["lost_chunks"], overview["frozen"]) == (3, 0, False)
 
@@ -257,3 +264,36 @@ async def test_administrators_list_tickets(running: Running) -> None:
         with pytest.raises(Refused) as refused:
             await admin.call("GET", "/v1/admin/tickets?state=closed")
         assert refused.value.problem.code == "state_unknown"
+
+
+async def test_what_is_seen_once_and_sweeps_that_are_blind_are_told(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("control_plane.services.figures.KEEP_S", 0.0)
+    async with recorded(running) as (recorder, _), administrator(running) as admin:
+
+        async def in_doubt() -> tuple[int, str | None]:
+            found = await admin.call("GET", "/v1/admin/at-risk")
+            assert (found["recordings"], found["doubted_chunks"]) == ([], 0)
+            return found["sighted_chunks"], found["undecided"] and found["undecided"]["cause"]
+
+        assert await in_doubt() == (0, None)
+        await running.delete_object(await running.key_of(recorder, 1))
+        await running.plane.audit.run()
+        assert await in_doubt() == (1, None)
+
+        mark = await stored(running, DEPLOYMENT_KEY)
+        await running.delete_object(DEPLOYMENT_KEY)
+        began = (await running.plane.audit.run()).started_at
+        await running.plane.audit.run()
+        await running.plane.fixity.run()
+        assert await in_doubt() == (1, "The bucket has no meta/deployment.json.")
+        since = (await admin.call("GET", "/v1/admin/at-risk"))["undecided"]["since"]
+        assert since == rfc3339(began), "not the latest: the first of them"
+
+        await running.put_over(DEPLOYMENT_KEY, mark)
+        await running.plane.audit.run(dry_run=True)
+        assert (await in_doubt())[1], "a dry run decides nothing"
+        await running.sql("delete from sightings")
+        await running.plane.confirm.run(sweep_id=uuid4())
+        assert await in_doubt() == (0, None), "one that decides sees the mark, whatever its kind"

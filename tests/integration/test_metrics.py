@@ -52,6 +52,22 @@ async def test_a_deletion_that_fails_shows_with_its_age(running: Running) -> Non
     assert 3_600 <= found["safereel_deletions_failing_oldest_seconds"] < 4_000
 
 
+async def test_what_its_owner_has_deleted_is_waited_for_by_nobody(running: Running) -> None:
+    async with running.recorder("alice") as recorder:
+        await recorder.start()
+        await recorder.send([recorder.chunk(seq, size=1_000) for seq in range(3)])
+        await running.sql("update chunks set state = 'lost' where seq = 2")
+        await running.sql("update chunks set acked_at = now() - interval '1 hour'")
+        found = await scrape(running)
+        assert (found["safereel_chunks_unconfirmed"], found["safereel_chunks_lost"]) == (2, 1)
+        assert 3_600 <= found["safereel_chunks_unconfirmed_oldest_seconds"] < 4_000
+        await recorder.call("DELETE", f"/v1/recordings/{recorder.recording_id}")
+    running.plane.services.figures._found = None
+    found = await scrape(running)
+    assert (found["safereel_chunks_unconfirmed"], found["safereel_chunks_lost"]) == (0, 0)
+    assert found["safereel_chunks_unconfirmed_oldest_seconds"] == 0
+
+
 async def test_what_was_read_back_shows_as_coverage(running: Running) -> None:
     async with running.recorder("alice") as recorder:
         await recorder.start()

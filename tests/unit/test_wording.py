@@ -19,7 +19,7 @@ from control_plane.domain.findings import Handled, Observation, report_detail
 from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.models import Figures, SweepKind, SweepOutcome, TicketState
 from control_plane.domain.tickets import AtRisk, TicketFilter
-from control_plane.domain.work import StoredSweep
+from control_plane.domain.work import Distrust, StoredSweep
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -160,12 +160,43 @@ def risky(**told: Any) -> AtRisk:
                 all_read=True,
             ),
             [
-                "Safe: 3.0 kB in the bucket, of which 2 chunks wait",
+                "Safe: 3.0 kB in the bucket, of which 2 chunks wait to be confirmed, but for what is in doubt below.",
                 "Missing: 2 chunks (6.0 kB) of 1 recording",
                 "Lost: 1 chunk (3.0 kB)",
                 "Behind: the oldest chunk has waited for 15 min",
                 "Frozen: nothing is released since 2026-11-02T10:00:00Z: too much is missing at once",
-                "Failing: 1 deletion",
+                "Failing: 1 deletion. What owners deleted is still in the bucket. They",
+            ],
+        ),
+        (
+            Risks(figures(used_bytes=9_000, sighted=188), Freeze(NOW, FreezeCause.MISSING), [], all_read=True),
+            [
+                "Safe: 9.0 kB in the bucket, but for what is in doubt below.",
+                "Sighted: 188 chunks were not in the bucket as acknowledged",
+                "Frozen: nothing is released",
+            ],
+        ),
+        (
+            Risks(figures(used_bytes=9_000, read_wrong=3), None, [], all_read=True),
+            ["Safe: 9.0 kB in the bucket, but for what is in doubt below.", "Doubted: 3 chunks were read wrong"],
+        ),
+        (
+            Risks(figures(used_bytes=9_000), Freeze(NOW, FreezeCause.ADMINISTRATOR), [], all_read=True),
+            ["All is safe", "Frozen: nothing is released"],
+        ),
+        (
+            Risks(
+                figures(used_bytes=9_000, deletions_failing=2),
+                None,
+                [],
+                all_read=True,
+                distrust=Distrust(NOW, "The bucket has no mark"),
+                purge_failure="The bucket has no mark",
+            ),
+            [
+                "Not known: what was acknowledged (9.0 kB) was safe as far as",
+                "Undecided: sweeps have decided nothing since 2026-11-02T10:00:00Z, for this: The bucket has no mark. `",
+                "Failing: 2 deletions. What owners deleted is still in the bucket, for this: The bucket has no mark. They",
             ],
         ),
     ],
@@ -178,9 +209,18 @@ def test_what_is_at_risk_is_said_and_nothing_else(risks: Risks, begins: Sequence
 
 def test_no_open_tickets_does_not_hide_what_is_lost() -> None:
     wanted = TicketFilter(TicketState.OPEN)
-    assert "every chunk that was acknowledged is in the bucket" in none(wanted, figures())
-    assert "1 chunk is lost" in none(wanted, figures(lost_chunks=1))
-    assert none(TicketFilter(TicketState.OPEN, owner="bob"), figures()) == "There are no such tickets."
+    assert "every chunk that was acknowledged is in the bucket" in none(wanted, figures(), None)
+    assert "1 chunk is lost" in none(wanted, figures(lost_chunks=1), None)
+    assert none(TicketFilter(TicketState.OPEN, owner="bob"), figures(), None) == "There are no such tickets."
+
+
+def test_no_open_tickets_does_not_hide_what_no_second_look_has_decided() -> None:
+    wanted = TicketFilter(TicketState.OPEN)
+    assert none(wanted, figures(sighted=3), None).startswith("No open tickets, but 3 chunks are in doubt")
+    assert none(wanted, figures(read_wrong=1), None).startswith("No open tickets, but 1 chunk is in doubt")
+    blind = none(wanted, figures(), Distrust(NOW, "The bucket has no mark."))
+    assert "sweeps have decided nothing since 2026-11-02T10:00:00Z" in blind
+    assert "The bucket has no mark." in blind
 
 
 def test_advice_beside_a_stack_names_it() -> None:
