@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from control_plane.commands.wording import counted, listed, size
+from control_plane.commands.at_risk import frozen
+from control_plane.commands.wording import at, counted, listed, sentence, size
+from control_plane.domain.freezing import Freeze
 from control_plane.domain.keys import SHARDS
 from control_plane.domain.models import SweepKind
 from control_plane.domain.work import StoredSweep, SweepStanding
@@ -66,14 +68,16 @@ def what_done(sweep: StoredSweep) -> list[str]:
 
 
 def sentences(sweep: StoredSweep) -> list[str]:
-    """What was looked at and found; what was done; what to do next. One to three of them."""
+    """What was looked at and found; what was not looked for; what was done; what to do next. One to four of them."""
     if sweep.standing is SweepStanding.WAITING:
         return ["No worker has run it yet: `safereel worker` does."]
     found, done = what_found(sweep.report), what_done(sweep)
-    first = f"{_looked(sweep)}: {listed(found) if found else 'all is as it should be'}."
-    if not sweep.looked_at and not found:
+    known = _known(sweep.report)
+    well = "these are as they should be" if known else "all is as it should be"
+    first = f"{_looked(sweep)}: {listed(found) or well}."
+    if not sweep.looked_at and not found and not known:
         first = f"{_nothing(sweep)}."
-    told = [first]
+    told = [first, *known]
     if done:
         would = "Would be done: " if sweep.dry_run else "Done: "
         told.append(f"{would}{listed(done)}.")
@@ -96,6 +100,14 @@ def _looked(sweep: StoredSweep) -> str:
     return f"Compared {chunks} of the ledger{where} with the bucket"
 
 
+def _known(report: Mapping[str, Any]) -> list[str]:
+    """What an audit did not compare, as a sentence of its own."""
+    missing, lost = report.get("known_missing", 0), report.get("known_lost", 0)
+    parts = [f"{lost:,} lost"] if lost else []
+    parts += [f"{missing:,} known to be missing, with tickets open"] if missing else []
+    return [f"Not compared: {listed(parts)}."] if parts else []
+
+
 def _nothing(sweep: StoredSweep) -> str:
     if sweep.standing is SweepStanding.UNDECIDED:
         return "Nothing was looked at"
@@ -111,10 +123,10 @@ def _next(sweep: StoredSweep) -> Iterator[str]:
     report = sweep.report
     again = f"run `safereel sweep {sweep.kind}` again"
     if sweep.standing is SweepStanding.UNDECIDED:
-        yield f"It decided nothing{' more' if sweep.looked_at else ''}, for this: {sweep.cause or 'no cause is known'}"
+        yield f"It decided nothing{' more' if sweep.looked_at else ''}, for this: {sentence(sweep.cause or 'no cause is known')}"
     if sweep.dry_run:
-        freezes = " and releases would be frozen" if report.get("releases_would_freeze") else ""
-        yield f"This was a dry run{freezes}: nothing was changed."
+        freezes = " A sweep that is none would have stopped releases." if report.get("releases_would_freeze") else ""
+        yield f"This was a dry run: nothing was changed.{freezes}"
     if report.get("tickets_left"):
         yield f"{counted(report['tickets_left'], 'more ticket')} did not fit into one sweep: {again}."
     if report.get("first_sightings"):
@@ -128,3 +140,12 @@ def _next(sweep: StoredSweep) -> Iterator[str]:
         yield f"There is more than one sweep takes: {again}."
     if report.get("unexpected", {}).get("unknown", 0) > report.get("taken_up", 0):
         yield "`safereel rebuild --dry-run` says why some of the unknown objects are not taken up."
+
+
+def what_releases_did(before: Freeze | None, after: Freeze | None) -> list[str]:
+    """What became of releases while a sweep ran, as a sentence; empty where nothing did."""
+    if before is not None and after is None:
+        return [f"Releases go on. They were frozen since {at(before.frozen_at)} (cause: {before.cause})."]
+    if after is not None and (before is None or before.frozen_at != after.frozen_at):
+        return [frozen(after)]
+    return []

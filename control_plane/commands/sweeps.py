@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from control_plane.api.sweeps import round_answer, sweep_answer
 from control_plane.commands.parts import settings_of_parts
 from control_plane.commands.sweep_words import part, sentences, what_done, what_found
 from control_plane.commands.tables import Table, print_lines, terminal_width
-from control_plane.commands.wording import at, listed, plain, span
+from control_plane.commands.wording import at, counted, listed, plain, sentence, span
 from control_plane.config import Settings
 from control_plane.domain.keys import SHARDS
 from control_plane.domain.models import SweepKind
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2))
     elif found_sweeps:
         print_lines(Table(NAMES, width=terminal_width()).lines([_row(sweep) for sweep in found_sweeps]))
+        print_lines(causes(found_sweeps))
         print_lines(_round(newest))
     else:
         print(_none(arguments))
@@ -64,12 +66,22 @@ def _row(sweep: StoredSweep) -> Sequence[str]:
     done = listed(what_done(sweep)) or "nothing"
     came_to = {
         SweepStanding.WAITING: "waits for a worker",
-        SweepStanding.UNDECIDED: "undecided",
+        SweepStanding.UNDECIDED: "undecided (dry run)" if sweep.dry_run else "undecided",
         SweepStanding.DECIDED: f"would: {done}" if sweep.dry_run else done,
     }[sweep.standing]
     found = listed(what_found(sweep.report)) or "nothing"
     seen = ("", "") if sweep.standing is SweepStanding.WAITING else (f"{sweep.looked_at:,}", found)
     return (at(sweep.started_at), sweep.kind, part(sweep), took, *seen, came_to, str(sweep.id))
+
+
+def causes(sweeps: Sequence[StoredSweep]) -> Iterator[str]:
+    """Why sweeps that are listed decided nothing: each cause once, with how many it was and the last of them."""
+    undecided = [sweep for sweep in sweeps if sweep.standing is SweepStanding.UNDECIDED]
+    if undecided:
+        yield ""
+    for cause, count in Counter(sweep.cause or "no cause is known" for sweep in undecided).items():
+        last = max(sweep.started_at for sweep in undecided if (sweep.cause or "no cause is known") == cause)
+        yield f"Undecided: {counted(count, 'sweep')}, the last one at {at(last)}, for this: {sentence(cause)}"
 
 
 def _round(newest: AuditRound | None) -> Iterator[str]:

@@ -116,6 +116,12 @@ class SweepStore:
         sweep_id: UUID = row["id"]
         return sweep_id
 
+    async def known_absent(self, shards: Shards) -> tuple[int, int]:
+        """How many chunks of these shards are missing and lost: no audit expects them."""
+        row = await self._database.row("audit_known", {"first_shard": shards.first, "last_shard": shards.last})
+        assert row is not None, "a count answers one row"
+        return row["missing"], row["lost"]
+
     async def unconfirmed(self, shards: Shards, *, settle: timedelta, recordings: int, chunks: int) -> Sequence[Chunk]:
         """Acked chunks of these shards to confirm, as committed now: of the recordings not looked at for the longest."""
         within = {"first_shard": shards.first, "last_shard": shards.last}

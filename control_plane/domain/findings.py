@@ -53,12 +53,15 @@ class Handled:
 class Observation:
     """What a sweep saw, gathered while it runs; `shards`: which of them it has gone through, first and last.
 
+    `known_missing` and `known_lost` chunks were so when it began, and are not looked for.
     `unknown_of_shards`: how many of the unexpected keys the ledger does not know, by number of shard, where there are any.
     `resume_after`: of each unit of an audit in which there was more to try than one audit may, the key behind which a later
     one goes on.
     """
 
     looked_at: int = 0
+    known_missing: int = 0
+    known_lost: int = 0
     confirmed: int = 0
     refreshed: int = 0
     returned: int = 0
@@ -124,6 +127,8 @@ def combined(parts: Sequence[Handled]) -> Handled:
 def report_detail(seen: Observation, handled: Handled) -> dict[str, object]:
     """The body of a report, as stored and printed."""
     return {
+        "known_missing": seen.known_missing,
+        "known_lost": seen.known_lost,
         "confirmed": seen.confirmed,
         "etags_refreshed": seen.refreshed,
         "returned": seen.returned,

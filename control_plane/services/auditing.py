@@ -73,6 +73,7 @@ class AuditService:
 
     async def _body(self, sweep: Sweep) -> None:
         # A part was cut by who put it into the queue; everything is cut here, so that memory stays flat.
+        sweep.seen.known_missing, sweep.seen.known_lost = await self._sweeps.known_absent(sweep.shards)
         units: Sequence[Shards] = [sweep.shards]
         if sweep.shards == ALL_SHARDS:
             units = cut(range(SHARDS), audit_parts(await self._sweeps.ledger_size(COUNTED_CHUNKS)))

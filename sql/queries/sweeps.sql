@@ -209,6 +209,13 @@ select report->'resume_after'->>%(unit)s as resume_after from sweeps
 -- name: audit_size
 select (select count(*) from audit_expected) as expected, (select count(*) from audit_listed) as listed
 
+-- name: audit_known
+-- What an audit does not look for, since it is known not to be there.
+select count(*) filter (where c.state = 'missing') as missing, count(*) filter (where c.state = 'lost') as lost
+  from chunks c join recordings r on r.id = c.recording_id
+ where c.state in ('missing', 'lost') and r.shard between %(first_shard)s and %(last_shard)s
+   and r.state in ('open', 'expired', 'complete')
+
 -- name: ledger_size
 select count(*) as chunks from (select from chunks limit %(limit)s) c
 

@@ -220,6 +220,8 @@ async def test_administrators_see_who_could_send_what_is_missing(
         assert (await admin.call("GET", "/v1/admin/at-risk"))["recordings"] == []
         await recorder.beat(chunks[:2])
         await asked_for(running, recorder, [0, 1, 2])
+        report = await running.plane.audit.run()
+        assert (report.looked_at, report.detail["known_missing"], report.detail["known_lost"]) == (1, 3, 0)
         (found,) = (await admin.call("GET", "/v1/admin/at-risk"))["recordings"]
         assert (found["owner"], found["prospect"], found["missing_chunks"], found["missing_bytes"]) == (
             "alice",

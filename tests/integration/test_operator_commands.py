@@ -120,7 +120,11 @@ async def test_a_bucket_that_is_not_trusted_is_status_1_and_says_why(running: Ru
     assert (said.status, said.err) == (1, "")
     assert "It decided nothing" in said.out
     assert "meta/deployment.json" in said.out
-    assert cells(await printed(running.settings, "sweeps", "--outcome", "undecided"), "done") == ["undecided"]
+    listed = await printed(running.settings, "sweeps", "--outcome", "undecided")
+    assert cells(listed, "done") == ["undecided"]
+    assert "Undecided: 1 sweep, the last one at 2" in listed
+    assert "meta/deployment.json" in listed
+    assert "Undecided: sweeps have decided nothing since 2" in await printed(running.settings, "at-risk")
 
 
 async def test_freeze_and_thaw_do_what_the_api_does(running: Running) -> None:

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from control_plane.commands.at_risk import Risks, summary
-from control_plane.commands.sweep_words import sentences
+from control_plane.commands.sweep_words import sentences, what_releases_did
+from control_plane.commands.sweeps import causes
 from control_plane.commands.tables import Table
 from control_plane.commands.tickets import none
 from control_plane.commands.wording import at, counted, plain, size, span
@@ -111,7 +112,21 @@ def swept(
             [
                 "Compared 4 chunks of the ledger with the bucket: 3 missing.",
                 "Would be done: 3 tickets opened.",
-                "This was a dry run and releases would be frozen: nothing was changed.",
+                "This was a dry run: nothing was changed. A sweep that is none would have stopped releases.",
+            ],
+        ),
+        (
+            swept(SweepKind.AUDIT, looked_at=55, known_missing=130, known_lost=2),
+            [
+                "Compared 55 chunks of the ledger with the bucket: these are as they should be.",
+                "Not compared: 2 lost and 130 known to be missing, with tickets open.",
+            ],
+        ),
+        (
+            swept(SweepKind.AUDIT, looked_at=0, known_missing=3, discrepancies={}),
+            [
+                "Compared 0 chunks of the ledger with the bucket: these are as they should be.",
+                "Not compared: 3 known to be missing, with tickets open.",
             ],
         ),
         (
@@ -127,8 +142,32 @@ def swept(
         ),
     ],
 )
-def test_a_sweep_in_one_to_three_sentences(sweep: StoredSweep, said: Sequence[str]) -> None:
+def test_a_sweep_in_a_few_sentences(sweep: StoredSweep, said: Sequence[str]) -> None:
     assert sentences(sweep) == said
+
+
+def test_a_sweep_says_what_became_of_releases_while_it_ran() -> None:
+    freeze = Freeze(NOW, FreezeCause.MISSING)
+    assert what_releases_did(None, None) == what_releases_did(freeze, freeze) == []
+    (stopped,) = what_releases_did(None, freeze)
+    assert stopped.startswith("Frozen: nothing is released since 2026-11-02T10:00:00Z: too much is missing")
+    (going_on,) = what_releases_did(freeze, None)
+    assert going_on.startswith("Releases go on.")
+
+
+def test_listed_sweeps_say_why_they_were_undecided_each_cause_once() -> None:
+    seen = [
+        swept(SweepKind.AUDIT, cause="No mark"),
+        swept(SweepKind.CONFIRM),
+        swept(SweepKind.FIXITY, cause="No mark"),
+        swept(SweepKind.AUDIT, cause="Nobody answers.", dry_run=True),
+    ]
+    assert list(causes(seen)) == [
+        "",
+        "Undecided: 2 sweeps, the last one at 2026-11-02T10:00:00Z, for this: No mark.",
+        "Undecided: 1 sweep, the last one at 2026-11-02T10:00:00Z, for this: Nobody answers.",
+    ]
+    assert list(causes(seen[1:2])) == []
 
 
 def figures(**told: Any) -> Figures:
