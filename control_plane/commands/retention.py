@@ -13,11 +13,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Deletes it, or lists it as a table with tabs."""
     settings = settings_of_parts(arguments.data_dir)
     if not settings.retention.on:
-        words = "retention is off, so nothing goes by age: set SAFEREEL_RETAIN_COMPLETE_DAYS or SAFEREEL_RETAIN_EXPIRED_DAYS"
-        if not arguments.dry_run:
-            raise UsageError(words)
-        print(f"Nothing would be deleted: {words}.")
-        return 0
+        raise UsageError(
+            "retention is off, so nothing goes by age: set SAFEREEL_RETAIN_COMPLETE_DAYS or SAFEREEL_RETAIN_EXPIRED_DAYS"
+        )
     asyncio.run(_list_due(settings) if arguments.dry_run else _retain(settings))
     return 0
 

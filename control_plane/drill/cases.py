@@ -61,6 +61,22 @@ class Outcome:
         return self.safe_s is not None
 
 
+def what_lacks(lacking: Sequence[Outcome]) -> str:
+    """Which step each case waits for, in sentences: its repair, or that what came back is seen to be whole."""
+    named = ", ".join(outcome.case.value for outcome in lacking)
+    unrepaired = [outcome.case.value for outcome in lacking if outcome.way is None]
+    unseen = [outcome.case.value for outcome in lacking if outcome.way is not None]
+    told = [f"{named}."]
+    if unrepaired:
+        told.append(f"Not repaired: {', '.join(unrepaired)}; two audits must have passed, and a recorder's heartbeat.")
+    if unseen:
+        told.append(
+            f"Repaired, but not safe yet: {', '.join(unseen)}; a confirmation must have seen it again, and where other bytes lay "
+            "over it, a fixity sweep must have read it back."
+        )
+    return f"{' '.join(told)} If that takes longer here, give more time with --deadline."
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A drill that came to its end. `cause`: why it did not recover everything, as far as one cause is known."""

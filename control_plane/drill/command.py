@@ -27,7 +27,11 @@ def run(settings: Settings, *, owner: str, deadline_s: float, sweeps: bool, json
     try:
         report = asyncio.run(_until_signal(settings, plan, progress))
     except asyncio.CancelledError:
+        _say_ended(progress)
         return STATUS_AFTER_SIGTERM
+    except KeyboardInterrupt:
+        _say_ended(progress)
+        raise
     except (DrillFailed, Refusal) as exc:
         progress.end()
         print(f"safereel: the drill could not be held: {exc}", file=sys.stderr)
@@ -36,6 +40,12 @@ def run(settings: Settings, *, owner: str, deadline_s: float, sweeps: bool, json
         progress.end()
     print(as_json(report) if json else table(report), flush=True)
     return 0 if report.recovered else 1
+
+
+def _say_ended(progress: Progress) -> None:
+    progress.end()
+    words = "safereel: the drill was ended before it was over; its recording was deleted, or will be by the next one"
+    print(words, file=sys.stderr)
 
 
 async def _until_signal(settings: Settings, plan: Plan, progress: Progress) -> Report:

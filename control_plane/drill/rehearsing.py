@@ -14,7 +14,7 @@ from control_plane.domain.events import Event, EventFilter, EventPlace
 from control_plane.domain.keys import chunk_key
 from control_plane.domain.models import ChunkClaim
 from control_plane.domain.ranges import Range
-from control_plane.drill.cases import WAYS, Case, Outcome, Report
+from control_plane.drill.cases import WAYS, Case, Outcome, Report, what_lacks
 from control_plane.drill.harming import harm
 from control_plane.drill.recorder import DrillRecorder
 from control_plane.wiring import ControlPlane
@@ -90,8 +90,8 @@ class _Rehearsal:
             await harm(case, self._bucket, self._key(claim), claim.size)
             self._harmed_at.setdefault(case, time.monotonic())
         await self._watch(outcomes)
-        open_cases = [outcome.case.value for outcome in outcomes if not outcome.recovered]
-        return self._report(outcomes, self._not_recovered(open_cases) if open_cases else None)
+        lacking = [outcome for outcome in outcomes if not outcome.recovered]
+        return self._report(outcomes, self._not_recovered(lacking) if lacking else None)
 
     async def _confirmed(self) -> bool:
         """Whether sweeps confirmed all that was acked, in time."""
@@ -168,12 +168,9 @@ class _Rehearsal:
             "plane and a worker, look into its log, or let the drill run the sweeps with --sweep."
         )
 
-    def _not_recovered(self, cases: list[str]) -> str:
-        why = f" The last sweep decided nothing: {self._undecided}" if self._undecided else ""
-        return (
-            f"Not recovered within {self._plan.deadline_s:.0f} s: {', '.join(cases)}. Two audits must have passed: if they take "
-            f"longer here, give more time with --deadline.{why}"
-        )
+    def _not_recovered(self, lacking: Sequence[Outcome]) -> str:
+        undecided = f" The last sweep decided nothing: {self._undecided}" if self._undecided else ""
+        return f"Not recovered within {self._plan.deadline_s:.0f} s: {what_lacks(lacking)}{undecided}"
 
 
 def _within(seq: int, ranges: Sequence[Range]) -> bool:

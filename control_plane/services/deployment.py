@@ -41,7 +41,8 @@ class DeploymentService:
         the bucket they are in), and `BucketUnreachable`.
         """
         deployment_id = await self._deployment.id()
-        if await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT) is None:
+        body = await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT)
+        if body is None:
             if not await self._deployment.ledger_is_empty():
                 raise WrongBucket(
                     f"The ledger has acknowledged chunks, but the bucket has no {DEPLOYMENT_KEY}: it is not the bucket they are "
@@ -49,6 +50,12 @@ class DeploymentService:
                     "--emptied`."
                 )
             await self._mark(deployment_id)
+        elif marked_id(body) not in {None, deployment_id} and await self._deployment.ledger_is_empty():
+            raise WrongBucket(
+                f"{DEPLOYMENT_KEY} names the deployment {marked_id(body)}, and this database is an empty one of {deployment_id}. "
+                "Check DATABASE_URL, S3_ENDPOINT and S3_BUCKET_NAME; if the database was lost and this is a new one, make the "
+                "ledger anew: `safereel rebuild`."
+            )
         await self.require(deployment_id)
         return deployment_id
 

@@ -118,6 +118,8 @@ async def test_audits_that_do_not_run_fail_it_within_its_deadline(
     assert [outcome.case for outcome in report.outcomes if outcome.recovered] == []
     assert report.cause is not None
     assert report.cause.startswith("Not recovered within 3 s: purged, corrupted")
+    assert "Not repaired: purged, corrupted" in report.cause
+    assert "not safe yet" not in report.cause
     assert "NOT RECOVERED" in table(report)
     await require_nothing_left(running)
 

@@ -189,12 +189,11 @@ async def test_the_command_lists_and_deletes(running: Running) -> None:
         await complete(old)
         await complete(young)
         await age(running, 31, old)
-        off = await asyncio.to_thread(run_command, running.settings, "--dry-run")
-        assert (off.returncode, off.stderr) == (0, "")
-        assert "SAFEREEL_RETAIN_COMPLETE_DAYS" in off.stdout
-        for_good = await asyncio.to_thread(run_command, running.settings)
-        assert (for_good.returncode, for_good.stdout) == (2, "")
-        assert "SAFEREEL_RETAIN_COMPLETE_DAYS" in for_good.stderr
+        dry_off = await asyncio.to_thread(run_command, running.settings, "--dry-run")
+        off = await asyncio.to_thread(run_command, running.settings)
+        assert (off.returncode, off.stdout) == (2, "")
+        assert "SAFEREEL_RETAIN_COMPLETE_DAYS" in off.stderr
+        assert (dry_off.returncode, dry_off.stdout, dry_off.stderr) == (2, "", off.stderr)
 
         setting = {"SAFEREEL_RETAIN_COMPLETE_DAYS": "30"}
         dry = await asyncio.to_thread(run_command, running.settings, "--dry-run", **setting)

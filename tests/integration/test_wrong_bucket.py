@@ -57,6 +57,12 @@ async def replaced_at(
     return end
 
 
+async def test_an_empty_database_at_anothers_bucket_is_told_of_rebuild(running: Running) -> None:
+    await running.put_over(DEPLOYMENT_KEY, ANOTHERS)
+    with pytest.raises(WrongBucket, match="`safereel rebuild`"):
+        await running.plane.deployment.claim_bucket()
+
+
 def behind(proxy: FaultProxy, settings: Settings) -> Settings:
     """The control plane's own calls go through the proxy; recorders and the test go past it."""
     return settings.model_copy(update={"s3_endpoint": proxy.url, "s3_public_endpoint": settings.s3_endpoint})

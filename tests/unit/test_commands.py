@@ -1,13 +1,18 @@
 """What `safereel` offers is there, and is imported only when it is asked for."""
 
+import asyncio
+import logging
 import subprocess
 import sys
+from collections.abc import Coroutine
 from importlib import import_module
 
 import pytest
 
 from control_plane import __version__
 from control_plane.cli import command_names, main
+from control_plane.config import Settings
+from control_plane.drill.command import run as drill
 
 
 @pytest.mark.parametrize("name", command_names())
@@ -71,3 +76,17 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"safereel {__version__}\n")
+
+
+def test_a_drill_that_is_interrupted_says_what_becomes_of_its_recording(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupted(work: Coroutine[object, object, object]) -> None:
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asyncio, "run", interrupted)
+    quiet = caplog.at_level(logging.CRITICAL, logger="control_plane")  # as a drill sets it: put back in the end
+    with quiet, pytest.raises(KeyboardInterrupt):
+        drill(Settings.model_construct(), owner="me", deadline_s=1, sweeps=False, json=False)
+    assert "its recording was deleted" in capsys.readouterr().err

@@ -152,3 +152,17 @@ def marker(deployment_id: UUID) -> Answer:
 )
 def test_whose_bucket_it_is(answer: Outcome, deployment: tuple[UUID, bool] | None, standing: Standing) -> None:
     assert ledger.marker(answer, deployment).standing is standing
+
+
+@pytest.mark.parametrize(
+    ("answer", "empty", "named"),
+    [
+        (ABSENT, False, "`safereel provision --emptied`"),
+        (marker(UUID(int=2)), True, "`safereel rebuild`"),
+        (marker(UUID(int=2)), False, "Each deployment needs a bucket of its own."),
+        (Answer(200, body=b"hello"), True, "Each deployment needs a bucket of its own."),
+    ],
+)
+def test_where_one_side_was_lost_the_command_that_mends_it_is_named(answer: Outcome, empty: bool, named: str) -> None:
+    found = ledger.marker(answer, (OURS, empty))
+    assert found.mend.endswith(named if named.endswith(".") else f"{named}.")

@@ -21,6 +21,7 @@ from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.domain.models import Figures, SweepKind, SweepOutcome, TicketState
 from control_plane.domain.tickets import AtRisk, TicketFilter
 from control_plane.domain.work import Distrust, StoredSweep
+from control_plane.drill.cases import Case, Outcome, what_lacks
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -260,6 +261,16 @@ def test_no_open_tickets_does_not_hide_what_no_second_look_has_decided() -> None
     blind = none(wanted, figures(), Distrust(NOW, "The bucket has no mark."))
     assert "sweeps have decided nothing since 2026-11-02T10:00:00Z" in blind
     assert "The bucket has no mark." in blind
+
+
+def test_a_drill_says_which_step_lacks() -> None:
+    repaired = [Outcome(Case.PURGED, "resent by ticket", 41.0), Outcome(Case.CORRUPTED, "resent by ticket", 36.0)]
+    words = what_lacks(repaired)
+    assert words.startswith("purged, corrupted. Repaired, but not safe yet: purged, corrupted; a confirmation must")
+    assert "Not repaired" not in words
+    words = what_lacks([*repaired, Outcome(Case.HIDDEN)])
+    assert "Not repaired: hidden; two audits" in words
+    assert "not safe yet: purged, corrupted;" in words
 
 
 def test_advice_beside_a_stack_names_it() -> None:

@@ -217,7 +217,8 @@ def marker(outcome: Outcome, deployment: tuple[UUID, bool] | None) -> Finding:
     if isinstance(outcome, Answer) and outcome.status == 404:
         if deployment is None or deployment[1]:
             return ok(Check.BUCKET_MARKER, tried, "absent, as it is before the first start")
-        return wrong(Check.BUCKET_MARKER, tried, "absent, although the ledger has acknowledged chunks", restored)
+        emptied = f"{restored} If it is the right bucket and was emptied, say so: `safereel provision --emptied`."
+        return wrong(Check.BUCKET_MARKER, tried, "absent, although the ledger has acknowledged chunks", emptied)
     if not (isinstance(outcome, Answer) and outcome.done):
         return wrong(Check.BUCKET_MARKER, tried, str(outcome), "Allow s3:GetObject on it.")
     marked = marked_id(outcome.body)
@@ -234,5 +235,10 @@ def marker(outcome: Outcome, deployment: tuple[UUID, bool] | None) -> Finding:
             if marked is None
             else f"names the deployment {marked}, not this database's {deployment[0]}"
         )
-        return wrong(Check.BUCKET_MARKER, tried, seen, f"{restored} Each deployment needs a bucket of its own.")
+        mend = f"{restored} Each deployment needs a bucket of its own."
+        if marked is not None and deployment[1]:
+            mend = (
+                f"{restored} If the database was lost and this is a new one, make the ledger anew: `safereel rebuild`."
+            )
+        return wrong(Check.BUCKET_MARKER, tried, seen, mend)
     return ok(Check.BUCKET_MARKER, tried, "this deployment's")
