@@ -12,24 +12,15 @@ from datetime import UTC, datetime
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
-from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool
 
 from control_plane.domain.models import SweepKind
 from control_plane.domain.work import SweepWork
+from control_plane.jobs.connecting import QueuePool, worded
 
 # One task for all sweeps; what it is to do is in its arguments. The name stays, or jobs of another version are not found.
 TASK = "sweep"
-# Fetching, finishing and the heartbeat of two queues: each takes a connection for moments.
-POOL_SIZE = 3
 # What a worker takes beside its pools: one connection listens for each queue.
 LISTENERS = len(SweepKind)
-# Statements of the queue take milliseconds: after that the database hangs, and the next tick or poll tries again.
-STATEMENT_TIMEOUT_MS = 15_000
-LOCK_TIMEOUT_MS = 5_000
-# How long to wait for one of the pool's connections.
-POOL_TIMEOUT_S = 5.0
-_CONNECTING = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 _log = logging.getLogger(__name__)
 
@@ -50,19 +41,7 @@ class JobQueue:
         """Opens without waiting for the database, and takes no connection before it is used."""
         # Each sweep would be a line or three of its own; ours say what happened.
         logging.getLogger("procrastinate").setLevel(logging.WARNING)
-        pool = AsyncConnectionPool(
-            database_url,
-            min_size=0,
-            max_size=POOL_SIZE,
-            timeout=POOL_TIMEOUT_S,
-            open=False,
-            check=AsyncConnectionPool.check_connection,
-            kwargs={
-                **{name: value for name, value in _CONNECTING.items() if name not in conninfo_to_dict(database_url)},
-                "options": f"-c search_path=procrastinate -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-                f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
-            },
-        )
+        pool = QueuePool(database_url)
         await pool.open(wait=False)
         connector = PsycopgConnector()
         app = App(connector=connector)
@@ -77,14 +56,14 @@ class JobQueue:
         try:
             return sum([await self._put_one(one) for one in work])
         except ConnectorException as exc:
-            raise QueueUnreachable(_worded(exc)) from exc
+            raise QueueUnreachable(worded(exc)) from exc
 
     async def under_way(self, kind: SweepKind) -> Sequence[SweepWork]:
         """Sweeps that wait or that a worker has taken, also one that has died since. Raises `QueueUnreachable`."""
         try:
             jobs = await self.app.job_manager.list_jobs_async(queue=kind.value)
         except ConnectorException as exc:
-            raise QueueUnreachable(_worded(exc)) from exc
+            raise QueueUnreachable(worded(exc)) from exc
         return [SweepWork.of_json(job.task_kwargs) for job in jobs]
 
     async def take_over(self, overdue: Sequence[int], *, silent_s: float) -> int:
@@ -100,7 +79,7 @@ class JobQueue:
                 await self._put_back(job_id)
             return len(found)
         except ConnectorException as exc:
-            raise QueueUnreachable(_worded(exc)) from exc
+            raise QueueUnreachable(worded(exc)) from exc
 
     async def _put_one(self, work: SweepWork) -> bool:
         # Of these one at a time runs for the same shards: a second one would look at the same chunks. Parts of an audit are put
@@ -120,7 +99,3 @@ class JobQueue:
         except UniqueViolation:
             await manager.finish_job_by_id_async(job_id, status=Status.FAILED, delete_job=True)
         _log.warning("A sweep was taken over from a worker that went silent", extra={"job": job_id})
-
-
-def _worded(exc: ConnectorException) -> str:
-    return str(exc.__cause__ or exc)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from procrastinate import App, BaseRetryStrategy, RetryDecision
-from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from control_plane.domain.models import SweepKind
 from control_plane.domain.work import SweepWork
+from control_plane.jobs.connecting import worded
+from control_plane.jobs.heartbeat import BeatingManager
 from control_plane.jobs.queue import TASK, JobQueue
 
 # A new job is told by a notification. A job that was put back is not: it waits so long at most.
@@ -21,6 +22,10 @@ POLL_S = 1.0
 ABORT_POLL_S = 3_600.0
 # A database that went away is asked again so often.
 AGAIN_S = 1.0
+# One that worked for so long had the queue in between: that it is lost is said again.
+WHOLE_S = 60.0
+# For what a worker that has to end does at last: each of its statements has a limit, and longer than some of them it hangs.
+CUT_OFF_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +54,7 @@ async def working(queue: JobQueue, carry_out: Carry, pace: Pace, *, finish_s: fl
 
     Each kind has its own turns: a confirmation waits behind no audit.
     """
-    queue.app.task(name=TASK, retry=_PutBackWhenCutOff())(_safely(carry_out))
-    serving = [asyncio.create_task(_serve(queue.app, kind, pace, finish_s)) for kind in SweepKind]
+    serving = [asyncio.create_task(_serve(queue, carry_out, kind, pace, finish_s)) for kind in SweepKind]
     try:
         yield
     finally:
@@ -59,31 +63,57 @@ async def working(queue: JobQueue, carry_out: Carry, pace: Pace, *, finish_s: fl
         await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def _serve(app: App, kind: SweepKind, pace: Pace, finish_s: float) -> None:
+async def _serve(queue: JobQueue, carry_out: Carry, kind: SweepKind, pace: Pace, finish_s: float) -> None:
     """One kind's sweeps, for ever: also when the database was away."""
     lost = False
     while True:
         began = asyncio.get_running_loop().time()
-        try:
-            await app.run_worker_async(
-                queues=[kind.value],
-                name=kind.value,
-                concurrency=pace.at_once,
-                delete_jobs="always",
-                fetch_job_polling_interval=POLL_S,
-                abort_job_polling_interval=ABORT_POLL_S,
-                update_heartbeat_interval=pace.heartbeat_s,
-                stalled_worker_timeout=pace.silent_s,
-                shutdown_graceful_timeout=finish_s,
-                install_signal_handlers=False,
-            )
-            cause = "its heartbeat or its listening ended"
-        except ConnectorException as exc:
-            cause = str(exc.__cause__ or exc)
-        if not lost or asyncio.get_running_loop().time() - began > pace.silent_s:
-            _log.error("A worker lost the queue; it tries again", extra={"kind": kind.value, "cause": cause})
+        cause = await _until_lost(queue, carry_out, kind, pace, finish_s)
+        if not lost or asyncio.get_running_loop().time() - began > WHOLE_S:
+            _log.error("A worker lost the queue; it begins anew", extra={"kind": kind.value, "cause": cause})
         lost = True
         await asyncio.sleep(AGAIN_S)
+
+
+async def _until_lost(queue: JobQueue, carry_out: Carry, kind: SweepKind, pace: Pace, finish_s: float) -> str:
+    """One worker, until the queue fails it, or until its heartbeat has for so long that others take it for dead; why it ended."""
+    app = App(connector=queue.app.connector)
+    app.job_manager = beating = BeatingManager(app.connector)
+    app.task(name=TASK, retry=_PutBackWhenCutOff())(_safely(carry_out))
+    running = asyncio.create_task(
+        app.run_worker_async(
+            queues=[kind.value],
+            name=kind.value,
+            concurrency=pace.at_once,
+            delete_jobs="always",
+            fetch_job_polling_interval=POLL_S,
+            abort_job_polling_interval=ABORT_POLL_S,
+            update_heartbeat_interval=pace.heartbeat_s,
+            stalled_worker_timeout=pace.silent_s,
+            shutdown_graceful_timeout=finish_s,
+            install_signal_handlers=False,
+        )
+    )
+    try:
+        await _until_silent(running, beating, pace)
+        cause = beating.trouble or "its heartbeat does not come through"
+    finally:
+        ended = running.done()
+        running.cancel()
+        await asyncio.wait({running}, timeout=finish_s + CUT_OFF_S)
+    if not running.done():
+        _log.error("A worker does not end; another takes its place", extra={"kind": kind.value})
+    elif ended and not running.cancelled() and (exc := running.exception()) is not None:
+        cause = worded(exc)
+    return cause
+
+
+async def _until_silent(running: "asyncio.Task[None]", beating: BeatingManager, pace: Pace) -> None:
+    """Returns when it has ended, or was found silent twice: where only this process stood still, a heartbeat comes between."""
+    found = 0
+    while found < 2 and not running.done():
+        await asyncio.wait({running}, timeout=pace.heartbeat_s)
+        found = found + 1 if beating.silent_s > pace.silent_s else 0
 
 
 def _safely(carry_out: Carry) -> Callable[..., Awaitable[None]]:

@@ -5,19 +5,28 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import psycopg
 import pytest
+from procrastinate import PsycopgConnector
 
 from control_plane.db import patience
 from control_plane.db.database import Database, DatabaseUnreachable
-from control_plane.db.migrations import migrate
+from control_plane.domain.models import SweepKind
+from control_plane.domain.work import ALL_SHARDS, SweepWork
 from control_plane.embedded import EmbeddedStack
 from control_plane.embedded.child import Child
 from control_plane.embedded.folder import DataFolder
 from control_plane.embedded.postgres import Postgres
+from control_plane.jobs import connecting
+from control_plane.jobs.connecting import QueuePool
+from control_plane.jobs.queue import JobQueue, QueueUnreachable
+from control_plane.jobs.worker import Pace, working
+from control_plane.migrating import migrate
 from tests.support.plane import Running, fresh_bucket, running_plane, settings_for
 from tests.support.processes import go_on, stand_still
 from tests.support.recorder import Refused
@@ -94,6 +103,12 @@ async def until_taken(call: Callable[[], Awaitable[object]]) -> None:
                     raise
             else:
                 return
+
+
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when it looks so."""
+    while not await look():  # noqa: ASYNC110  # of another process
+        await anyio.sleep(0.05)
 
 
 async def test_every_call_is_answered_in_time(
@@ -218,3 +233,88 @@ async def test_a_request_has_one_patience_for_all_its_statements(
                 await database.rows("slow", {})
             with pytest.raises(DatabaseUnreachable):
                 await database.rows("slow", {})
+
+
+async def test_the_queue_keeps_nobody_waiting(postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "POOL_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(connecting, "ANSWER_S", PATIENCE_S)
+    audit = SweepWork(SweepKind.AUDIT, ALL_SHARDS)
+    async with JobQueue.open(postgres.url) as queue:
+
+        async def put() -> None:
+            async with asyncio.timeout(DEADLINE_S / 4):
+                await queue.put([audit])
+
+        async with asyncio.timeout(DEADLINE_S):
+            while not await queue.under_way(SweepKind.AUDIT):
+                with suppress(QueueUnreachable):
+                    await put()
+        with postgres.frozen():
+            for _ in range(connecting.POOL_SIZE + 1):  # those that were there, and a new one
+                began = time.monotonic()
+                with pytest.raises(QueueUnreachable):
+                    await put()
+                assert time.monotonic() - began < 2 * PATIENCE_S + SLACK_S
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                with suppress(QueueUnreachable):
+                    await put()
+                    break
+
+
+async def test_an_answer_of_the_queue_is_not_waited_for_for_ever(
+    postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "ANSWER_S", PATIENCE_S)
+    async with QueuePool(postgres.url) as pool:
+
+        async def hang() -> None:
+            async with pool.connection() as connection:
+                with postgres.frozen():
+                    await connection.execute("select 1")
+
+        began = time.monotonic()
+        with pytest.raises(psycopg.OperationalError):
+            await hang()
+        assert time.monotonic() - began < PATIENCE_S + SLACK_S
+
+
+async def test_workers_are_heard_of_again(postgres: OwnPostgres) -> None:
+    """Its fetches hold the queue's connections meanwhile, and its heartbeats wait for them in vain."""
+    carried: list[SweepWork] = []
+
+    async def carry_out(work: SweepWork) -> None:
+        carried.append(work)
+
+    pace = Pace(at_once=1, heartbeat_s=2.0, silent_s=30.0)
+    fresh = "select from procrastinate.procrastinate_workers where last_heartbeat > %(after)s"
+    async with (
+        await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as own,
+        JobQueue.open(postgres.url) as queue,
+        working(queue, carry_out, pace, finish_s=0),
+        asyncio.timeout(DEADLINE_S),
+    ):
+        connector = queue.app.connector
+        assert isinstance(connector, PsycopgConnector)
+        pool = connector.pool
+
+        async def heard_of(after: datetime) -> bool:
+            return (await own.execute(fresh, {"after": after})).rowcount == len(SweepKind)
+
+        async def failed(times: int) -> bool:
+            return pool.get_stats().get("requests_errors", 0) >= times
+
+        await until(lambda: heard_of(datetime.min.replace(tzinfo=UTC)))
+        async with pool.connection(), pool.connection(), pool.connection():  # all that there may be
+            began = datetime.now(UTC)
+        await until(lambda: heard_of(began))  # those who registered before: their next heartbeats are the farthest off
+        with postgres.frozen():
+            await until(lambda: failed(len(SweepKind)))
+        ended = datetime.now(UTC)
+        await until(lambda: heard_of(ended))
+        await queue.put([SweepWork(kind, ALL_SHARDS) for kind in SweepKind])
+
+        async def all_carried() -> bool:
+            return len(carried) == len(SweepKind)
+
+        await until(all_carried)

@@ -300,6 +300,48 @@ async def test_a_worker_outlives_its_connections(running: Running) -> None:
         await until("confirmed", lambda: confirmed(running))
 
 
+FRESH = "select 1 from procrastinate.procrastinate_workers where last_heartbeat > now() - interval '0.6 seconds'"
+RENAME = "alter function procrastinate.{}(bigint) rename to {}"
+HEARTBEAT = "procrastinate_update_heartbeat_v1"
+
+
+async def fresh_workers(running: Running, count: int) -> bool:
+    return len(await running.sql(FRESH)) == count
+
+
+async def test_a_heartbeat_that_fails_is_not_the_last(running: Running) -> None:
+    plane, every_kind = running.plane, len(SweepKind)
+    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+        await until("they are there", lambda: fresh_workers(running, every_kind))
+        await running.sql(RENAME.format(HEARTBEAT, "away"))
+        await until("silent", lambda: fresh_workers(running, 0))
+        await running.sql(RENAME.format("away", HEARTBEAT))
+        await until("heard of again", lambda: fresh_workers(running, every_kind))
+
+
+async def test_a_worker_whose_heartbeat_goes_on_failing_begins_anew(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane, every_kind = running.plane, len(SweepKind)
+    ids = "select id from procrastinate.procrastinate_workers order by id"
+
+    async def said() -> bool:
+        return caplog.text.count("A worker lost the queue; it begins anew") == every_kind
+
+    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+        await until("they are there", lambda: fresh_workers(running, every_kind))
+        before = await running.sql(ids)
+        await running.sql(RENAME.format(HEARTBEAT, "away"))
+        await until("said", said)
+        await running.sql(RENAME.format("away", HEARTBEAT))
+        await until("others are there", lambda: fresh_workers(running, every_kind))
+        assert not [row for row in await running.sql(ids) if row in before]
+        await recorded(running)
+        await until("put there", plane.services.dispatch.confirm)
+        await until("confirmed", lambda: confirmed(running))
+    assert "Traceback" not in caplog.text
+
+
 async def test_audits_do_not_keep_confirmations_waiting(running: Running) -> None:
     plane = running.plane
     busy, end = asyncio.Event(), asyncio.Event()

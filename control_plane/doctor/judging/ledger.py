@@ -8,7 +8,8 @@ from control_plane.db.migrations import Comparison
 from control_plane.doctor.findings import Check, Finding, ok, warning, wrong
 from control_plane.doctor.seen import Answer, Outcome
 from control_plane.domain.keys import DEPLOYMENT_KEY
-from control_plane.jobs.queue import LISTENERS, POOL_SIZE
+from control_plane.jobs.connecting import POOL_SIZE
+from control_plane.jobs.queue import LISTENERS
 from control_plane.jobs.schema import lacking, unknown
 from control_plane.services.deployment import marked_id
 
