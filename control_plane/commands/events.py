@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from control_plane.api.events import event_answer
 from control_plane.commands.parts import settings_of_parts
@@ -16,6 +17,8 @@ from control_plane.db.database import DatabaseUnreachable
 from control_plane.domain.events import Event, EventFilter, EventKind, EventPlace
 from control_plane.services.events import EventService
 from control_plane.wiring import open_control_plane
+
+Found = TypeVar("Found")
 
 NAMES = ("at", "event", "recording/chunk", "cause", "owner", "detail")
 # Of what most rows are: a time, the longest kind, a recording's chunk, a word. Rows to come stand below those that were.
@@ -28,7 +31,7 @@ AT_ONCE = 1_000
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints them in order, each once. 130 after Ctrl-C."""
-    asyncio.run(_tell(settings_of_parts(arguments.data_dir), arguments))
+    asyncio.run(tell(settings_of_parts(arguments.data_dir), arguments))
     return 0
 
 
@@ -48,17 +51,41 @@ class _Out:
         sys.stdout.flush()
 
 
-async def _tell(settings: Settings, arguments: argparse.Namespace) -> None:
+class _Waiting:
+    """For a database that was there and is away: said once each time."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    async def unless_away(self, look: Awaitable[Found]) -> Found | None:
+        """What it finds; None where the database is away."""
+        try:
+            found = await look
+        except DatabaseUnreachable as exc:
+            if not self._away:
+                print(
+                    f"safereel events: {exc}; it goes on when the database answers again.", file=sys.stderr, flush=True
+                )
+            self._away = True
+            return None
+        self._away = False
+        return found
+
+
+async def tell(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Prints them; for ever where they are followed. Raises `DatabaseUnreachable` where they are not."""
     out = _Out(None if arguments.json else Table(NAMES, least=LEAST, width=terminal_width()))
     wanted = EventFilter(arguments.recording, EventKind(arguments.kind) if arguments.kind else None)
     async with open_control_plane(settings) as plane:
         events = plane.services.events
-        if arguments.after is None:
-            place = await _latest(events, wanted, arguments, out)
-        else:
-            place = await _since(events, wanted, arguments, out)
-        if arguments.follow:
-            await _follow(events, wanted, place, out.show)
+        begin = _latest if arguments.after is None else _since
+        if not arguments.follow:
+            await begin(events, wanted, arguments, out)
+            return
+        waiting = _Waiting()
+        while (place := await waiting.unless_away(begin(events, wanted, arguments, out))) is None:  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(POLL_S)
+        await _follow(events, wanted, place, out.show, waiting)
 
 
 async def _latest(events: EventService, wanted: EventFilter, arguments: argparse.Namespace, out: _Out) -> EventPlace:
@@ -84,21 +111,15 @@ async def _since(events: EventService, wanted: EventFilter, arguments: argparse.
 
 
 async def _follow(
-    events: EventService, wanted: EventFilter, place: EventPlace, show: Callable[[Sequence[Event]], None]
+    events: EventService,
+    wanted: EventFilter,
+    place: EventPlace,
+    show: Callable[[Sequence[Event]], None],
+    waiting: _Waiting,
 ) -> None:
-    """For ever. A database that is away is waited for: nothing is left out, and nothing told twice."""
-    away = False
+    """For ever. Nothing is left out, and nothing told twice."""
     while True:
-        try:
-            found = await events.tail(wanted, after=place, limit=AT_ONCE)
-        except DatabaseUnreachable as exc:
-            if not away:
-                print(
-                    f"safereel events: {exc}; it goes on when the database answers again.", file=sys.stderr, flush=True
-                )
-            away, found = True, ()
-        else:
-            away = False
+        found = await waiting.unless_away(events.tail(wanted, after=place, limit=AT_ONCE)) or ()
         show(found)
         if found:
             place = found[-1].place

@@ -1,5 +1,6 @@
 """What an operator sees and does from a shell: sweeps, tickets, events, what is at risk, freezing. On real parts."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -12,7 +13,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from control_plane.commands import events
 from control_plane.config import Settings
+from control_plane.db.database import DatabaseUnreachable
+from control_plane.domain.events import EventPlace
+from control_plane.services.events import EventService
 from tests.support import parts
 from tests.support.commands import COMMAND, DEADLINE_S, cells, printed, safereel
 from tests.support.plane import Running, environment
@@ -232,6 +237,36 @@ async def test_following_outlives_its_connections(running: Running) -> None:
         out, err = await asyncio.to_thread(process.communicate, timeout=DEADLINE_S)
         assert (process.returncode, out) == (130, "")
         assert len(err.splitlines()) <= 1, err
+
+
+async def test_following_waits_for_a_database_that_goes_before_the_first_look(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await running.plane.services.freezing.freeze()
+    looks = 0
+    end = EventService.end
+
+    async def away_at_first(service: EventService) -> EventPlace:
+        nonlocal looks
+        looks += 1
+        if looks <= 2:
+            raise DatabaseUnreachable("terminating connection due to administrator command")
+        return await end(service)
+
+    monkeypatch.setattr(EventService, "end", away_at_first)
+    arguments = argparse.Namespace(json=True, recording=None, kind=None, after=None, limit=10, follow=True)
+    following = asyncio.create_task(events.tell(running.settings, arguments))
+    out = err = ""
+    async with asyncio.timeout(DEADLINE_S):
+        while "releases_frozen" not in out:
+            assert not following.done(), "it waits"
+            await asyncio.wait({following}, timeout=0.05)
+            more = capsys.readouterr()
+            out, err = out + more.out, err + more.err
+    following.cancel()
+    await asyncio.wait({following})
+    assert out.count("\n") == 1
+    assert err.count("it goes on when the database answers again") == 1
 
 
 def closed_at_once(settings: Settings, *arguments: str) -> tuple[int, str]:
