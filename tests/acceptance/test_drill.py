@@ -55,7 +55,8 @@ def test_a_drill_that_is_interrupted_cleans_up(deployment: System, tmp_path: Pat
     until("its first chunk", lambda: left_by_drills(deployment))
     running.signal(signal.SIGINT)
     assert running.wait() == 130
-    assert left_by_drills(deployment) == []
+    # A PUT that was under way may arrive after its recording was deleted: the purge looks again a minute later.
+    until("nothing left", lambda: not left_by_drills(deployment), timeout=DRILL_S)
 
 
 @pytest.mark.thorough
