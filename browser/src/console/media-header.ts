@@ -1,3 +1,4 @@
+import { isChromium } from './engine';
 import { firstCluster, tracksIn, withPictureLength } from './webm';
 
 /** A camera may hang for twice as long. For so long the last picture of all stays at the end. */
@@ -31,6 +32,7 @@ export function headerOf(bytes: Uint8Array, mimeType: string): MediaHeader | nul
   const type = codecs.includes(null)
     ? mimeType
     : `${picture === null ? 'audio' : 'video'}/webm;codecs="${[...codecs].sort().reverse().join(',')}"`;
+  // Firefox 153 takes a told length for the truth, and throws away what begins before its end (seen).
   const told = isChromium() ? withPictureLength(header, PICTURE_MS) : header;
   return { bytes: told.slice(), length: start, type, isWebm: true, picture };
 }
@@ -46,9 +48,4 @@ function mp4Fragment(bytes: Uint8Array): number | null {
     if (bytes[at + 1] === 0x6f && bytes[at + 2] === 0x6f && bytes[at + 3] === 0x66) return at - 4;
   }
   return null;
-}
-
-/** Firefox 153 takes a told length for the truth, and throws away what begins before its end (seen). */
-function isChromium(): boolean {
-  return globalThis.navigator?.userAgent.includes('Chrome/') ?? false;
 }

@@ -191,7 +191,10 @@ export class Playback {
     if (aheadOf(reel.buffered, this.#video.currentTime) > AHEAD_S) return this.#news();
     const chunk = this.#next();
     if (chunk) return this.#follow(reel, chunk);
-    if (this.#complete) reel.end();
+    if (this.#complete) {
+      await reel.finish();
+      reel.end();
+    }
     return this.#news();
   }
 
@@ -208,6 +211,7 @@ export class Playback {
     const header = part && (await this.#headers.of(part, this.#complete));
     if (!header) return this.#news(RETRY_MS);
     if (this.#seekTo !== null) return;
+    if (chunk.segment !== this.#segment) await reel.finish();
     if (header.type !== reel.type) {
       this.#unlike = part;
       this.#leap();
@@ -231,12 +235,15 @@ export class Playback {
     this.#offsetS = offsetS;
     this.#isCut = part.chunks[0]?.seq !== chunk.seq;
     this.#toSkip = this.#isCut ? 0 : header.length;
-    await reel.append(header.bytes);
+    await reel.begin(header);
   }
 
   async #append(reel: Reel, { chunk, bytes, offset, timeMs }: Found): Promise<void> {
     if (offset < bytes.length) {
-      if (this.#isCut) reel.interrupt(this.#offsetS);
+      if (this.#isCut) {
+        await reel.finish();
+        reel.interrupt(this.#offsetS);
+      }
       if (timeMs !== null) reel.beginAt(this.#offsetS + timeMs / 1000);
       await reel.append(bytes.subarray(offset));
       this.#isCut = false;

@@ -1,3 +1,7 @@
+import { isFirefox } from './engine';
+import { LongClusters } from './long-clusters';
+import type { MediaHeader } from './media-header';
+
 /** What is left in the buffer behind what is being seen is let go a piece at a time: each removal costs the browser a search. */
 const PIECE_S = 15;
 /** Times are rounded on their way into the browser. */
@@ -12,6 +16,10 @@ export class Reel {
   readonly #media: MediaSource;
   readonly #buffer: SourceBuffer;
   readonly #signal: AbortSignal;
+  /** Of what is being appended. */
+  #header: MediaHeader | null = null;
+  /** What its clusters pass through; null where this browser takes them as they are. */
+  #clusters: LongClusters | null = null;
 
   private constructor(video: HTMLVideoElement, media: MediaSource, type: string, signal: AbortSignal) {
     this.type = type;
@@ -53,6 +61,19 @@ export class Reel {
     if (this.#media.readyState === 'open') this.#buffer.abort();
     this.#buffer.timestampOffset = offsetS;
     this.#buffer.appendWindowStart = 0;
+    this.#clusters = this.#clustersAnew();
+  }
+
+  /** What is appended next has this header. */
+  async begin(header: MediaHeader): Promise<void> {
+    this.#header = header;
+    this.#clusters = this.#clustersAnew();
+    await this.#put(header.bytes);
+  }
+
+  #clustersAnew(): LongClusters | null {
+    const picture = this.#header?.isWebm ? this.#header.picture : null;
+    return picture !== null && isFirefox() ? new LongClusters(picture) : null;
   }
 
   /**
@@ -63,8 +84,19 @@ export class Reel {
     this.#buffer.appendWindowStart = Math.max(0, seconds - ROUNDED_S);
   }
 
+  /** Appends what goes on where the last bytes ended, or after an interruption can be decoded. @throws Error when it cannot be. */
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#put(this.#clusters ? this.#clusters.push(bytes) : bytes);
+  }
+
+  /** Nothing goes on where the last bytes ended: appends what was held back of them. */
+  async finish(): Promise<void> {
+    if (this.#clusters) await this.#put(this.#clusters.end());
+  }
+
   /** Appends, making room and trying again where the browser says that it holds too much. @throws Error when it cannot be decoded. */
-  async append(bytes: Uint8Array): Promise<void> {
+  async #put(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
     for (let tries = 0; ; tries += 1) {
       try {
         this.#buffer.appendBuffer(bytes as Uint8Array<ArrayBuffer>);

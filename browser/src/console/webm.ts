@@ -3,7 +3,7 @@
  * index, and a chunk may begin in the middle of a cluster. Times are in ms: every browser writes a TimestampScale of 1 ms.
  */
 
-import { child, children, joined, type Span, sizeAt, sized, unsigned } from './ebml';
+import { child, children, type Element, joined, type Span, sizeAt, sized, unsigned } from './ebml';
 
 const CLUSTER = [0x1f, 0x43, 0xb6, 0x75];
 const TIMESTAMP = 0xe7;
@@ -57,7 +57,7 @@ export interface Entry {
 export function* entriesIn(data: Uint8Array, track: number | null): Generator<Entry> {
   for (let cluster = firstCluster(data); cluster; cluster = firstCluster(data, cluster.offset + 4)) {
     for (const block of blocksOf(data, cluster)) {
-      if (block.isWhole && (track === null || block.track === track))
+      if (track === null || (block.isWhole && block.track === track))
         yield { offset: cluster.offset, timeMs: block.timeMs };
     }
   }
@@ -132,27 +132,50 @@ export function withPictureLength(header: Uint8Array, ms: number): Uint8Array {
   return joined([header.subarray(0, tracks.at), sized(TRACKS_ID, entries), header.subarray(tracks.end)]);
 }
 
-interface Block {
-  timeMs: number;
+export interface Block {
+  /** From its cluster's time on. */
+  relativeMs: number;
   track: number;
-  /** It needs nothing of those before it: a keyframe, or sound. */
+  /** It needs nothing of those before it: a keyframe. Firefox calls no sound so, which always is. */
   isWhole: boolean;
+  /** Its bytes begin with the track's number, */
+  body: number;
+  /** then, in two bytes, its relative time; one with its flags follows, and what is decoded, */
+  timeAt: number;
+  /** up to here. */
+  end: number;
+  isInGroup: boolean;
 }
 
-/** The whole blocks of a cluster; what is cut off by the end of these bytes is left out. */
-function* blocksOf(data: Uint8Array, { offset, timeMs }: Cluster): Generator<Block> {
+/** The block that an element of a cluster is; null where it is none. */
+export function blockIn(data: Uint8Array, one: Element): Block | null {
+  const isInGroup = one.id === BLOCK_GROUP;
+  const block = isInGroup ? child(data, one, BLOCK) : one.id === SIMPLE_BLOCK ? one : null;
+  const number = block && sizeAt(data, block.body);
+  if (!block || number?.value == null) return null;
+  const timeAt = block.body + number.length;
+  if (timeAt + 3 > block.end) return null;
+  const isWhole = isInGroup ? child(data, one, REFERENCE) === null : ((data[timeAt + 2] ?? 0) & 0x80) !== 0;
+  return {
+    relativeMs: signed16(data, timeAt),
+    track: number.value,
+    isWhole,
+    body: block.body,
+    timeAt,
+    end: block.end,
+    isInGroup,
+  };
+}
+
+/** The whole blocks of a cluster, and when they are; what is cut off by the end of these bytes is left out. */
+function* blocksOf(data: Uint8Array, { offset, timeMs }: Cluster): Generator<Block & { timeMs: number }> {
   const size = sizeAt(data, offset + 4);
   const body = offset + 4 + (size?.length ?? 1);
   const end = size?.value == null ? data.length : Math.min(data.length, body + size.value);
   for (const one of children(data, { body, end })) {
     if (one.isCut || one.id > 0xffffff) return; // The next cluster: this one named no size.
-    const group = one.id === BLOCK_GROUP;
-    const block = group ? child(data, one, BLOCK) : one.id === SIMPLE_BLOCK ? one : null;
-    const number = block && sizeAt(data, block.body);
-    const at = block && number ? block.body + number.length : 0;
-    if (!block || number?.value == null || at + 3 > block.end) continue;
-    const isWhole = group ? child(data, one, REFERENCE) === null : ((data[at + 2] ?? 0) & 0x80) !== 0;
-    yield { timeMs: timeMs + signed16(data, at), track: number.value, isWhole };
+    const block = blockIn(data, one);
+    if (block) yield { ...block, timeMs: timeMs + block.relativeMs };
   }
 }
 
