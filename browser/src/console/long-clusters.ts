@@ -20,6 +20,13 @@ const LONG_MS = 10_000;
 /** Sound waits no longer than this for the next picture, such as of a screen on which nothing moves. */
 const HELD_MS = 5_000;
 
+/** What to append. */
+export interface Piece {
+  bytes: Uint8Array;
+  /** It begins a cluster after others: the decoder has to be set up for it. */
+  isAnew: boolean;
+}
+
 interface Held {
   /** Of its cluster: with the block, or as the group that it came in. */
   bytes: Uint8Array;
@@ -30,8 +37,9 @@ interface Held {
 /**
  * Rewrites WebM, as it passes in pieces, for Firefox's Media Source Extensions. Those set the decoder up anew with each cluster that
  * begins before both picture and sound of the last one end, as every cluster does that has both; then all is thrown away
- * until the next whole picture (seen in Firefox 153 with recordings of its own and of Chromium). Here clusters become as long as can be,
- * and a new one begins with a whole picture. Each picture gets its length told (BlockDuration), for the last one of a piece would
+ * until the next whole picture (seen in Firefox 153 with recordings of its own and of Chromium). Here clusters become longer, and a new one
+ * begins with a whole picture, in a piece of its own: where the decoder sets itself up for it, that fails, too, if the cluster comes by and
+ * by (seen). Each picture gets its length told (BlockDuration), for the last one of a piece would
  * be guessed, and a camera that hangs behind it for longer than twice that is a break, too. So the last picture is held back until
  * the next one comes.
  *
@@ -46,25 +54,25 @@ export class LongClusters {
   #writtenMs: number | null = null;
   /** The last picture and what came after it. */
   #held: Held[] = [];
-  #out: Uint8Array[] = [];
+  #out: { parts: Uint8Array[]; isAnew: boolean }[] = [];
 
   /** `picture`: the number of the track with the picture. */
   constructor(picture: number) {
     this.#picture = picture;
   }
 
-  /** What to append for the next bytes, which begin with a cluster or go on where the last ones ended; may be empty. */
-  push(bytes: Uint8Array): Uint8Array {
-    if (this.#isForeign) return bytes;
+  /** What to append for the next bytes, which begin with a cluster or go on where the last ones ended; may be nothing. */
+  push(bytes: Uint8Array): Piece[] {
+    if (this.#isForeign) return [{ bytes, isAnew: false }];
     const data = this.#rest.length > 0 ? joined([this.#rest, bytes]) : bytes;
     const read = this.#read(data);
     this.#rest = data.slice(read);
-    if (!this.#isForeign) return this.#written();
-    return joined([this.#written(), this.#rest]);
+    if (this.#isForeign) this.#put(this.#rest);
+    return this.#written();
   }
 
   /** What was held back; no more comes. */
-  end(): Uint8Array {
+  end(): Piece[] {
     this.#release(null);
     return this.#written();
   }
@@ -110,8 +118,7 @@ export class LongClusters {
     const clusterMs = this.#clusterAt(timeMs, block);
     const written = bytes.slice();
     new DataView(written.buffer).setInt16(block.timeAt, timeMs - clusterMs);
-    if (lengthMs === null || block.isInGroup) this.#out.push(written);
-    else this.#out.push(grouped(written, block, lengthMs));
+    this.#put(lengthMs === null || block.isInGroup ? written : grouped(written, block, lengthMs));
   }
 
   /** The time of the cluster that a block of that time goes into, which it may begin. */
@@ -119,15 +126,23 @@ export class LongClusters {
     const sinceMs = this.#writtenMs === null ? 0 : timeMs - this.#writtenMs;
     const isLong = track === this.#picture && isWhole && sinceMs >= LONG_MS;
     if (this.#writtenMs !== null && !isLong && Math.abs(sinceMs) <= REACH_MS) return this.#writtenMs;
+    this.#out.push({ parts: [], isAnew: this.#writtenMs !== null });
     this.#writtenMs = Math.max(0, timeMs);
     const time = new DataView(new ArrayBuffer(8));
     time.setBigUint64(0, BigInt(this.#writtenMs));
-    this.#out.push(Uint8Array.from(CLUSTER_OF_UNKNOWN_SIZE), sized([TIMESTAMP], [new Uint8Array(time.buffer)]));
+    this.#put(Uint8Array.from(CLUSTER_OF_UNKNOWN_SIZE));
+    this.#put(sized([TIMESTAMP], [new Uint8Array(time.buffer)]));
     return this.#writtenMs;
   }
 
-  #written(): Uint8Array {
-    const written = joined(this.#out);
+  #put(part: Uint8Array): void {
+    const last = this.#out.at(-1);
+    if (last) last.parts.push(part);
+    else this.#out.push({ parts: [part], isAnew: false });
+  }
+
+  #written(): Piece[] {
+    const written = this.#out.map(({ parts, isAnew }) => ({ bytes: joined(parts), isAnew }));
     this.#out = [];
     return written;
   }

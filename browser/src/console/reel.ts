@@ -1,5 +1,5 @@
 import { isFirefox } from './engine';
-import { LongClusters } from './long-clusters';
+import { LongClusters, type Piece } from './long-clusters';
 import type { MediaHeader } from './media-header';
 
 /** What is left in the buffer behind what is being seen is let go a piece at a time: each removal costs the browser a search. */
@@ -86,12 +86,26 @@ export class Reel {
 
   /** Appends what goes on where the last bytes ended, or after an interruption can be decoded. @throws Error when it cannot be. */
   append(bytes: Uint8Array): Promise<void> {
-    return this.#put(this.#clusters ? this.#clusters.push(bytes) : bytes);
+    return this.#putAll(this.#clusters ? this.#clusters.push(bytes) : [{ bytes, isAnew: false }]);
   }
 
   /** Nothing goes on where the last bytes ended: appends what was held back of them. */
-  async finish(): Promise<void> {
-    if (this.#clusters) await this.#put(this.#clusters.end());
+  finish(): Promise<void> {
+    return this.#putAll(this.#clusters ? this.#clusters.end() : []);
+  }
+
+  async #putAll(pieces: readonly Piece[]): Promise<void> {
+    for (const { bytes, isAnew } of pieces) {
+      if (isAnew) this.#setUpAnew();
+      await this.#put(bytes);
+    }
+  }
+
+  #setUpAnew(): void {
+    if (this.#media.readyState !== 'open') return;
+    const { appendWindowStart } = this.#buffer;
+    this.#buffer.abort();
+    this.#buffer.appendWindowStart = appendWindowStart;
   }
 
   /** Appends, making room and trying again where the browser says that it holds too much. @throws Error when it cannot be decoded. */
