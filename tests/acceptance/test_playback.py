@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.support.browser import Browser, Page
 from tests.support.live import PAGE_OWNER, System, get, until
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage
@@ -29,6 +31,7 @@ def buffered(page: Page) -> float:
     return float(page.evaluate(f"{VIDEO}.buffered.length ? {VIDEO}.buffered.end({VIDEO}.buffered.length - 1) : 0"))
 
 
+@pytest.mark.both_engines
 def test_plays_while_it_grows_and_to_its_end_once_complete(
     console: ConsolePage, browser: Browser, system: System
 ) -> None:
