@@ -63,6 +63,9 @@ describe('where decoding can begin', () => {
 
   it('is any sound where there is no picture', () => {
     expect(timeOf(entryBefore(data, 1700, null))).toBe(1000);
+    // Firefox calls none of it whole.
+    const sound = bytes(cluster(0, block(0, { whole: false })), cluster(1000, block(0, { whole: false })));
+    expect(entryBefore(sound, 1700, null)?.timeMs).toBe(1000);
   });
 
   it('says whether a later one is in the same bytes', () => {
