@@ -7,8 +7,8 @@ SHELL := /bin/sh
 .SUFFIXES:
 
 PORT ?= 8000
-# Tests wait more than they compute: two cores are full with three. Each worker has a database and a bucket of its own, one the browsers.
-WORKERS ?= 3
+# Each worker has a database and a bucket of its own, one of them the browsers. Two cores are full with two: three are no faster.
+WORKERS ?= 2
 PYTHON ?= python3
 # The packages that `.venv` gets are those of the lock, and nothing asks for a version of pip that is not there.
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
