@@ -116,7 +116,12 @@ async def test_a_byte_now_and_then_holds_nothing(
         body = [framed(running, path, "content-length: 1000"), *[b" "] * 1_000]
         pieces = [framed(running, path, "transfer-encoding: chunked"), *[b"1\r\n \r\n"] * 1_000]
         for slow in (lines, body, pieces):
-            answers = await asyncio.gather(*(exchange(running.endpoint, slow, pause_s=0.02) for _ in range(50)))
+            asked = (exchange(running.endpoint, slow, pause_s=0.02) for _ in range(50))
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            # Whoever writes on after the answer may have it thrown away by a reset, which ends the connection as well.
+            answers = [end for end in ends if not isinstance(end, BaseException)]
+            assert all(isinstance(end, tuple | ConnectionResetError) for end in ends)
+            assert len(answers) > len(ends) / 2
             assert {(head.status, problem_of(head, raw)["code"]) for head, raw in answers} == {(408, "request_timeout")}
         await Attack(running).survived()
 

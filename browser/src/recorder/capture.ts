@@ -9,6 +9,9 @@ const SLICE_MS = 500;
 /** Browsers take some milliseconds. One that never says that it stopped must not keep a recording from being ended. */
 const STOP_MS = 10_000;
 
+/** A slice that comes after the word that it stopped does so within milliseconds; what is empty at its end waits for it so long. */
+const LATE_MS = 500;
+
 /** Safari emits empty blobs for small slices. */
 const SAFARI_SLICE_MS = 2_000;
 
@@ -92,7 +95,9 @@ export class Capture {
   #settleStopped: () => void = () => undefined;
   #sliceStartMs = 0;
   #over = false;
+  #lastWasEmpty = false;
   #overdue: ReturnType<typeof setTimeout> | undefined;
+  #late: ReturnType<typeof setTimeout> | undefined;
 
   /** @throws SafereelError `no_supported_type` when MediaRecorder refuses the stream. */
   constructor(stream: MediaStream, options: CaptureOptions, time: RecordedTime, events: CaptureEvents) {
@@ -113,7 +118,7 @@ export class Capture {
       throw new SafereelError('no_supported_type', error);
     }
     this.#recorder.ondataavailable = (event) => this.#onSlice(event.data);
-    this.#recorder.onstop = () => this.#onStop();
+    this.#recorder.onstop = () => this.#onLast();
     this.#recorder.onerror = (event) => events.failed((event as ErrorEvent).error ?? event.type);
   }
 
@@ -162,12 +167,21 @@ export class Capture {
     const endMs = this.#time.ms;
     if (blob.size > 0) this.#events.slice(blob, this.#sliceStartMs, endMs);
     this.#sliceStartMs = endMs;
+    this.#lastWasEmpty = blob.size === 0;
+    if (this.#late !== undefined && blob.size > 0) this.#onStop();
+  }
+
+  /** Firefox 153, stopped in the moment of a slice, tells an empty one, then that it stopped, and then the slice (seen). */
+  #onLast(): void {
+    if (this.#lastWasEmpty) this.#late ??= setTimeout(() => this.#onStop(), LATE_MS);
+    else this.#onStop();
   }
 
   #onStop(): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#overdue);
+    clearTimeout(this.#late);
     document.removeEventListener('visibilitychange', this.#onVisibility);
     this.#settleStopped();
     this.#events.stopped();
