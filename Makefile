@@ -41,7 +41,7 @@ run: node-there $(INSTALLED) $(PAGE) ## Runs the whole system on PORT (8000): da
 	@exec .venv/bin/safereel up --port $(PORT)
 
 .PHONY: test
-test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs all tests, also those in a real browser
+test: node-there $(INSTALLED) $(PAGE) test-parts ## Runs the tests, also those in a real browser, but for the long ones
 	@cd browser && npm test --silent
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
