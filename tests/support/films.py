@@ -26,6 +26,37 @@ def decode(data: bytes, folder: Path) -> dict[str, Stream]:
     return {s["codec_type"]: Stream(s["codec_type"], s["codec_name"], int(s.get("nb_read_frames", 0))) for s in streams}
 
 
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet as it lies in a film: times in seconds, the MD5 of its bytes."""
+
+    kind: str
+    pts: float
+    dts: float
+    whole: bool
+    md5: str
+
+
+def packets(data: bytes, folder: Path) -> list[Packet]:
+    """All packets in the order of the file. Raises as `decode`."""
+    entries = "packet=codec_type,pts_time,dts_time,flags,data_hash"
+    return [
+        Packet(
+            found["codec_type"],
+            float(found.get("pts_time", "nan")),
+            float(found.get("dts_time", "nan")),
+            "K" in found["flags"],
+            found["data_hash"],
+        )
+        for found in _probe(data, folder, "-show_packets", entries, "-show_data_hash", "md5")["packets"]
+    ]
+
+
+def lasts(data: bytes, folder: Path) -> float:
+    """For how many seconds it says that it lasts; NaN where it does not say. Raises as `decode`."""
+    return float(_probe(data, folder, "-show_format", "format=duration")["format"].get("duration", "nan"))
+
+
 def ends_at(data: bytes, folder: Path) -> float:
     """Up to which second of its own time the film has all of its streams. Raises as `decode`."""
     ends: dict[int, float] = {}
@@ -35,11 +66,11 @@ def ends_at(data: bytes, folder: Path) -> float:
     return min(ends.values(), default=0)
 
 
-def _probe(data: bytes, folder: Path, how: str, entries: str) -> Any:
+def _probe(data: bytes, folder: Path, how: str, entries: str, *more: str) -> Any:
     file = folder / "film"
     file.write_bytes(data)
     done = subprocess.run(
-        [str(parts.ffprobe()), "-v", "error", how, "-show_entries", entries, "-of", "json", str(file)],
+        [str(parts.ffprobe()), "-v", "error", how, *more, "-show_entries", entries, "-of", "json", str(file)],
         check=False,
         capture_output=True,
         text=True,
