@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus
-from xml.etree import ElementTree as ET
 
 from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import S3Store
 
+from control_plane.bucket.documents import document, name_of, told_in
 from control_plane.bucket.presign import Address, Credentials
 from control_plane.domain.bucket import BucketUnreachable, ListedObject
 
 if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
+
     from obstore import ObjectMeta
     from obstore.store import S3Config
 
@@ -96,7 +98,7 @@ class Lister:
             body = await self._fetch(_query(prefix, place))
             try:
                 objects, place = _page_of(body, prefix, place)
-            except (ET.ParseError, ValueError) as exc:
+            except ValueError as exc:
                 raise BucketUnreachable(f"LIST {prefix}: an answer that is no listing: {exc}") from exc
             if objects:
                 yield objects
@@ -165,16 +167,12 @@ def _query(prefix: str, place: _Place) -> str:
 def _page_of(body: bytes, prefix: str, place: _Place) -> tuple[Sequence[ListedObject], _Place | None]:
     """What lies on the page, and where the next one begins (None: this was the last).
 
-    Raises `ParseError` or `ValueError` for anything but a page of this listing.
+    `ValueError` for anything but a page of this listing.
     """
-    if b"<!" in body:
-        raise ValueError("it declares what S3 does not")  # no entities, so none that grow
-    root = ET.fromstring(body)  # noqa: S314  # without declarations there is nothing in it that could do harm
-    if _name(root) != "ListBucketResult":
-        raise ValueError(f"<{_name(root)}>")
-    told = {_name(child): child.text or "" for child in root}
+    root = document(body, "ListBucketResult")
+    told = told_in(root)
     escaped = told.get("EncodingType") == "url"
-    objects = [_object_of(child, escaped=escaped) for child in root if _name(child) == "Contents"]
+    objects = [_object_of(child, escaped=escaped) for child in root if name_of(child) == "Contents"]
     if any(not found.key.startswith(prefix) for found in objects):
         raise ValueError("a key that is not below the prefix")
     match told.get("IsTruncated"):
@@ -196,8 +194,8 @@ def _next(objects: Sequence[ListedObject], token: str, place: _Place) -> _Place:
     return _Place(last)
 
 
-def _object_of(entry: ET.Element, *, escaped: bool) -> ListedObject:
-    told = {_name(child): child.text or "" for child in entry}
+def _object_of(entry: "ET.Element", *, escaped: bool) -> ListedObject:
+    told = told_in(entry)
     try:
         key, size, at = told["Key"], int(told["Size"]), datetime.fromisoformat(told["LastModified"])
     except KeyError as exc:
@@ -205,8 +203,3 @@ def _object_of(entry: ET.Element, *, escaped: bool) -> ListedObject:
     if size < 0 or at.tzinfo is None:
         raise ValueError("an object of no size or time")
     return ListedObject(unquote_plus(key) if escaped else key, size, told.get("ETag", "").strip('"'), at)
-
-
-def _name(element: ET.Element) -> str:
-    """Without its namespace, which not all stores tell."""
-    return element.tag.rpartition("}")[2]

@@ -1,4 +1,4 @@
-"""`S3Bucket`: HEAD, GET and PUT over a connection pool, LIST through obstore where it can, versions through boto3.
+"""`S3Bucket`: HEAD, GET, PUT and multipart over a connection pool, LIST through obstore where it can, versions through boto3.
 
 The hot path is HEAD, one for each ack. It goes out signed in the query (fewer headers than a signature in
 `Authorization`) on a URL that is escaped once and not parsed for escapes again.
@@ -10,61 +10,61 @@ No message holds a signed URL: in a log it would be a permission.
 
 import asyncio
 import hashlib
-import io
-import re
 from base64 import b64encode
 from binascii import Error as NotBase64
 from binascii import a2b_base64
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-from yarl import URL
 
 from control_plane.bucket.listing import PAGE_BYTES, Lister, listing_store
+from control_plane.bucket.multipart import Multipart
 from control_plane.bucket.presign import Address, Addressing, Credentials, Form, Signer
+from control_plane.bucket.sending import (
+    CONNECT_S,
+    READ_STEP_BYTES,
+    SIGNATURE_TTL_S,
+    SLOWEST_BYTES_PER_S,
+    Sender,
+    body_of,
+    error_code,
+    is_there,
+)
+from control_plane.bucket.streaming import GET, streamed
 from control_plane.bucket.versions import VersionStore
 from control_plane.domain.bucket import (
+    Body,
     BucketUnreachable,
     KeptVersion,
     ListedObject,
     NotRemoved,
     ObjectExists,
     ObjectHead,
-    ObjectTooLong,
     ObjectVersion,
     ReadBack,
+    UploadedPart,
 )
 
-CONNECT_S = 3.0
 # HEAD and small PUTs take milliseconds; a store that is slower than this is not there for us.
 CALL_S = 10.0
-# A whole object is read for fixity, a long manifest written: so much time per byte, beyond the call, as a slow line needs.
-SLOWEST_BYTES_PER_S = 1024 * 1024
-# Longer than any call may take, and room for clocks that differ.
-SIGNATURE_TTL_S = 300
 # Enough to keep a store busy from one process, well below what stores allow.
 CONNECTIONS = 128
-READ_STEP_BYTES = 256 * 1024
 SHA256_BYTES = 32
 
 HEAD = Form("HEAD", "host;x-amz-checksum-mode", SIGNATURE_TTL_S)
 HEAD_BUCKET = Form("HEAD", "host", SIGNATURE_TTL_S)
-GET = Form("GET", "host", SIGNATURE_TTL_S)
 PUT_OVER = Form("PUT", "content-length;content-type;host;x-amz-checksum-sha256", SIGNATURE_TTL_S)
 PUT_ONCE = Form("PUT", "content-length;content-type;host;if-none-match;x-amz-checksum-sha256", SIGNATURE_TTL_S)
 # Without it, HEAD does not tell the SHA-256.
 CHECKSUM_MODE = {"x-amz-checksum-mode": "ENABLED"}
-# What aiohttp would add by itself; Accept-Encoding could make a proxy answer another length than the
-# object's.
-UNWANTED_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 MONTHS = {
     name: at
     for at, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
 }
-ERROR_CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 
 
 class S3Bucket:
@@ -82,14 +82,13 @@ class S3Bucket:
         call_s: float = CALL_S,
     ) -> None:
         address = Address.of(endpoint, bucket, addressing)
-        self._signer = Signer(address, region=region, credentials=credentials)
-        self._host_line = f"host:{address.host}\n"
+        signer = Signer(address, region=region, credentials=credentials)
+        self._sender = Sender(signer, connections=connections, call_s=call_s)
+        self._host_line = self._sender.host_line
         self._head_lines = f"{self._host_line}x-amz-checksum-mode:ENABLED\n"
         self._name = bucket
-        self._connections = connections
         self._call_s = call_s
-        self._patience = aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
-        self._opened: aiohttp.ClientSession | None = None
+        self._multipart = Multipart(self._sender, bucket)
         store = listing_store(bucket, region, credentials, address, connect_s=min(CONNECT_S, call_s), call_s=call_s)
         self._lister = Lister(store, self._listing, page_s=2 * call_s)  # with the one retry that obstore makes
         self._versions = VersionStore(
@@ -102,19 +101,12 @@ class S3Bucket:
         )
 
     async def open(self) -> Self:
-        self._opened = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=UNWANTED_HEADERS,
-            auto_decompress=False,
-        )
+        await self._sender.open()
         return self
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened.close()
-            self._opened = None
-            self._versions.close()
+        await self._sender.close()
+        self._versions.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -125,7 +117,7 @@ class S3Bucket:
         await self.close()
 
     async def head(self, key: str) -> ObjectHead | None:
-        answer = await self._send(HEAD, key, self._head_lines, headers=CHECKSUM_MODE)
+        answer = await self._sender.send(HEAD, key, self._head_lines, headers=CHECKSUM_MODE)
         answer.release()
         if answer.status == 404:
             return None
@@ -140,37 +132,19 @@ class S3Bucket:
         patience = aiohttp.ClientTimeout(
             total=self._call_s + limit / SLOWEST_BYTES_PER_S, sock_connect=CONNECT_S, sock_read=self._call_s
         )
-        answer = await self._send(GET, key, self._host_line, patience=patience)
-        try:
-            if answer.status == 200:
-                return await _body(answer, key, limit)
-            code = await _error_code(answer)
-            # A 404 of a proxy, or of a bucket that is gone, says nothing about the object.
-            if (answer.status, code) == (404, "NoSuchKey"):
-                return None
-            raise BucketUnreachable(f"GET {key}: status {answer.status} {code}")
-        except (aiohttp.ClientError, OSError) as exc:
-            raise _unreachable("GET", key, exc) from _told(exc)
-        finally:
-            answer.release()  # closes the connection if the body was not read to its end
+        async with self._sender.exchange(GET, key, self._host_line, patience=patience) as answer:
+            return await body_of(answer, key, limit) if await is_there(answer, key) else None
 
     async def read_back(self, key: str, *, version_id: str | None = None) -> ReadBack | None:
         if version_id is not None:
             return await self._versions.read_back(key, version_id)
         # No total: how long it is, only the answer tells. A store that sends nothing for a call's time is not there.
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._call_s)
-        answer = await self._send(GET, key, self._host_line, patience=patience)
-        try:
-            if answer.status == 200:
-                return await _read_back(answer, key, self._call_s)
-            code = await _error_code(answer)
-            if (answer.status, code) == (404, "NoSuchKey"):
-                return None
-            raise BucketUnreachable(f"GET {key}: status {answer.status} {code}")
-        except (aiohttp.ClientError, OSError) as exc:
-            raise _unreachable("GET", key, exc) from _told(exc)
-        finally:
-            answer.release()
+        async with self._sender.exchange(GET, key, self._host_line, patience=patience) as answer:
+            return await _read_back(answer, key, self._call_s) if await is_there(answer, key) else None
+
+    def stream(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes] | None]:
+        return streamed(self._sender, key, call_s=self._call_s)
 
     async def write(self, key: str, body: bytes, *, content_type: str, overwrite: bool) -> None:
         checksum = b64encode(hashlib.sha256(body).digest()).decode()
@@ -180,18 +154,30 @@ class S3Bucket:
             headers["if-none-match"] = "*"
             lines += "if-none-match:*\n"
         lines += f"x-amz-checksum-sha256:{checksum}\n"
-        patience = aiohttp.ClientTimeout(total=self._call_s + len(body) / SLOWEST_BYTES_PER_S, sock_connect=CONNECT_S)
-        form = PUT_OVER if overwrite else PUT_ONCE
-        answer = await self._send(form, key, lines, headers=headers, body=body, patience=patience)
-        try:
+        form, patience = PUT_OVER if overwrite else PUT_ONCE, self._sender.patience(len(body))
+        async with self._sender.exchange(form, key, lines, headers=headers, body=body, patience=patience) as answer:
             if answer.status == 412 and not overwrite:
                 raise ObjectExists(key)
             if answer.status != 200:
-                raise BucketUnreachable(f"PUT {key}: status {answer.status} {await _error_code(answer)}")
-        except (aiohttp.ClientError, OSError) as exc:
-            raise _unreachable("PUT", key, exc) from _told(exc)
-        finally:
-            answer.release()
+                raise BucketUnreachable(f"PUT {key}: status {answer.status} {await error_code(answer)}")
+
+    async def begin_upload(self, key: str, *, content_type: str) -> str:
+        return await self._multipart.begin(key, content_type)
+
+    async def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> UploadedPart:
+        return await self._multipart.put(key, upload_id, number, body)
+
+    async def copy_part(self, key: str, upload_id: str, number: int, *, source: str, etag: str) -> UploadedPart:
+        return await self._multipart.copy(key, upload_id, number, source=source, etag=etag)
+
+    async def uploaded_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart] | None:
+        return await self._multipart.parts(key, upload_id)
+
+    async def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        await self._multipart.complete(key, upload_id, parts)
+
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        await self._multipart.abort(key, upload_id)
 
     def version_pages(self, prefix: str) -> AsyncIterator[Sequence[ObjectVersion]]:
         return self._versions.pages(prefix)
@@ -210,48 +196,17 @@ class S3Bucket:
 
     async def probe(self) -> None:
         # HeadBucket: needs the permission to list, and tells an absent bucket from an absent object.
-        answer = await self._send(HEAD_BUCKET, "", self._host_line)
+        answer = await self._sender.send(HEAD_BUCKET, "", self._host_line)
         answer.release()
         if answer.status != 200:
             raise BucketUnreachable(f"bucket {self._name}: {_bucket_trouble(answer.status)}")
 
     async def _listing(self, query: str) -> bytes:
         """The body of one page of a listing. Raises `BucketUnreachable`."""
-        answer = await self._send(GET, "", self._host_line, query=query)
-        try:
+        async with self._sender.exchange(GET, "", self._host_line, query=query) as answer:
             if answer.status == 200:
-                return await _body(answer, "the listing", PAGE_BYTES)
-            raise BucketUnreachable(f"LIST {query}: status {answer.status} {await _error_code(answer)}")
-        except (aiohttp.ClientError, OSError) as exc:
-            raise _unreachable("LIST", query, exc) from _told(exc)
-        finally:
-            answer.release()
-
-    async def _send(
-        self,
-        form: Form,
-        key: str,
-        lines: str,
-        *,
-        query: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        patience: aiohttp.ClientTimeout | None = None,
-    ) -> aiohttp.ClientResponse:
-        if self._opened is None:
-            raise RuntimeError("the bucket is not open")
-        url, _ = self._signer.sign(form, key, lines, datetime.now(UTC), query=query)
-        try:
-            return await self._opened.request(
-                form.method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=None if body is None else io.BytesIO(body),  # sent in pieces: a manifest may be long
-                allow_redirects=False,
-                timeout=patience or self._patience,
-            )
-        except (aiohttp.ClientError, OSError) as exc:
-            raise _unreachable(form.method, key, exc) from _told(exc)
+                return await body_of(answer, "the listing", PAGE_BYTES)
+            raise BucketUnreachable(f"LIST {query}: status {answer.status} {await error_code(answer)}")
 
 
 def _object_head(key: str, headers: Mapping[str, str]) -> ObjectHead:
@@ -293,19 +248,6 @@ def _http_date(text: str) -> datetime:
         raise ValueError(f"Last-Modified {text!r}") from exc
 
 
-async def _body(answer: aiohttp.ClientResponse, key: str, limit: int) -> bytes:
-    """All of it, or `ObjectTooLong` as soon as it is known to be longer than `limit`."""
-    body = bytearray()
-    if (answer.content_length or 0) <= limit:
-        async for part in answer.content.iter_chunked(READ_STEP_BYTES):
-            body += part
-            if len(body) > limit:
-                break
-        else:
-            return bytes(body)
-    raise ObjectTooLong(f"GET {key}: more than {limit} bytes")
-
-
 async def _read_back(answer: aiohttp.ClientResponse, key: str, call_s: float) -> ReadBack:
     """All of it, hashed as it passes; `BucketUnreachable` where it is slower than the slowest line we wait for."""
     size, digest = 0, hashlib.sha256()
@@ -319,11 +261,6 @@ async def _read_back(answer: aiohttp.ClientResponse, key: str, call_s: float) ->
     return ReadBack(size, digest.hexdigest())
 
 
-async def _error_code(answer: aiohttp.ClientResponse) -> str:
-    found = ERROR_CODE.search(await answer.content.read(4096))
-    return found[1].decode() if found else ""
-
-
 def _bucket_trouble(status: int) -> str:
     known = {
         403: "our credentials may not list it (403)",
@@ -331,12 +268,3 @@ def _bucket_trouble(status: int) -> str:
         301: "it is in another region (301)",
     }
     return known.get(status, f"status {status}")
-
-
-def _unreachable(method: str, key: str, exc: Exception) -> BucketUnreachable:
-    return BucketUnreachable(f"{method} {key}: {type(exc).__name__}{'' if _told(exc) is None else f': {exc}'}")
-
-
-def _told(exc: Exception) -> Exception | None:
-    """The cause to show: not an error that holds the URL, whose signature is a permission."""
-    return None if isinstance(exc, aiohttp.ClientResponseError | aiohttp.InvalidURL) else exc

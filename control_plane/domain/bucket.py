@@ -5,6 +5,7 @@ promise. An absent object is an answer, never an error: callers must be able to 
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -20,6 +21,21 @@ class ObjectTooLong(BucketUnreachable):
 
 class ObjectExists(Exception):
     """A write-once PUT found its key taken (412)."""
+
+
+class SourceChanged(Exception):
+    """What was to be copied is absent, or is not what it was: nothing of it may be joined."""
+
+
+class UploadUnknown(Exception):
+    """The store does not know this multipart upload (any more): it was completed, or aborted, by whomever.
+
+    After an answer that was lost, a HEAD of the key tells which.
+    """
+
+
+class PartsRefused(BucketUnreachable):
+    """The store will not join these parts: it has none or others under their numbers, or one but the last is too small."""
 
 
 class VersionsHidden(Exception):
@@ -80,6 +96,30 @@ class NotRemoved:
 
     version: ObjectVersion
     code: str
+
+
+Body = bytes | bytearray | memoryview
+"""Bytes to be sent as they lie in memory; who hands them over leaves them as they are until the call has ended."""
+
+SMALLEST_PART_BYTES = 5 * 1024 * 1024
+"""Of every part but the last: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html"""
+LARGEST_PART_BYTES = 5 * 1024**3
+"""Of a part, uploaded or copied (as above)."""
+MOST_PARTS = 10_000
+"""Of one upload, numbered from 1 (as above)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A part that the store has: `number` from 1 to 10,000, `size` in bytes, `etag` opaque and without quotes.
+
+    Of a part that was uploaded the ETag is the MD5 of its bytes, unless the store encrypts with keys of its own (KMS). Of a
+    copied one it may be anything: SeaweedFS makes a composite one (`…-2`) of more than 4 MiB.
+    """
+
+    number: int
+    size: int
+    etag: str
 
 
 class Bucket(Protocol):
@@ -143,6 +183,53 @@ class Bucket(Protocol):
 
     async def keeps_versions(self) -> bool | None:
         """Whether the bucket may hold versions that a plain listing does not show; None where it does not tell."""
+        ...
+
+    def stream(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes] | None]:
+        """The bytes of an object as they come, to be read in the context; None if absent. Memory stays flat.
+
+        An iteration that ends without raising brought all of them: one that is cut, or waits too long, raises. Leaving the
+        context early gives up the rest.
+        """
+        ...
+
+    async def begin_upload(self, key: str, *, content_type: str) -> str:
+        """Begins a multipart upload of an object of our own (under `downloads/`); answers its id.
+
+        Nothing is seen under `key` until the upload is completed. Each call begins another one: after an answer that was lost,
+        the store forgets the first by itself (`safereel provision` sets that).
+        """
+        ...
+
+    async def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> UploadedPart:
+        """Stores a part, its MD5 proven by the store; sent again it takes the place of the earlier one.
+
+        Every part but the last needs `SMALLEST_PART_BYTES`. Raises `UploadUnknown`.
+        """
+        ...
+
+    async def copy_part(self, key: str, upload_id: str, number: int, *, source: str, etag: str) -> UploadedPart:
+        """Makes the whole object `source` a part, inside the bucket, if its ETag is `etag`.
+
+        `SourceChanged` where it is absent or another one, before or while it was copied: the part then counts as not made, though
+        the store may have it. Raises `UploadUnknown`.
+        """
+        ...
+
+    async def uploaded_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart] | None:
+        """The parts that the store has, in order of number, the newest of each; None if it does not know the upload."""
+        ...
+
+    async def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        """Joins these parts, at least one, in order of number, and makes them the object.
+
+        Each must be what the store has under its number. Raises `UploadUnknown` (which is no failure where an earlier call was
+        not answered: HEAD the key), `PartsRefused` (begin anew), and `BucketUnreachable` for an error inside a 200 as for any.
+        """
+        ...
+
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        """Forgets the upload and its parts; an upload that is unknown counts as aborted. A part under way may outlive it."""
         ...
 
     async def probe(self) -> None:

@@ -6,12 +6,16 @@ It keeps to the contract of `domain.bucket.Bucket` (tests/contract/test_memory_b
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from control_plane.domain.bucket import (
+    MOST_PARTS,
+    SMALLEST_PART_BYTES,
+    Body,
     BucketUnreachable,
     KeptVersion,
     ListedObject,
@@ -19,13 +23,18 @@ from control_plane.domain.bucket import (
     ObjectExists,
     ObjectHead,
     ObjectVersion,
+    PartsRefused,
     ReadBack,
+    SourceChanged,
+    UploadedPart,
+    UploadUnknown,
 )
 
 # What S3 lists and removes at once.
 PAGE = 1_000
 REMOVED_AT_ONCE = 500
 NO_VERSION = "null"
+STREAM_STEP_BYTES = 64 * 1024
 
 
 class Crashed(Exception):
@@ -68,6 +77,12 @@ class _Version:
         return len(self.body or b"")
 
 
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    key: str
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
 class MemoryBucket:
     """Versions of each key, newest first."""
 
@@ -75,6 +90,7 @@ class MemoryBucket:
         self._versioned = versioned
         self._kept: dict[str, list[_Version]] = {}
         self._ids = itertools.count(1)
+        self._uploads: dict[str, _Upload] = {}
         self.now = 0
         self.looks: dict[str, list[Look]] = {}
         self.changed: dict[str, int] = {}
@@ -90,6 +106,7 @@ class MemoryBucket:
     def clear(self) -> None:
         """Empty, as if new."""
         self._kept.clear()
+        self._uploads.clear()
         self.looks.clear()
         self.changed.clear()
         self.strike = None
@@ -206,6 +223,69 @@ class MemoryBucket:
         self._put(key, found.body)
         self._after()
 
+    @asynccontextmanager
+    async def stream(self, key: str) -> AsyncIterator[AsyncIterator[bytes] | None]:
+        """See `Bucket.stream`."""
+        self._before()
+        found = self._current(key)
+        self._after()
+        yield None if found is None or found.body is None else _in_steps(found.body)
+
+    async def begin_upload(self, key: str, *, content_type: str) -> str:
+        """See `Bucket.begin_upload`."""
+        self._before()
+        upload_id = f"upload-{next(self._ids)}"
+        self._uploads[upload_id] = _Upload(key)
+        self._after()
+        return upload_id
+
+    async def upload_part(self, key: str, upload_id: str, number: int, body: Body) -> UploadedPart:
+        """See `Bucket.upload_part`."""
+        if not 1 <= number <= MOST_PARTS:
+            raise ValueError(f"parts have numbers from 1 to {MOST_PARTS}, not {number}")
+        self._before()
+        self._upload(key, upload_id).parts[number] = bytes(body)
+        self._after()
+        return _part(number, bytes(body))
+
+    async def copy_part(self, key: str, upload_id: str, number: int, *, source: str, etag: str) -> UploadedPart:
+        """See `Bucket.copy_part`."""
+        self._before()
+        found = self._current(source)
+        if found is None or found.body is None or found.etag != etag:
+            raise SourceChanged(f"{source}: {'absent' if found is None else found.etag}")
+        self._upload(key, upload_id).parts[number] = found.body
+        self._after()
+        return _part(number, found.body)
+
+    async def uploaded_parts(self, key: str, upload_id: str) -> Sequence[UploadedPart] | None:
+        """See `Bucket.uploaded_parts`."""
+        self._before()
+        found = self._uploads.get(upload_id)
+        self._after()
+        return None if found is None else [_part(number, found.parts[number]) for number in sorted(found.parts)]
+
+    async def complete_upload(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> None:
+        """See `Bucket.complete_upload`."""
+        if not parts:
+            raise ValueError("an upload is completed with at least one part")
+        self._before()
+        kept = self._upload(key, upload_id).parts
+        named = sorted(parts, key=lambda part: part.number)
+        if any(part.number not in kept or _part(part.number, kept[part.number]) != part for part in named):
+            raise PartsRefused(f"{key}: InvalidPart")
+        if any(part.size < SMALLEST_PART_BYTES for part in named[:-1]):
+            raise PartsRefused(f"{key}: EntityTooSmall")
+        self._put(key, b"".join(kept[part.number] for part in named))
+        del self._uploads[upload_id]
+        self._after()
+
+    async def abort_upload(self, key: str, upload_id: str) -> None:
+        """See `Bucket.abort_upload`."""
+        self._before()
+        self._uploads.pop(upload_id, None)
+        self._after()
+
     async def keeps_versions(self) -> bool | None:
         """See `Bucket.keeps_versions`."""
         return self._versioned
@@ -214,6 +294,12 @@ class MemoryBucket:
         """See `Bucket.probe`."""
         self._before()
         self._after()
+
+    def _upload(self, key: str, upload_id: str) -> _Upload:
+        found = self._uploads.get(upload_id)
+        if found is None or found.key != key:
+            raise UploadUnknown(f"{key}: NoSuchUpload")
+        return found
 
     def _current(self, key: str) -> _Version | None:
         kept = self._kept.get(key)
@@ -248,6 +334,15 @@ class MemoryBucket:
         assert self.strike is not None
         crash, self.strike = self.strike.crash, None
         raise Crashed if crash else BucketUnreachable("it hung up")
+
+
+def _part(number: int, body: bytes) -> UploadedPart:
+    return UploadedPart(number, len(body), hashlib.md5(body).hexdigest())
+
+
+async def _in_steps(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), STREAM_STEP_BYTES):
+        yield body[start : start + STREAM_STEP_BYTES]
 
 
 def _require_slash(prefix: str) -> None:
