@@ -21,6 +21,7 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 from control_plane.domain.bucket import PresignedRequest
+from control_plane.domain.file_names import attachment
 
 # X-Amz-Expires, in seconds: the limits that AWS documents for query signatures.
 LONGEST_TTL_S = 7 * 24 * 3600
@@ -129,7 +130,7 @@ class Signer:
 
         `header_lines` are the signed headers in canonical form, in the order of `form.signed_headers`:
         `name:value\\n` each, `host` among them. `now` is aware; fractions of a second are dropped. `query`: more of it, escaped,
-        in order of name, and all of it in lower case, which sorts after the `X-Amz-…` of every signature.
+        in order of name, each of which begins in lower case, which sorts after the `X-Amz-…` of every signature.
         """
         stamp = self._stamps.get(form)
         epoch_s = int(now.timestamp())
@@ -142,7 +143,8 @@ class Signer:
         inner.update(f"{stamp.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
         outer = stamp.outer.copy()
         outer.update(inner.digest())
-        return f"{self.address.origin}{path}{stamp.query}{outer.hexdigest()}{more}", stamp.expires_at
+        first = query and f"{query}&"
+        return f"{self.address.origin}{path}?{first}{stamp.query}{outer.hexdigest()}", stamp.expires_at
 
     def _stamp(self, form: Form, epoch_s: int) -> _Stamp:
         at = datetime.fromtimestamp(epoch_s, UTC)
@@ -158,7 +160,7 @@ class Signer:
         return _Stamp(
             epoch_s=epoch_s,
             expires_at=at + timedelta(seconds=form.ttl_s),
-            query=f"?{start}{names}{self._token()}&X-Amz-Signature=",
+            query=f"{start}{names}{self._token()}&X-Amz-Signature=",
             # Sorted by name, as the server will sort them.
             canonical_query=f"{start}{self._token()}{names}",
             canonical_end=f"\n{form.signed_headers}\nUNSIGNED-PAYLOAD",
@@ -210,9 +212,16 @@ class SigV4Presigner:
         url, expires_at = self._signer.sign(form, key, lines, now)
         return PresignedRequest(url, headers, expires_at)
 
-    def get(self, key: str, *, now: datetime) -> PresignedRequest:
+    def get(
+        self, key: str, *, now: datetime, file_name: str | None = None, content_type: str | None = None
+    ) -> PresignedRequest:
         """See `Presigner.get`. `Range` is not signed, so that players may ask for any."""
-        url, expires_at = self._signer.sign(self._get, key, self._host_line, now)
+        wanted = {
+            "response-content-disposition": None if file_name is None else attachment(file_name),
+            "response-content-type": None if content_type is None else " ".join(content_type.split()),
+        }
+        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in wanted.items() if value is not None)
+        url, expires_at = self._signer.sign(self._get, key, self._host_line, now, query=query)
         return PresignedRequest(url, {}, expires_at)
 
 

@@ -259,6 +259,12 @@ class Presigner(Protocol):
         """
         ...
 
-    def get(self, key: str, *, now: datetime) -> PresignedRequest:
-        """Permits GETs of `key`, with range requests, until `expires_at`."""
+    def get(
+        self, key: str, *, now: datetime, file_name: str | None = None, content_type: str | None = None
+    ) -> PresignedRequest:
+        """Permits GETs of `key`, with range requests, until `expires_at`.
+
+        With `file_name` (any text, see `domain.file_names`) browsers save the object under that name; `content_type` takes the
+        place of the stored one. Both are signed.
+        """
         ...

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from control_plane.bucket.s3 import S3Bucket
+from control_plane.domain.file_names import attachment
 from tests.support.buckets import MIME, PAGE_ORIGIN, Place, grant, send
 
 pytestmark = pytest.mark.anyio
@@ -165,6 +166,48 @@ async def test_playback_may_ask_for_ranges(place: Place, key: str) -> None:
 
     assert (whole.status, whole.body) == (200, BODY)
     assert (part.status, part.body) == (206, BODY[4:9])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.webm",
+        'Übung "1"/\r\nX-Evil: 2.webm',
+        "日本語の録画 100%.webm",
+        "é" * 400 + ".webm",
+        "a;b=c,'d' +.mp4",
+        "\0",
+        "👩‍👧.webm",
+    ],
+)
+async def test_a_download_bears_its_name_and_type(place: Place, key: str, name: str) -> None:
+    granted = grant(place, key, BODY)
+    await send("PUT", granted.url, granted.headers, BODY)
+    url = place.presigner().get(key, now=datetime.now(UTC), file_name=name, content_type="video/mp4").url
+
+    whole = await send("GET", url)
+    part = await send("GET", url, {"range": "bytes=4-8"})
+
+    assert (whole.status, whole.body) == (200, BODY)
+    assert (part.status, part.body) == (206, BODY[4:9])
+    for answer in (whole, part):
+        assert answer.headers["Content-Disposition"] == attachment(name)
+        assert answer.headers["Content-Type"] == "video/mp4"
+        assert "X-Evil" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [("Ubung", "Andere"), (r"response-content-disposition=[^&]*&", ""), ("video%2Fwebm", "text%2Fhtml")],
+)
+async def test_another_name_or_type_is_refused(place: Place, key: str, pattern: str, replacement: str) -> None:
+    granted = grant(place, key, BODY)
+    await send("PUT", granted.url, granted.headers, BODY)
+    signed = place.presigner().get(key, now=datetime.now(UTC), file_name="Übung.webm", content_type=MIME).url
+    url = re.sub(pattern, replacement, signed)
+    assert url != signed
+
+    assert (await send("GET", url)).status == 403
 
 
 async def test_pages_may_put_and_see_the_etag(place: Place, key: str) -> None:

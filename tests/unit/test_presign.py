@@ -23,6 +23,7 @@ from control_plane.bucket.presign import (
     Signer,
     SigV4Presigner,
 )
+from control_plane.domain.file_names import attachment
 
 LABEL = st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True)
 BUCKETS = st.one_of(
@@ -99,6 +100,7 @@ def ours(
     overwrite=st.booleans(),
     ttl_s=st.integers(1, LONGEST_TTL_S),
     now=MOMENTS,
+    file_name=st.none() | st.text(max_size=300),
 )
 def test_put_and_get_equal_botocore(
     *,
@@ -114,6 +116,7 @@ def test_put_and_get_equal_botocore(
     overwrite: bool,
     ttl_s: int,
     now: datetime,
+    file_name: str | None,
 ) -> None:
     if "." in bucket:  # under an IP address botocore makes host names of these that nothing resolves
         addressing = Addressing.PATH if "127.0.0.1" in endpoint or "[" in endpoint else addressing
@@ -132,11 +135,22 @@ def test_put_and_get_equal_botocore(
     with clock_at(now):
         put = client.generate_presigned_url("put_object", params, ExpiresIn=ttl_s)
         get = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, ExpiresIn=ttl_s)
+        named = client.generate_presigned_url(
+            "get_object",
+            {
+                "Bucket": bucket,
+                "Key": key,
+                **({} if file_name is None else {"ResponseContentDisposition": attachment(file_name)}),
+                "ResponseContentType": " ".join(mime.split()),
+            },
+            ExpiresIn=ttl_s,
+        )
 
     made = presigner.put(key, size=size, sha256=digest.hex(), content_type=mime, overwrite=overwrite, now=now)
 
     assert made.url == put
     assert presigner.get(key, now=now).url == get
+    assert presigner.get(key, now=now, file_name=file_name, content_type=mime).url == named
 
 
 NOW = datetime(2026, 11, 21, 23, 59, 59, 900_000, tzinfo=UTC)
@@ -187,7 +201,17 @@ def test_caches_do_not_outlive_the_second_or_the_day() -> None:
         assert kept.get(KEY, now=now) == presigner().get(KEY, now=now)
 
 
+def test_a_name_alone_is_signed_too() -> None:
+    made = presigner().get(KEY, now=NOW, file_name="Übung.webm").url
+
+    assert "?response-content-disposition=attachment%3B%20filename%3D%22Ubung.webm%22%3B%20filename%2A%3D" in made
+    assert "response-content-type" not in made
+    assert made != presigner().get(KEY, now=NOW).url
+
+
 def test_a_line_break_in_a_type_cannot_add_a_header() -> None:
+    assert "%0A" not in presigner().get(KEY, now=NOW, file_name="a\r\nb", content_type="video/webm\nx-evil: 1").url
+
     made = presigner().put(KEY, size=5, sha256=DIGEST, content_type="video/webm\nx-evil: 1", overwrite=False, now=NOW)
 
     assert made.headers["content-type"] == "video/webm x-evil: 1"
