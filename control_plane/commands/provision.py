@@ -17,7 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Makes the bucket of the stack or the environment fit, and marks it as this deployment's."""
     settings = settings_of_stack_or_environment(arguments.data_dir)
     migrate(settings.database_url.get_secret_value())  # the marker carries the id that the database gives
-    make_bucket_fit(settings, settings.safereel_page_origins)
+    for told in make_bucket_fit(settings, settings.safereel_page_origins):
+        print(told)
     if arguments.emptied and asyncio.run(_mark_again(settings)):
         print("The bucket is marked again. Audits will ask recorders for all that they still hold.")
     asyncio.run(_claim(settings))
@@ -25,9 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_bucket_fit(settings: Settings, origins: Sequence[str]) -> None:
-    """Makes the bucket that the settings name, if it is not there, keep versions and let pages of `origins` in. Blocking."""
-    provision(
+def make_bucket_fit(settings: Settings, origins: Sequence[str]) -> Sequence[str]:
+    """Makes the bucket that the settings name, if it is not there, keep versions and let pages of `origins` in. Blocking.
+
+    Answers what could not be done and is no reason to stop, in sentences.
+    """
+    return provision(
         endpoint=settings.s3_endpoint,
         bucket=settings.s3_bucket_name,
         region=settings.s3_region,

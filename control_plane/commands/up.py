@@ -58,7 +58,8 @@ async def _run_stack(data_dir: Path, port: int, listener: socket.socket, mending
         settings = settings_of({**unlimited(), **environment_of(stack.public()), **own})
         await asyncio.to_thread(migrate, stack.database_url)
         origins = (f"http://localhost:{port}", f"http://127.0.0.1:{port}", *settings.safereel_page_origins)
-        await asyncio.to_thread(make_bucket_fit, settings, origins)
+        for told in await asyncio.to_thread(make_bucket_fit, settings, origins):
+            print(told)
         stack.publish(page_origins=origins)
         async with open_control_plane(settings, issues_tokens=True) as plane:
             await _claim_own_bucket(plane, data_dir, mending)

@@ -17,6 +17,7 @@ SHARDS = 256  # two hex digits: spreads S3's per-prefix request limits, and is t
 DEPLOYMENT_KEY = "meta/deployment.json"
 CHUNKS_PREFIX = "v1/"
 META_PREFIX = "meta/recordings/"
+DOWNLOADS_PREFIX = "downloads/"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK_KEY = re.compile(
@@ -93,7 +94,7 @@ def meta_prefix(recording_id: UUID) -> str:
 
 def derived_prefix(recording_id: UUID) -> str:
     """Where files made of one recording lie. Ends with `/`."""
-    return f"downloads/{shard_of(recording_id):02x}/{recording_id}/"
+    return f"{DOWNLOADS_PREFIX}{shard_of(recording_id):02x}/{recording_id}/"
 
 
 def prefixes_of(recording_id: UUID) -> tuple[str, ...]:
