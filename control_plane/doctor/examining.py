@@ -310,6 +310,7 @@ class _Examination:
         else:
             self._tell(objects.head(looked), objects.sha256(looked), objects.ranged(looked))
         self._tell(objects.listing(await ask_objects.listed(visit)))
+        self._tell(objects.download(await ask_objects.assembled(visit)))
 
     async def _cors(self, visit: Visit, origin: str, number: int) -> None:
         seen = await ask_cors.from_page(visit, origin, number)
@@ -373,6 +374,7 @@ class _Examination:
         keys = wiring.credentials(settings)
         return Signing(
             Address.of(endpoint, settings.s3_bucket_name, Addressing(settings.s3_addressing)),
+            bucket=settings.s3_bucket_name,
             region=settings.s3_region,
             credentials=keys if secret is None else Credentials(keys.access_key, secret),
             grant_ttl=settings.grant_ttl,

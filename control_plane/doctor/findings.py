@@ -49,6 +49,7 @@ class Check(StrEnum):
     OBJECTS_SHA256 = "objects.sha256"
     OBJECTS_RANGE = "objects.range"
     OBJECTS_LIST = "objects.list"
+    OBJECTS_DOWNLOAD = "objects.download"
     CORS_PUT = "cors.put"
     CORS_ETAG = "cors.etag"
     CORS_GET = "cors.get"

@@ -4,8 +4,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from control_plane.bucket.multipart import COPY_PART, copy_of_part
 from control_plane.bucket.presign import Address, Credentials, Form, Signer, SigV4Presigner
-from control_plane.bucket.s3 import CHECKSUM_MODE, GET, HEAD, SIGNATURE_TTL_S
+from control_plane.bucket.s3 import CHECKSUM_MODE, HEAD
+from control_plane.bucket.sending import SIGNATURE_TTL_S
+from control_plane.bucket.streaming import GET
 from control_plane.doctor.asking import Request
 
 CONTENT_TYPE = "video/webm"
@@ -19,12 +22,14 @@ class Signing:
         self,
         address: Address,
         *,
+        bucket: str,
         region: str,
         credentials: Credentials,
         grant_ttl: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self.address = address
+        self._bucket = bucket
         self.grant_ttl = grant_ttl
         self.clock = clock
         self._host_line = f"host:{address.host}\n"
@@ -56,6 +61,18 @@ class Signing:
         """A GET as a player makes it; `key` may be empty: lists the bucket."""
         url, _ = self._signer.sign(GET, key, self._host_line, self.clock())
         return Request("GET", url, headers or {})
+
+    def named_get(self, key: str, file_name: str, content_type: str) -> Request:
+        """A GET as a browser makes it that saves a download."""
+        signed = self._presigner.get(key, now=self.clock(), file_name=file_name, content_type=content_type)
+        return Request("GET", signed.url, signed.headers)
+
+    def copy_part(self, key: str, upload_id: str, number: int, *, source: str, etag: str) -> Request:
+        """A copy of a whole object into a multipart upload, if its ETag is `etag`."""
+        query, headers = copy_of_part(self._bucket, upload_id, number, source=source, etag=etag)
+        lines = self._host_line + "".join(f"{name}:{value}\n" for name, value in headers.items())
+        url, _ = self._signer.sign(COPY_PART, key, lines, self.clock(), query=query)
+        return Request("PUT", url, headers)
 
     def head(self, key: str) -> Request:
         """A HEAD in checksum mode, as every ack makes it."""

@@ -13,7 +13,7 @@ from control_plane.doctor.judging import addresses, cors, grants, keeping, objec
 from control_plane.doctor.judging.cors import CorsSeen
 from control_plane.doctor.judging.grants import GrantedPut, Refusal, SecondWrite
 from control_plane.doctor.judging.keeping import Unread, VersionsSeen
-from control_plane.doctor.judging.objects import Listed, Looked
+from control_plane.doctor.judging.objects import Assembled, Listed, Looked
 from control_plane.doctor.origins import origin_of
 from control_plane.doctor.seen import Answer, Outcome, Place, Silence, Trouble
 
@@ -297,6 +297,27 @@ def test_a_page_that_nobody_listed_may_not() -> None:
     assert cors.stranger("https://x.invalid", Answer(403)).standing is OK
     assert cors.stranger("https://x.invalid", allowing(origin="*")).standing is WARNING
     assert cors.stranger("https://x.invalid", allowing(origin="https://x.invalid")).standing is WARNING
+
+
+NAMED = Answer(200, {"content-disposition": "attachment", "content-type": "video/webm"}, b"bytes")
+MADE = Assembled(b"bytes", "attachment", "video/webm", NAMED, conditional=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "standing"),
+    [
+        (MADE, OK),
+        (replace(MADE, failed="POST uploads: status 501 NotImplemented"), WRONG),
+        (replace(MADE, fetched=replace(NAMED, body=b"other")), WRONG),
+        (replace(MADE, fetched=Answer(403)), WRONG),
+        (replace(MADE, fetched=Silence(Trouble.TIMEOUT)), WRONG),
+        (replace(MADE, fetched=replace(NAMED, headers={"content-type": "video/webm"})), WARNING),
+        (replace(MADE, fetched=replace(NAMED, headers={"content-disposition": "attachment"})), WARNING),
+        (replace(MADE, conditional=False), WARNING),
+    ],
+)
+def test_downloads_are_made_and_named(seen: Assembled, standing: Standing) -> None:
+    assert objects.download(seen).standing is standing
 
 
 KEPT = VersionsSeen("Enabled", True, 2, Answer(204), True, 2, 0)

@@ -80,6 +80,59 @@ def ranged(seen: Looked) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Assembled:
+    """A file made of an object by a multipart upload, and fetched under a name; `failed` is what the store would not do.
+
+    `conditional`: whether a copy of what is another object than was meant was refused by the store itself.
+    """
+
+    body: bytes
+    disposition: str
+    content_type: str
+    fetched: Outcome
+    conditional: bool
+    failed: str = ""
+
+
+def download(seen: Assembled) -> Finding:
+    """Downloads are made in the bucket, and saved by browsers under the name that the URL bears."""
+    tried = "a file made by multipart upload with UploadPartCopy, fetched under a signed name"
+    if seen.failed:
+        return wrong(
+            Check.OBJECTS_DOWNLOAD,
+            tried,
+            seen.failed,
+            "Recordings are kept, but none can be downloaded as a file. Allow s3:PutObject, s3:AbortMultipartUpload and "
+            "s3:ListMultipartUploadParts on downloads/*; a store without these calls cannot assemble: use another.",
+        )
+    if not (isinstance(seen.fetched, Answer) and seen.fetched.status == 200 and seen.fetched.body == seen.body):
+        other = isinstance(seen.fetched, Answer) and seen.fetched.status == 200
+        return wrong(
+            Check.OBJECTS_DOWNLOAD,
+            tried,
+            f"GET: {seen.fetched}{' with other bytes than it was made of' if other else ''}",
+            "A proxy before the store must pass on the whole query: it is signed.",
+        )
+    told = (seen.fetched.headers.get("content-disposition"), seen.fetched.headers.get("content-type"))
+    if told != (seen.disposition, seen.content_type):
+        return warning(
+            Check.OBJECTS_DOWNLOAD,
+            tried,
+            f"the answer has the name {told[0] or 'none'} and the type {told[1] or 'none'}, not those that were signed",
+            "Browsers will play downloads, or save them under the name of their key. The store (or a proxy) passes over "
+            "response-content-disposition.",
+        )
+    if not seen.conditional:
+        return warning(
+            Check.OBJECTS_DOWNLOAD,
+            tried,
+            "it copies also what is not what was meant: x-amz-copy-source-if-match is passed over",
+            "The control plane looks before and after each copy instead. A store that heeds it is better.",
+        )
+    return ok(Check.OBJECTS_DOWNLOAD, tried, "its bytes, under that name")
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """Keys written, and what listings showed right after; `failed` is why there is none."""
 
