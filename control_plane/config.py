@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Annotated, Literal
 
 from psycopg import ProgrammingError
@@ -10,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from control_plane.domain.addresses import is_confidential
+from control_plane.domain.downloads import AssemblyRules
 from control_plane.domain.fixity import ReadingPlan
 from control_plane.domain.freezing import FreezeRules
 from control_plane.domain.models import RetentionRules
@@ -165,6 +168,40 @@ class Settings(BaseSettings):
         ge=200,
         description="Five heartbeats: a worker that is only slow is not taken for dead, and nothing waits long for one",
     )
+    safereel_worker_downloads: int = Field(
+        default=2, ge=1, le=64, description="Downloads at once: one reads while another writes; each takes a process"
+    )
+    safereel_downloads_per_owner: int = Field(
+        default=2, ge=1, le=1_000, description="Downloads of one owner that run at once: others have their turn too"
+    )
+    safereel_downloads_live: int = Field(
+        default=100, ge=1, le=100_000, description="Downloads of one owner under way at once: more is a page gone wild"
+    )
+    safereel_downloads_interval_ms: int = Field(
+        default=2_000, ge=100, description="Bounds how late a download is taken over, and expired files are removed"
+    )
+    safereel_download_lease_ms: int = Field(
+        default=15_000, ge=2_000, description="Many words of a worker, one a second: after it, another makes it"
+    )
+    safereel_download_keep_ms: int = Field(
+        default=86_400_000,
+        ge=1_000,
+        description="A file is fetched within a day, or asked for again: it can be made anew",
+    )
+    safereel_download_patience_ms: int = Field(
+        default=86_400_000, ge=1_000, description="Who recorded yesterday may be back today to send a chunk again"
+    )
+    safereel_scratch_dir: str = Field(
+        default="", description="Where MP4 files are put together on disk; empty: the system's folder for such"
+    )
+    safereel_scratch_bytes: int = Field(
+        default=17_179_869_184, ge=1_048_576, description="Of one such file at most: some ten hours of video"
+    )
+    safereel_media_memory_bytes: int = Field(
+        default=1_073_741_824,
+        ge=268_435_456,
+        description="Address space of a process that reads media; it uses a tenth",
+    )
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
     safereel_shutdown_ms: int = Field(default=10_000, ge=0, description="What is under way may finish, within this")
@@ -303,6 +340,23 @@ class Settings(BaseSettings):
     @property
     def recount_every(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_recount_interval_ms)
+
+    @property
+    def assembly_rules(self) -> AssemblyRules:
+        return AssemblyRules(
+            lease=timedelta(milliseconds=self.safereel_download_lease_ms),
+            per_owner=self.safereel_downloads_per_owner,
+            keep=timedelta(milliseconds=self.safereel_download_keep_ms),
+            chunks_patience=timedelta(milliseconds=self.safereel_download_patience_ms),
+        )
+
+    @property
+    def downloads_interval(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_downloads_interval_ms)
+
+    @property
+    def scratch_dir(self) -> Path:
+        return Path(self.safereel_scratch_dir or gettempdir())
 
     @property
     def worker_silent(self) -> timedelta:

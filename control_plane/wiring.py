@@ -15,6 +15,7 @@ from control_plane.db.chunks import ChunkStore
 from control_plane.db.database import Database
 from control_plane.db.deletion import DeletionStore
 from control_plane.db.deployment import DeploymentStore
+from control_plane.db.downloads import DownloadStore
 from control_plane.db.events import EventStore
 from control_plane.db.expiry import ExpiryStore
 from control_plane.db.figures import FigureStore
@@ -33,8 +34,10 @@ from control_plane.db.work import WorkStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
 from control_plane.jobs.queue import JobQueue
+from control_plane.media.remuxing import Remuxer
 from control_plane.oidc.provider import Provider
 from control_plane.services.acking import AckService
+from control_plane.services.assembling import AssemblyService, AssemblyStores
 from control_plane.services.auditing import AuditService
 from control_plane.services.carrying import CarryService
 from control_plane.services.confirming import ConfirmService
@@ -43,6 +46,10 @@ from control_plane.services.deployment import DeploymentService
 from control_plane.services.describing import DescriptionService
 from control_plane.services.discrepancies import DiscrepancyService
 from control_plane.services.dispatching import DispatchService, Staleness
+from control_plane.services.download_cleaning import DownloadCleaning
+from control_plane.services.download_dispatch import DownloadDispatch
+from control_plane.services.download_news import DownloadNews
+from control_plane.services.downloads import DownloadService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
@@ -53,6 +60,7 @@ from control_plane.services.healing import HealService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
+from control_plane.services.joining import Joiner
 from control_plane.services.keeping_meta import MetaKeeper
 from control_plane.services.limiting import RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
@@ -78,6 +86,8 @@ POOL_TIMEOUT_S = 5.0
 TOKEN_TTL = timedelta(hours=1)
 # A recorder that waits longer for a verdict may as well be told to ask again: a bucket that hangs must not hang everybody.
 ACK_PATIENCE_S = 6.0
+# A process that reads media does something many times a second while it is fed.
+MEDIA_SILENCE_S = 60.0
 # Of the HEADs that acks may have under way, a sweep may add this part.
 SWEEPS_SHARE = 4
 
@@ -96,6 +106,9 @@ class ControlPlane:
     ticks: TickService
     queue: JobQueue
     carry: CarryService
+    assembly: AssemblyService
+    download_dispatch: DownloadDispatch
+    download_cleaning: DownloadCleaning
 
 
 def utc_now() -> datetime:
@@ -146,6 +159,16 @@ def bucket(settings: Settings) -> S3Bucket:
         region=settings.s3_region,
         credentials=credentials(settings),
         addressing=Addressing(settings.s3_addressing),
+    )
+
+
+def remuxer(settings: Settings) -> Remuxer:
+    """Reads media, in processes of its own."""
+    return Remuxer(
+        memory_limit_bytes=settings.safereel_media_memory_bytes,
+        scratch_dir=settings.scratch_dir,
+        scratch_limit_bytes=settings.safereel_scratch_bytes,
+        silence_s=MEDIA_SILENCE_S,
     )
 
 
@@ -269,6 +292,8 @@ def _build(
         settle=settings.settle,
     )
     reading = FixityService(runner, fixity, sweeps, discrepancies, prover, plan=settings.reading_plan)
+    downloads = DownloadStore(database)
+    download_dispatch = DownloadDispatch(downloads, queue, per_owner=settings.safereel_downloads_per_owner)
     stale = Staleness(worker=settings.worker_silent, audit_round=settings.audit_stale)
     services = Services(
         recordings=RecordingService(recordings, chunks, signer),
@@ -284,6 +309,10 @@ def _build(
         expiry=ExpiryService(ExpiryStore(database)),
         health=HealthService(deployments, opened),
         dispatch=DispatchService(sweeps, work, queue, settle=settings.settle, stale=stale),
+        downloads=DownloadService(
+            downloads, signer, put=download_dispatch.soon, live_per_owner=settings.safereel_downloads_live
+        ),
+        download_news=DownloadNews(downloads),
         sweep_reports=SweepReportService(work, keep=settings.sweep_reports),
         figures=FigureService(FigureStore(database, quota=settings.quota), EventStore(database)),
         events=EventService(EventStore(database)),
@@ -308,4 +337,13 @@ def _build(
         ticks=TickService(work),
         queue=queue,
         carry=CarryService(confirm, audit, reading),
+        assembly=AssemblyService(
+            AssemblyStores(downloads, chunks, sweeps, deployments),
+            deployment,
+            Joiner(opened, remuxer(settings)),
+            worker=worker_name(),
+            rules=settings.assembly_rules,
+        ),
+        download_dispatch=download_dispatch,
+        download_cleaning=DownloadCleaning(downloads, deployments, deployment, opened),
     )

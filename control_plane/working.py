@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import UUID
 
 from control_plane.config import Settings
 from control_plane.jobs import worker
@@ -34,6 +35,8 @@ def clock_jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
         Job("purge", services.purges.run, timedelta(milliseconds=settings.safereel_purge_interval_ms)),
         Job("manifest", services.manifests.run, timedelta(milliseconds=settings.safereel_manifest_interval_ms)),
         Job("retention", plane.retention.run, timedelta(milliseconds=settings.safereel_retention_interval_ms)),
+        Job("downloads", plane.download_dispatch.run, settings.downloads_interval),
+        Job("clean downloads", plane.download_cleaning.run, settings.downloads_interval),
         Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
     ]
     return [Job(job.name, plane.ticks.claimed(job.name, job.every, job.run), job.every) for job in jobs]
@@ -43,17 +46,30 @@ def clock_jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
 async def working(plane: ControlPlane, settings: Settings, *, finish_s: float = 0.0) -> AsyncIterator[None]:
     """A worker in this process while open; at the end it has `finish_s` for what it has begun."""
     pace = worker.Pace(
-        at_once=settings.safereel_worker_sweeps,
         heartbeat_s=settings.safereel_worker_heartbeat_ms / 1_000,
         silent_s=settings.worker_silent.total_seconds(),
     )
     name = worker_name()
+    lines = [
+        *worker.sweep_lines(plane.carry.carry_out, at_once=settings.safereel_worker_sweeps),
+        worker.download_line(_and_the_next(plane), at_once=settings.safereel_worker_downloads),
+    ]
     try:
-        async with worker.working(plane.queue, plane.carry.carry_out, pace, finish_s=finish_s):
-            _log.info("A worker takes sweeps", extra={"worker": name, "at_once": pace.at_once})
+        async with worker.working(plane.queue, lines, pace, finish_s=finish_s):
+            _log.info("A worker takes sweeps and downloads", extra={"worker": name})
             yield
     finally:
         _log.info("The worker has stopped", extra={"worker": name})
+
+
+def _and_the_next(plane: ControlPlane) -> Callable[[UUID], Awaitable[None]]:
+    """Makes a download; its owner's next one need not wait for the clock then."""
+
+    async def make(download_id: UUID) -> None:
+        await plane.assembly.run(download_id)
+        await plane.download_dispatch.run()
+
+    return make
 
 
 async def work_until_cancelled(plane: ControlPlane, settings: Settings) -> None:

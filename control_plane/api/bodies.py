@@ -27,6 +27,7 @@ from control_plane.domain.errors import (
 from control_plane.domain.limits import (
     MAX_BATCH,
     MAX_CHUNK_BYTES,
+    MAX_DOWNLOAD_RECORDINGS,
     MAX_GONE,
     MAX_HELD_RANGES,
     MAX_HELD_RECORDINGS,
@@ -169,6 +170,35 @@ class CompleteBody(Body):
         description="The sizes of all its chunks together."
     )
     accept_lost: bool = Field(default=False, description="Complete it without the chunks that are lost for good.")
+
+
+def _each_recording_once(ids: list[UUID]) -> list[UUID]:
+    seen: set[UUID] = set()
+    for place, each in enumerate(ids):
+        if each in seen:
+            raise own_fault("duplicate_recording", "stands in this list already: name each recording once", place)
+        seen.add(each)
+    return ids
+
+
+class CheckBody(Body):
+    """The recordings of which a download might be made."""
+
+    model_config = ConfigDict(title="DownloadCheckRequest")
+    own_codes = frozenset({"duplicate_recording"})
+
+    recordings: Annotated[
+        list[UUID], Field(min_length=1, max_length=MAX_DOWNLOAD_RECORDINGS), AfterValidator(_each_recording_once)
+    ] = Field(description="Ids of recordings, in the order in which they are to be packed, each once.")
+    allow_gaps: bool = Field(
+        default=False, description="Take what the bucket holds, also of recordings that still run."
+    )
+
+
+class DownloadBody(CheckBody):
+    """The recordings of which a file is to be made: one of one, a ZIP of several."""
+
+    model_config = ConfigDict(title="DownloadRequest")
 
 
 class QuotaBody(Body):

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from control_plane.api.bodies import Body, codes_of
-from control_plane.api.parameters import PathParameter, QueryParameter
+from control_plane.api.parameters import HeaderParameter, PathParameter, QueryParameter
 from control_plane.api.state import State
 from control_plane.domain import errors
 from control_plane.domain.errors import Refusal
@@ -36,6 +36,7 @@ class Answer:
     example: Mapping[str, object] | None
     status: int = 200
     description: str = "Done."
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Call:
     example: Mapping[str, object] | None = None
     path_parameters: Sequence[PathParameter] = ()
     query: Sequence[QueryParameter] = ()
+    headers: Sequence[HeaderParameter] = ()
     problems: Sequence[type[Refusal]] = ()
     item_problems: Sequence[type[Refusal]] = ()
 
@@ -97,7 +99,7 @@ class Call:
         found: dict[int, dict[str, type[Refusal]]] = {}
         for kind in (*self._shared(), *self.problems):
             found.setdefault(kind.status, {})[kind.code] = kind
-        codes = (given.code for given in (*self.path_parameters, *self.query) if given.code)
+        codes = (given.code for given in (*self.path_parameters, *self.query, *self.headers) if given.code)
         invalid = [*codes, *(codes_of(self.body) if self.body else ())]
         for code in invalid:
             found.setdefault(errors.BodyInvalid.status, {})[code] = errors.BodyInvalid

@@ -15,9 +15,11 @@ from control_plane.domain.errors import OriginNotListed
 # How long a browser may remember that a page may call us.
 PREFLIGHT_S = 600
 METHODS = "GET, POST, PUT, DELETE"
-REQUEST_HEADERS = "authorization, content-type, traceparent, x-request-id"
+REQUEST_HEADERS = (
+    "authorization, content-type, idempotency-key, if-none-match, last-event-id, traceparent, x-request-id"
+)
 # What a page may read beside the body: when to come again, and what to quote to the operator.
-EXPOSED = "retry-after, ratelimit, ratelimit-policy, x-request-id"
+EXPOSED = "etag, location, retry-after, ratelimit, ratelimit-policy, x-request-id"
 
 # Said to those who name no origin too: a cache must not give their answer to a page.
 _VARY = (b"vary", b"Origin")

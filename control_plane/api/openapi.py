@@ -202,6 +202,7 @@ def _operation(call: Call, names: Mapping[type, str]) -> Json:
     parameters = [
         *({"in": "path", "required": True, **_parameter(given)} for given in call.path_parameters),
         *({"in": "query", "required": False, **_parameter(given)} for given in call.query),
+        *({"in": "header", "required": False, **_parameter(given)} for given in call.headers),
     ]
     if parameters:
         operation["parameters"] = parameters
@@ -243,7 +244,7 @@ def _answered(given: Answer, names: Mapping[type, str]) -> Json:
     if given.shape is None:
         return {"description": given.description}
     content = {"schema": {"$ref": _REFERENCE + names[given.shape]}, "example": given.example}
-    return {"description": given.description, "content": {"application/json": content}}
+    return {"description": given.description, "content": {given.media_type: content}}
 
 
 def _refused(status: int, refusals: Mapping[str, type[Refusal]], names: Mapping[type, str]) -> Json:

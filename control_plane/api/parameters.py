@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,10 @@ from control_plane.api.state import State
 from control_plane.domain.errors import BodyInvalid
 from control_plane.domain.events import EventPlace
 from control_plane.domain.identity import MAX_OWNER_LENGTH, is_owner
+
+# A UUID has 36; what other services take.
+MAX_KEY_LENGTH = 255
+_VISIBLE = re.compile(r"^[\x21-\x7e]+$")
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -49,6 +54,71 @@ class PathParameter(Parameter, Protocol):
 
 class QueryParameter(Parameter, Protocol):
     """One `name=value` behind the question mark, which may be left out."""
+
+
+class HeaderParameter(Parameter, Protocol):
+    """A header of the request, which may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What the caller names a request, so that sending it again begins nothing anew (the Idempotency-Key HTTP header field of the
+    IETF's draft, whose value here may have its quotes or not).
+    """
+
+    name: str = "Idempotency-Key"
+    description: str = "A name for this request, new for each: the same again is answered with the same download."
+    example: str = "8e03978e-40d5-43e8-bc93-6894a57f9324"
+    code: str = "idempotency_key_malformed"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": _VISIBLE.pattern}
+
+    def read(self, request: Request[State]) -> str | None:
+        """Its value without quotes, None where it is left out. Raises `BodyInvalid` with `code`."""
+        text = request.headers.get(self.name)
+        if text is None:
+            return None
+        key = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
+        if not _VISIBLE.fullmatch(key) or len(key) > MAX_KEY_LENGTH:
+            raise _refusal(self, f"must be 1 to {MAX_KEY_LENGTH} visible ASCII characters")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTag:
+    """The version that the caller has (RFC 9110, 13.1.2)."""
+
+    name: str = "If-None-Match"
+    description: str = "The `ETag` of the answer before: 304 where nothing has changed since."
+    example: str = '"4711"'
+    code: None = None
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string"}
+
+    def matches(self, request: Request[State], tag: str) -> bool:
+        """Whether the caller has that version."""
+        given = ",".join(request.headers.getlist(self.name))
+        return given.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in given.split(",")}
+
+
+@dataclass(frozen=True, slots=True)
+class LastEventId:
+    """The last event that a watcher had before its line broke (HTML standard, 9.2.4)."""
+
+    name: str = "Last-Event-ID"
+    description: str = "The `id` of the last event that came; browsers send it when they come again."
+    example: str = "4711"
+    code: None = None
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string"}
+
+    def read(self, request: Request[State]) -> int | None:
+        """Its number; None where it is left out, or is none of ours: then everything is told."""
+        text = request.headers.get(self.name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None  # a bigint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

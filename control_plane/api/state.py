@@ -10,6 +10,8 @@ from starlette.requests import Request
 from control_plane.services.acking import AckService
 from control_plane.services.deleting import DeletionService
 from control_plane.services.dispatching import DispatchService
+from control_plane.services.download_news import DownloadNews
+from control_plane.services.downloads import DownloadService
 from control_plane.services.events import EventService
 from control_plane.services.expiring import ExpiryService
 from control_plane.services.figures import FigureService
@@ -48,6 +50,8 @@ class Services:
     freezing: FreezeService
     dispatch: DispatchService
     sweep_reports: SweepReportService
+    downloads: DownloadService
+    download_news: DownloadNews
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]

@@ -104,6 +104,10 @@ class DeletionStore:
         """Removes what recorders said they hold of it."""
         await self._database.execute("purge_holdings", {"id": recording_id})
 
+    async def packed(self, recording_id: UUID) -> Sequence[UUID]:
+        """Downloads in which it was packed together with others."""
+        return [row["download_id"] for row in await self._database.rows("purge_packed", {"id": recording_id})]
+
     async def finish(self, recording_id: UUID) -> bool:
         """Makes it `deleted`, for ever; False where it was already."""
         return await self._database.execute("purge_finish", {"id": recording_id}) == 1

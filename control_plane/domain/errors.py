@@ -2,10 +2,10 @@
 
     Refusal
     ├── HttpMalformed, AddressTooLong, HeadersTooLarge        400, 414, 431
-    ├── RequestTimeout, RateLimited, TooManyGrants            408, 429
+    ├── RequestTimeout, RateLimited, TooManyGrants, TooManyDownloads  408, 429
     ├── Token…, ScopeMissing, Origin…, QuotaExceeded          401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
-    ├── Recording…, Chunk…, AlreadyComplete, TotalsDiffer     409, 410
+    ├── Recording…, Chunk…, Download…, AlreadyComplete, TotalsDiffer, IdempotencyConflict  409, 410
     ├── Body…, JsonMalformed, Content…Unsupported             400, 413, 415, 422
     ├── …Unavailable, AnswerTimeout, ShuttingDown             503
     └── Internal                                              500
@@ -93,6 +93,34 @@ class ChunksMissing(Refusal):
 
 class TotalsDiffer(Refusal):
     status, code, title = 409, "totals_differ", "The totals do not add up"
+
+
+class RecordingIncomplete(Refusal):
+    status, code, title = 409, "recording_incomplete", "The recording is not complete"
+
+
+class RecordingEmpty(Refusal):
+    status, code, title = 409, "recording_empty", "The recording has nothing in the bucket"
+
+
+class DownloadUnknown(Refusal):
+    status, code, title = 404, "download_unknown", "No such download"
+
+
+class DownloadNotReady(Refusal):
+    status, code, title = 409, "download_not_ready", "The download has no file yet"
+
+
+class DownloadEnded(Refusal):
+    status, code, title = 410, "download_ended", "The download has no file any more"
+
+
+class IdempotencyConflict(Refusal):
+    status, code, title = 409, "idempotency_conflict", "The idempotency key stands for another request"
+
+
+class TooManyDownloads(Refusal):
+    status, code, title = 429, "too_many_downloads", "Too many downloads are under way"
 
 
 class ChunkConflict(Refusal):

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 # File systems take 255 bytes, and browsers put ` (1)` and `.crdownload` behind it. In UTF-8.
@@ -18,6 +20,21 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = "\u200c\u200d"
 # What filename="…" can carry without being read in two ways: no escape, and no % that some decode (RFC 6266, appendix D).
 NOT_PLAIN = re.compile(r"[^ -~]|%")
+# Names of devices, with whatever ending: https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+# Of a title: some words say which one it is, and a number and an ending have to fit behind them.
+LONGEST_STEM = 60
+
+ENDINGS = {
+    "audio/webm": "webm",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+    "video/webm": "webm",
+    "video/mp4": "mp4",
+    "video/x-matroska": "mkv",
+    "application/zip": "zip",
+}
+
 # `attr-char` of RFC 8187 beside letters and digits.
 UNESCAPED = "!#$&+-.^_`|~"
 
@@ -41,6 +58,34 @@ def attachment(file_name: str) -> str:
     """
     name = file_name_of(file_name)
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, safe=UNESCAPED)}"
+
+
+def file_stem(title: str | None, began_at: datetime) -> str:
+    """What a recording's file is called, without its ending: its title as far as it can be, else when it began (UTC)."""
+    stem = file_name_of(title or "")
+    if stem == NAMELESS:
+        return f"Recording {began_at.astimezone(UTC):%Y-%m-%d %H.%M.%S}"
+    stem = stem[:LONGEST_STEM].strip(". ")
+    return f"_{stem}" if DEVICES.fullmatch(stem) else stem
+
+
+def ending_of(content_type: str) -> str:
+    """The ending of files of this type; `bin` where it is none of ours."""
+    return ENDINGS.get(content_type.split(";", 1)[0].strip(), "bin")
+
+
+def each_once(names: Iterable[tuple[str, str]]) -> Sequence[str]:
+    """`(stem, ending)` as names of which no two are the same, also where a system does not tell cases apart."""
+    taken = set[str]()
+    found = []
+    for stem, ending in names:
+        name, number = f"{stem}.{ending}", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem} ({number}).{ending}"
+        taken.add(name.casefold())
+        found.append(name)
+    return found
 
 
 def _plain(name: str) -> str:

@@ -97,6 +97,11 @@ def derived_prefix(recording_id: UUID) -> str:
     return f"{DOWNLOADS_PREFIX}{shard_of(recording_id):02x}/{recording_id}/"
 
 
+def bulk_prefix(download_id: UUID) -> str:
+    """Where the files of a download of several recordings lie. Ends with `/`."""
+    return f"downloads/bulk/{download_id}/"
+
+
 def prefixes_of(recording_id: UUID) -> tuple[str, ...]:
     """Every prefix that belongs to one recording, and to it alone: what a deletion empties, in this order.
 

@@ -16,6 +16,7 @@ MAX_TICKETS = 100  # an answer: in mass loss, recorders are asked at a bounded r
 MAX_FROZEN_TICKETS = 20  # an answer while releases are frozen: a bucket in trouble is not to be stormed by everybody
 MAX_GONE = 1_000
 MAX_PAGE = 1_000
+MAX_DOWNLOAD_RECORDINGS = 1_000  # a page of the list; a ZIP of more is nobody's to look through
 WORK_OF_A_CALL = timedelta(seconds=10)  # what an administrator starts; a step under way then may take as long again
 
 MIME_TYPES = frozenset({"audio/webm", "audio/ogg", "audio/mp4", "video/webm", "video/mp4", "video/x-matroska"})
@@ -24,6 +25,7 @@ MIME_TYPES = frozenset({"audio/webm", "audio/ogg", "audio/mp4", "video/webm", "v
 __all__ = [
     "MAX_BATCH",
     "MAX_CHUNK_BYTES",
+    "MAX_DOWNLOAD_RECORDINGS",
     "MAX_FROZEN_TICKETS",
     "MAX_GONE",
     "MAX_HELD_RANGES",

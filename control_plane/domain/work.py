@@ -77,6 +77,18 @@ class SweepWork:
     sweep_id: UUID | None = None
 
     @property
+    def line(self) -> str:
+        """Where it waits: a confirmation waits behind no audit."""
+        return self.kind.value
+
+    @property
+    def alone(self) -> bool:
+        """Whether one at a time runs for the same shards: a second one would look at the same chunks. Parts of an audit are put
+        into the queue only while they are not under way.
+        """
+        return self.kind is not SweepKind.AUDIT and self.sweep_id is None
+
+    @property
     def turn(self) -> str:
         """The same for what need not wait twice: one that waits does for all that ask before it begins."""
         own = f" {self.sweep_id}" if self.sweep_id else ""
@@ -101,6 +113,35 @@ class SweepWork:
             given["dry_run"],
             UUID(given["sweep_id"]) if given["sweep_id"] else None,
         )
+
+
+DOWNLOADS = "downloads"
+"""The line of the queue in which downloads wait."""
+LINES = (*(kind.value for kind in SweepKind), DOWNLOADS)
+"""All of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadWork:
+    """A download that may be made, by any worker."""
+
+    download_id: UUID
+    line: str = DOWNLOADS
+    alone: bool = False
+
+    @property
+    def turn(self) -> str:
+        """The same for the same download: it need not wait twice."""
+        return f"download {self.download_id}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For the queue."""
+        return {"download_id": str(self.download_id)}
+
+    @classmethod
+    def of_json(cls, given: Mapping[str, Any]) -> "DownloadWork":
+        """Raises `KeyError` or `ValueError` for what another version has put there."""
+        return cls(UUID(given["download_id"]))
 
 
 @dataclass(frozen=True, slots=True)

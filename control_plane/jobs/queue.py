@@ -1,4 +1,5 @@
-"""The queue: sweeps are put here and taken from here. What is lost of it is lost without harm: the next tick puts it there anew.
+"""The queue: sweeps and downloads are put here and taken from here. What is lost of it is lost without harm: the next tick puts
+it there anew.
 
 Its connections are its own, with nothing but procrastinate's schema in their search path: with another one before it, its
 functions would find, or make, tables there.
@@ -14,13 +15,14 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, Unique
 from procrastinate.jobs import Status
 
 from control_plane.domain.models import SweepKind
-from control_plane.domain.work import SweepWork
+from control_plane.domain.work import DOWNLOADS, LINES, DownloadWork, SweepWork
 from control_plane.jobs.connecting import QueuePool, worded
 
-# One task for all sweeps; what it is to do is in its arguments. The name stays, or jobs of another version are not found.
-TASK = "sweep"
-# What a worker takes beside its pools: one connection listens for each queue.
-LISTENERS = len(SweepKind)
+# By the line in which they wait; what they are to do is in their arguments. The names stay, or jobs of another version are not
+# found.
+TASKS = {line: "download" if line == DOWNLOADS else "sweep" for line in LINES}
+# What a worker takes beside its pools: one connection listens for each line.
+LISTENERS = len(LINES)
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class QueueUnreachable(Exception):
 
 
 class JobQueue:
-    """Sweeps that wait and sweeps that run; use as `async with JobQueue.open(...)`."""
+    """Work that waits and work that runs; use as `async with JobQueue.open(...)`."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -51,7 +53,7 @@ class JobQueue:
         finally:
             await pool.close()
 
-    async def put(self, work: Sequence[SweepWork]) -> int:
+    async def put(self, work: Sequence[SweepWork] | Sequence[DownloadWork]) -> int:
         """Puts these there, but for those of which one waits already; how many. Raises `QueueUnreachable`."""
         try:
             return sum([await self._put_one(one) for one in work])
@@ -81,11 +83,9 @@ class JobQueue:
         except ConnectorException as exc:
             raise QueueUnreachable(worded(exc)) from exc
 
-    async def _put_one(self, work: SweepWork) -> bool:
-        # Of these one at a time runs for the same shards: a second one would look at the same chunks. Parts of an audit are put
-        # here only while they are not under way.
-        lock = work.turn if work.kind is not SweepKind.AUDIT and work.sweep_id is None else None
-        deferrer = self.app.configure_task(TASK, queue=work.kind.value, queueing_lock=work.turn, lock=lock)
+    async def _put_one(self, work: SweepWork | DownloadWork) -> bool:
+        lock = work.turn if work.alone else None
+        deferrer = self.app.configure_task(TASKS[work.line], queue=work.line, queueing_lock=work.turn, lock=lock)
         try:
             await deferrer.defer_async(**work.as_json())
         except AlreadyEnqueued:
@@ -98,4 +98,4 @@ class JobQueue:
             await manager.retry_job_by_id_async(job_id, retry_at=datetime.now(UTC))
         except UniqueViolation:
             await manager.finish_job_by_id_async(job_id, status=Status.FAILED, delete_job=True)
-        _log.warning("A sweep was taken over from a worker that went silent", extra={"job": job_id})
+        _log.warning("Work was taken over from a worker that went silent", extra={"job": job_id})

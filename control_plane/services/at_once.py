@@ -11,12 +11,15 @@ Given = TypeVar("Given")
 Answer = TypeVar("Answer")
 
 
-async def at_once(call: Callable[[Given], Awaitable[Answer]], given: Iterable[Given]) -> Sequence[Answer]:
-    """The answers, in order. All have ended when it returns; raises what the first of those that failed has raised.
+async def at_once(
+    call: Callable[[Given], Awaitable[Answer]], given: Iterable[Given], *, most: int = SMALL_CALLS
+) -> Sequence[Answer]:
+    """The answers, in order; `most` calls are under way at once. All have ended when it returns; raises what the first of
+    those that failed has raised.
 
     Once one has failed, no more are begun: of a store that hangs, thousands would be waited for one after the other.
     """
-    turns = asyncio.Semaphore(SMALL_CALLS)
+    turns = asyncio.Semaphore(most)
     failed: list[BaseException] = []
 
     async def in_turn(one: Given) -> Answer:

@@ -8,18 +8,19 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from control_plane.db.deletion import DeletionStore, DuePurge
 from control_plane.db.deployment import DeploymentStore
-from control_plane.domain.bucket import Bucket, BucketUnreachable, ObjectVersion, VersionsHidden
-from control_plane.domain.keys import prefixes_of
+from control_plane.domain.bucket import Bucket, BucketUnreachable, ObjectVersion
+from control_plane.domain.keys import bulk_prefix, prefixes_of
 from control_plane.domain.models import DeletionsUnderWay
 from control_plane.domain.purging import wait_after
 from control_plane.services.deployment import DeploymentService, WrongBucket
+from control_plane.services.emptying import removable_pages, removed_together
 
 # One run's share, one after the other: removal is slow, and what an owner waits for is only the first look.
 VISITS_PER_RUN = 100
@@ -35,8 +36,6 @@ LOOK_AGAIN = timedelta(minutes=1)
 ROWS_TOGETHER = 2_000
 # Remains of deleted recordings that one audit has removed; more are the next one's.
 REMAINS_PER_AUDIT = 100
-# What a bucket takes at once (see `Bucket.remove`).
-REMOVED_TOGETHER = 500
 # A cause is read by people and kept in a row.
 CAUSE_CHARACTERS = 300
 
@@ -62,6 +61,10 @@ class _Visit:
     def is_over(self) -> bool:
         """Whether its time is up."""
         return time.monotonic() >= self.ends_at
+
+    def hide(self, cause: str) -> None:
+        """Older versions may be there that the store does not show."""
+        self.hidden = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,8 @@ class PurgeService:
         """Removes what lies under the recording's prefixes; first and last the bucket must show whose it is."""
         await self._require_right_bucket()
         pages = 0
-        for prefix in prefixes_of(recording_id):
-            async for page in self._pages(prefix, visit):
+        for prefix in await self._prefixes(recording_id):
+            async for page in removable_pages(self._bucket, prefix, visit.hide):
                 await self._remove(page, visit)
                 pages += 1
                 visit.more = visit.more or pages == PAGES_PER_VISIT
@@ -178,29 +181,22 @@ class PurgeService:
 
     async def _still_there(self, recording_id: UUID) -> bool:
         """Whether anything is listed although all was removed and nothing can come any more."""
-        for prefix in prefixes_of(recording_id):
-            async for page in self._pages(prefix, _Visit()):
+        for prefix in await self._prefixes(recording_id):
+            async for page in removable_pages(self._bucket, prefix, _Visit().hide):
                 if page:
                     return True
         return False
 
+    async def _prefixes(self, recording_id: UUID) -> Sequence[str]:
+        """Where something of it may lie: its own prefixes, and the files in which it was packed with others."""
+        packed = await self._deletions.packed(recording_id)
+        return [*prefixes_of(recording_id), *(bulk_prefix(download_id) for download_id in packed)]
+
     async def _require_right_bucket(self) -> None:
         await self._deployment.require(await self._deployments.id())
 
-    async def _pages(self, prefix: str, visit: _Visit) -> AsyncIterator[Sequence[ObjectVersion]]:
-        """What is to be removed; where the store hides versions, what a plain listing shows."""
-        try:
-            async for page in self._bucket.version_pages(prefix):
-                yield page
-        except VersionsHidden as exc:
-            async for listed in self._bucket.list_pages(prefix):
-                yield [ObjectVersion(item.key, None) for item in listed]
-            if await self._bucket.keeps_versions() is not False:
-                visit.hidden = str(exc)
-
     async def _remove(self, page: Sequence[ObjectVersion], visit: _Visit) -> None:
-        for first in range(0, len(page), REMOVED_TOGETHER):
-            batch = page[first : first + REMOVED_TOGETHER]
+        for batch in removed_together(page):
             refused = await self._bucket.remove(batch)
             visit.removed += len(batch) - len(refused)
             if refused:

@@ -25,12 +25,25 @@ with counted as (
 ), withdrawn as (
     update tickets set state = 'withdrawn', closed_at = now(), cause = 'deleted'
      where recording_id = %(id)s and state = 'open'
+), packed as (
+    -- Nobody is sent any more to what was made of it; whoever is making something stops, and it is removed like the rest.
+    update downloads d
+       set state = case when d.state = 'ready' then 'expired' else 'failed' end, finished_at = now(), waiting_for = null,
+           cause = 'recording_deleted', detail = 'One of its recordings was deleted.', version = nextval('downloads_version')
+     where d.id in (select p.download_id from download_recordings p where p.recording_id = %(id)s)
+       and d.state in ('queued', 'running', 'ready')
 )
 update recordings
    set state = 'deleting', delete_cause = %(cause)s, deleting_at = now(), purge_after = now(),
        purge_until = greatest(now() + %(own_writes)s::interval, (select last_url from counted) + %(late_put)s::interval)
  where id = %(id)s
 returning *
+
+-- name: purge_packed
+-- Downloads of this and other recordings: their files lie apart. Those of it alone lie below its own prefix.
+select p.download_id from download_recordings p
+ where p.recording_id = %(id)s
+   and exists (select from download_recordings o where o.download_id = p.download_id and o.recording_id <> p.recording_id)
 
 -- name: purge_claim
 -- What is longest due, taken so that replicas do not do the same work: for the lease it looks as if it were not due. A process

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from control_plane.jobs.worker import Pace, working
+from control_plane.jobs.worker import Pace, sweep_lines, working
 from tests.support.plane import Running
 from tests.support.recorder import Recorder, Refused
 
 pytestmark = pytest.mark.anyio
 
-PACE = Pace(at_once=2, heartbeat_s=1, silent_s=10)
+PACE = Pace(heartbeat_s=1, silent_s=10)
 
 
 def administrator(running: Running) -> Recorder:
@@ -36,7 +36,7 @@ async def test_a_sweep_asked_for_waits_runs_and_has_its_report(running: Running)
         waiting = await admin.call("GET", "/v1/admin/sweeps?outcome=waiting")
         assert {sweep["id"] for sweep in waiting["sweeps"]} == {dry, real}
         assert {sweep["finished_at"] for sweep in waiting["sweeps"]} == {None}
-        async with working(plane.queue, plane.carry.carry_out, PACE, finish_s=1):
+        async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), PACE, finish_s=1):
             for sweep_id, is_dry in ((dry, True), (real, False)):
                 sweep = await finished(admin, sweep_id)
                 assert (sweep["kind"], sweep["dry_run"], sweep["outcome"]) == ("confirm", is_dry, "decided")
@@ -50,7 +50,9 @@ async def test_a_sweep_asked_for_waits_runs_and_has_its_report(running: Running)
 async def test_an_empty_sweep_that_was_asked_for_has_a_report_too(running: Running) -> None:
     async with administrator(running) as admin:
         (sweep_id,) = (await admin.call("POST", "/v1/admin/sweeps", {"kind": "confirm"}))["sweeps"]
-        async with working(running.plane.queue, running.plane.carry.carry_out, PACE, finish_s=1):
+        async with working(
+            running.plane.queue, sweep_lines(running.plane.carry.carry_out, at_once=2), PACE, finish_s=1
+        ):
             assert (await finished(admin, sweep_id))["looked_at"] == 0
 
 

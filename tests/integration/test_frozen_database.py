@@ -25,7 +25,7 @@ from control_plane.embedded.postgres import Postgres
 from control_plane.jobs import connecting
 from control_plane.jobs.connecting import QueuePool
 from control_plane.jobs.queue import JobQueue, QueueUnreachable
-from control_plane.jobs.worker import Pace, working
+from control_plane.jobs.worker import Pace, sweep_lines, working
 from control_plane.migrating import migrate
 from tests.support.plane import Running, fresh_bucket, running_plane, settings_for
 from tests.support.processes import go_on, stand_still
@@ -286,12 +286,12 @@ async def test_workers_are_heard_of_again(postgres: OwnPostgres) -> None:
     async def carry_out(work: SweepWork) -> None:
         carried.append(work)
 
-    pace = Pace(at_once=1, heartbeat_s=2.0, silent_s=30.0)
+    pace = Pace(heartbeat_s=2.0, silent_s=30.0)
     fresh = "select from procrastinate.procrastinate_workers where last_heartbeat > %(after)s"
     async with (
         await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as own,
         JobQueue.open(postgres.url) as queue,
-        working(queue, carry_out, pace, finish_s=0),
+        working(queue, sweep_lines(carry_out, at_once=2), pace, finish_s=0),
         asyncio.timeout(DEADLINE_S),
     ):
         connector = queue.app.connector

@@ -10,7 +10,7 @@ import pytest
 from control_plane.bucket.s3 import S3Bucket
 from control_plane.db.deletion import DeletionStore
 from control_plane.db.owners import OwnerStore
-from control_plane.services import manifests, purging, quotas
+from control_plane.services import emptying, manifests, purging, quotas
 from tests.support.deletions import admin, let_urls_die, recorded, versions
 from tests.support.plane import Running
 
@@ -51,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def test_a_purge_of_many_objects_goes_on_in_the_next_call(
     running: Running, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purging, "REMOVED_TOGETHER", 1)
+    monkeypatch.setattr(emptying, "REMOVED_TOGETHER", 1)
     clock.takes_long(S3Bucket, "remove")
     async with running.recorder() as recorder:
         await recorded(recorder, 4)

@@ -337,7 +337,7 @@ async def test_a_sweep_under_way_ends_cleanly(settings: Settings, tmp_path: Path
         assert status == 0
         assert seconds < IN_TIME_S
         assert served.errors() == []
-        assert "A sweep was cut off" in served.program.said()
+        assert "Work was cut off" in served.program.said()
 
 
 def _asked_for_a_chunk(log: Sequence[Exchange]) -> bool:

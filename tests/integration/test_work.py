@@ -12,7 +12,7 @@ import pytest
 from control_plane.config import Settings
 from control_plane.domain.models import SweepKind
 from control_plane.domain.work import ALL_SHARDS, Shards, SweepWork
-from control_plane.jobs.worker import Pace, working
+from control_plane.jobs.worker import Pace, sweep_lines, working
 from control_plane.wiring import ControlPlane, open_control_plane
 from control_plane.working import clock_jobs
 from tests.support.plane import Running
@@ -20,7 +20,7 @@ from tests.support.plane import Running
 pytestmark = pytest.mark.anyio
 
 DEADLINE_S = 30.0
-QUICK = Pace(at_once=2, heartbeat_s=0.2, silent_s=1.0)
+QUICK = Pace(heartbeat_s=0.2, silent_s=1.0)
 JOBS = "select status::text, args from procrastinate.procrastinate_jobs order by id"
 
 
@@ -80,7 +80,7 @@ async def test_an_acked_chunk_is_confirmed_by_a_worker(running: Running) -> None
     await recorded(running)
     assert await plane.services.dispatch.confirm() == 1
     assert await plane.services.dispatch.confirm() == 0, "one that waits will do"
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until("confirmed", lambda: confirmed(running))
         await until("the job is gone", lambda: gone(running))
     ((row),) = await rows(running)
@@ -102,7 +102,7 @@ async def test_many_chunks_are_confirmed_by_shards(running: Running, monkeypatch
         await recorded(running, 1)
     plane = running.plane
     assert await plane.services.dispatch.confirm() == 8
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until("confirmed", lambda: confirmed(running))
         await until("the jobs are gone", lambda: gone(running))
     found = await rows(running)
@@ -118,7 +118,7 @@ async def test_a_round_goes_over_all_shards_once_and_ends(running: Running, monk
     await running.sql("update audited_shards set audited_at = '2020-01-01'")
     assert await plane.services.dispatch.audit() == 16
     assert await plane.services.dispatch.audit() == 0, "all of it waits"
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until(
             "the round has ended", lambda: running.sql("select 1 from audit_rounds where finished_at is not null")
         )
@@ -191,7 +191,7 @@ async def test_a_sweep_whose_worker_died_is_done_by_another(running: Running, se
         assert await plane.services.dispatch.audit() == 0, "somebody has it"
         await until("taken over", other.services.dispatch.take_over)
         assert await other.services.dispatch.take_over() == 0
-        async with working(queue, plane.carry.carry_out, QUICK, finish_s=1):
+        async with working(queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
             await until(
                 "the round has ended", lambda: running.sql("select 1 from audit_rounds where finished_at is not null")
             )
@@ -208,7 +208,7 @@ async def test_a_dead_worker_s_sweep_gives_way_to_a_newer_one(running: Running, 
         assert [job["status"] for job in await running.sql(JOBS)] == ["doing", "todo"]
         await until("taken over", other.services.dispatch.take_over)
         assert [job["status"] for job in await running.sql(JOBS)] == ["todo"]
-        async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+        async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
             await until("confirmed", lambda: confirmed(running))
 
 
@@ -240,7 +240,7 @@ async def test_a_stop_puts_back_what_it_cut_off(running: Running) -> None:
         await asyncio.Event().wait()
 
     await plane.services.dispatch.audit()
-    async with working(plane.queue, endless, QUICK, finish_s=0):
+    async with working(plane.queue, sweep_lines(endless, at_once=2), QUICK, finish_s=0):
         await asyncio.wait_for(begun.wait(), DEADLINE_S)
     assert [job["status"] for job in await running.sql(JOBS)] == ["todo"]
     assert await running.sql("select 1 from procrastinate.procrastinate_workers") == []
@@ -256,7 +256,7 @@ async def test_a_stop_lets_finish_what_takes_moments(running: Running) -> None:
         ended.set()
 
     await plane.services.dispatch.audit()
-    async with working(plane.queue, short, QUICK, finish_s=DEADLINE_S):
+    async with working(plane.queue, sweep_lines(short, at_once=2), QUICK, finish_s=DEADLINE_S):
         await asyncio.wait_for(begun.wait(), DEADLINE_S)
         asyncio.get_running_loop().call_later(0.2, may_end.set)
     assert ended.is_set()
@@ -270,9 +270,9 @@ async def test_a_sweep_that_fails_ends_and_is_said(running: Running, caplog: pyt
         raise RuntimeError("a defect")
 
     await plane.services.dispatch.audit()
-    async with working(plane.queue, broken, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(broken, at_once=2), QUICK, finish_s=1):
         await until("the job is gone", lambda: gone(running))
-    assert "A sweep failed; the next one tries again" in caplog.text
+    assert "Work failed; the clock has it tried again" in caplog.text
     assert await plane.services.dispatch.audit() == 1
 
 
@@ -289,7 +289,7 @@ async def test_where_nobody_works_it_is_said(running: Running, caplog: pytest.Lo
 
 async def test_a_worker_outlives_its_connections(running: Running) -> None:
     plane = running.plane
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until("it is there", lambda: running.sql("select 1 from procrastinate.procrastinate_workers"))
         await running.sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -311,7 +311,7 @@ async def fresh_workers(running: Running, count: int) -> bool:
 
 async def test_a_heartbeat_that_fails_is_not_the_last(running: Running) -> None:
     plane, every_kind = running.plane, len(SweepKind)
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until("they are there", lambda: fresh_workers(running, every_kind))
         await running.sql(RENAME.format(HEARTBEAT, "away"))
         await until("silent", lambda: fresh_workers(running, 0))
@@ -328,7 +328,7 @@ async def test_a_worker_whose_heartbeat_goes_on_failing_begins_anew(
     async def said() -> bool:
         return caplog.text.count("A worker lost the queue; it begins anew") == every_kind
 
-    async with working(plane.queue, plane.carry.carry_out, QUICK, finish_s=1):
+    async with working(plane.queue, sweep_lines(plane.carry.carry_out, at_once=2), QUICK, finish_s=1):
         await until("they are there", lambda: fresh_workers(running, every_kind))
         before = await running.sql(ids)
         await running.sql(RENAME.format(HEARTBEAT, "away"))
@@ -355,7 +355,7 @@ async def test_audits_do_not_keep_confirmations_waiting(running: Running) -> Non
 
     await recorded(running)
     await plane.queue.put([SweepWork(SweepKind.AUDIT, Shards(n, n)) for n in range(8)])
-    async with working(plane.queue, slow_audits, QUICK, finish_s=0):
+    async with working(plane.queue, sweep_lines(slow_audits, at_once=2), QUICK, finish_s=0):
         await asyncio.wait_for(busy.wait(), DEADLINE_S)
         await plane.services.dispatch.confirm()
         await until("confirmed", lambda: confirmed(running))

@@ -4,6 +4,7 @@ A route that is not in `ROUTES` fails `tests/unit/test_access.py`; `tests/integr
 as nobody, as a forger, as another owner and without the scope.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from uuid import UUID, uuid4
 
 from control_plane.api.auth import ADMIN, RECORD
 
+# In a body: the recording that the call is about.
+ID = "{id}"
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _CLAIM = {"seq": 0, "segment": 0, "size": 1, "sha256": "a" * 64}
 _BEAT = {"recorder_id": str(uuid4()), "counter": 1, "sdk": "", "storage": {}, "holding": []}
@@ -32,6 +35,7 @@ class Access:
 
 OPEN = Access(None)
 UNKNOWN = (404, "recording_unknown")
+NO_DOWNLOAD = (404, "download_unknown")
 
 ROUTES: Mapping[str, Access] = {
     "GET /v1/recordings": Access(RECORD),
@@ -47,6 +51,14 @@ ROUTES: Mapping[str, Access] = {
     "POST /v1/recordings/{id:uuid}/acks": Access(RECORD, {"acks": [{"seq": 0}]}, strangers=UNKNOWN),
     "POST /v1/recordings/{id:uuid}/complete": Access(RECORD, {"chunk_count": 1, "total_bytes": 100}, strangers=UNKNOWN),
     "DELETE /v1/recordings/{id:uuid}": Access(RECORD, strangers=UNKNOWN),
+    "GET /v1/downloads": Access(RECORD),
+    "POST /v1/downloads": Access(RECORD, {"recordings": [ID]}, strangers=UNKNOWN),
+    "POST /v1/downloads/check": Access(RECORD, {"recordings": [str(uuid4())]}),
+    "GET /v1/downloads/events": Access(RECORD),
+    "GET /v1/downloads/{id:uuid}": Access(RECORD, strangers=NO_DOWNLOAD),
+    "DELETE /v1/downloads/{id:uuid}": Access(RECORD, strangers=NO_DOWNLOAD),
+    "GET /v1/downloads/{id:uuid}/file": Access(RECORD, strangers=NO_DOWNLOAD),
+    "GET /v1/downloads/{id:uuid}/events": Access(RECORD, strangers=NO_DOWNLOAD),
     "POST /v1/heartbeat": Access(RECORD, _BEAT),
     "GET /v1/me": Access(RECORD),
     "POST /v1/session": Access(None, embedded_only=True),
@@ -84,3 +96,8 @@ def path_of(route: str, recording_id: UUID | str) -> str:
     """The route's path with its placeholders filled in."""
     values = {"id": str(recording_id), "owner": "alice", "rest": str(recording_id)}
     return _PLACEHOLDER.sub(lambda found: values[found[1]], route.partition(" ")[2])
+
+
+def filled(body: Mapping[str, Any], recording_id: object) -> bytes:
+    """The body as it is sent, about this recording."""
+    return json.dumps(body).replace(ID, str(recording_id)).encode()

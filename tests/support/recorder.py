@@ -13,6 +13,7 @@ own errors: lost answers are what many tests are about.
 """
 
 import hashlib
+import io
 import os
 import random
 import time
@@ -206,7 +207,7 @@ class Recorder:
             raise ValueError(f"nothing was granted for chunk {permission.seq}")
         async with self._client.put(
             URL(signed.url, encoded=True),
-            data=chunk.data,
+            data=io.BytesIO(chunk.data),
             headers=dict(headers if headers is not None else signed.headers),
         ) as answer:
             return Put(answer.status, answer.headers.get("ETag"), await answer.read())
