@@ -24,10 +24,12 @@ class _Track:
     last_pts: int = 0
     lasts: int = 0  # how long a packet of it lasts, as far as is known
     end: int = 0
-    # Times of the present segment become times of the file by (time * scale + shift) / divisor.
-    scale: int = 1
-    shift: int = 0
-    divisor: int = 1
+    # Times of the present segment become times of the file by (time * scale + shift) // divisor; a duration, without its place,
+    # by (duration * scale + half) // divisor. Both to the nearest.
+    scale: int = 2
+    shift: int = 1
+    half: int = 1
+    divisor: int = 2
 
 
 class Timeline:
@@ -51,20 +53,21 @@ class Timeline:
         self._segments += 1
         for track, base in zip(self._tracks, bases, strict=True):
             scale, shift = base / track.base, begin / track.base
-            track.divisor = scale.denominator * shift.denominator
-            track.scale = scale.numerator * shift.denominator
-            track.shift = shift.numerator * scale.denominator
+            track.half = scale.denominator * shift.denominator
+            track.divisor = 2 * track.half
+            track.scale = 2 * scale.numerator * shift.denominator
+            track.shift = 2 * shift.numerator * scale.denominator + track.half
 
     def place(self, track_index: int, pts: int | None, dts: int | None, duration: int) -> tuple[int, int, int]:
         """(pts, dts, duration) in the file, of a packet with these in its segment; each in its own units. 0: not known."""
         track = self._tracks[track_index]
         shown = dts if pts is None else pts
-        at = track.end if shown is None else _placed(track, shown)
-        decoded = at if dts is None else _placed(track, dts)
-        if track.last_dts is not None:
-            decoded = max(decoded, track.last_dts + 1)
+        at = track.end if shown is None else (shown * track.scale + track.shift) // track.divisor
+        decoded = at if dts is None or dts == shown else (dts * track.scale + track.shift) // track.divisor
+        if track.last_dts is not None and decoded <= track.last_dts:
+            decoded = track.last_dts + 1
         at = max(at, decoded)
-        lasts = told = max(_nearest(duration * track.scale, track.divisor), 0)
+        lasts = told = max((duration * track.scale + track.half) // track.divisor, 0)
         if not told and track.last_dts is not None:
             lasts = min(abs(at - track.last_pts) or track.lasts, int(LONGEST_GUESS_S / track.base))
         track.lasts = max(lasts, 1)
@@ -81,11 +84,3 @@ class Timeline:
         # Half of it behind the others: what comes of this track yet may come a little late.
         track.last_dts = int((now - Fraction(LONGEST_SILENCE_S, 2)) / track.base)
         return track.last_dts
-
-
-def _placed(track: _Track, time: int) -> int:
-    return _nearest(time * track.scale + track.shift, track.divisor)
-
-
-def _nearest(numerator: int, divisor: int) -> int:
-    return (2 * numerator + divisor) // (2 * divisor)
