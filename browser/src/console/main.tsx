@@ -1,6 +1,7 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createSafereel } from '../recorder';
+import { ApiCalls } from './api-calls';
 import { HttpBucketView } from './bucket-view';
 import { ClockWatch } from './clock-watch';
 import { Console } from './console';
@@ -25,7 +26,8 @@ function build(): Parts {
     if (event.type === 'problem' && event.problem.code === 'owner_unknown') session.namesNobody();
   });
   const clock = new ClockWatch();
-  const bucket = new HttpBucketView(ENDPOINT, session, clock);
+  const calls = new ApiCalls(ENDPOINT, session, clock);
+  const bucket = new HttpBucketView(calls);
   const deletions = new Deletions(safereel, new BrowserWishMemory(localStorage), (id) => bucket.deleteWhileLeaving(id));
   addEventListener('pagehide', () => deletions.leaving());
   void deletions.resume();

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useReducer, useRef } from 'react';
 import type { Problem } from '../../recorder/types';
-import { type BucketView, problemOfCall, type RecordingPage, type StoredRecording } from '../bucket-view';
+import { problemOfCall } from '../api-calls';
+import type { BucketView, RecordingPage, StoredRecording } from '../bucket-view';
 
 /** How often the newest page is looked at again while the library is in view. */
 const REFRESH_MS = 10_000;

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Problem } from '../../recorder/types';
-import { type BucketView, problemOfCall, type StoredChunk, type StoredStatus } from '../bucket-view';
+import { problemOfCall } from '../api-calls';
+import type { BucketView, StoredChunk, StoredStatus } from '../bucket-view';
 
 /** A recording that can still change is looked at this often. */
 const POLL_MS = 4_000;

@@ -1,3 +1,4 @@
+import { CallFailed } from '../../../src/console/api-calls';
 import type {
   BucketView,
   ChunkPage,
@@ -7,7 +8,6 @@ import type {
   StoredRecording,
   StoredStatus,
 } from '../../../src/console/bucket-view';
-import { CallFailed } from '../../../src/console/bucket-view';
 import type { Problem, Safereel, Snapshot } from '../../../src/recorder/types';
 import { idOf } from './snapshots';
 
