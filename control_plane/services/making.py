@@ -156,7 +156,9 @@ class Making:
         container = container_of(recording.mime_type)
         if way is not Way.REMUX or container is None:
             return [Plan(recording, segments, Way.BYTES if way is Way.REMUX else way)]
-        forms = [await self._probed(segment, container) for segment in segments]
+        forms = [
+            await self._probed(segment, container) if _readable(segment, container) else None for segment in segments
+        ]
         self._unreadable = self._unreadable or None in forms
         return [
             Plan(
@@ -244,6 +246,11 @@ class Making:
             _require(held=await self._downloads.note_upload(self._claim, key, upload_id))
 
         return note
+
+
+def _readable(segment: Segment, container: Container) -> bool:
+    """Not an MP4 with a hole: behind it nothing tells where the next fragment begins, and other bytes would pass for pictures."""
+    return container is not Container.MP4 or segment.chunks[-1].seq - segment.chunks[0].seq < len(segment.chunks)
 
 
 def _require(*, held: bool) -> None:

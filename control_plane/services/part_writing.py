@@ -40,8 +40,8 @@ class PartWriter:
     async def __aexit__(self, *_: object) -> None:
         for task in self._sending:
             task.cancel()
-        if self._sending:
-            await asyncio.wait(self._sending)
+        # What they would have raised was not asked for any more.
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
     @property
     def size(self) -> int:
@@ -87,8 +87,9 @@ class PartWriter:
 
     async def _settle(self, when: str) -> None:
         done, self._sending = await asyncio.wait(self._sending, return_when=when)
-        for task in done:
-            task.result()
+        failed = [exc for task in done if (exc := task.exception()) is not None]
+        if failed:
+            raise failed[0]
 
     async def _upload(self, number: int, part: bytes) -> None:
         known = self._known.get(number)

@@ -124,3 +124,24 @@ async def test_what_cannot_be_had_is_refused_by_name(running: Running) -> None:
         assert (refused.value.problem.code, refused.value.problem.status) == ("recording_unknown", 404)
         checked = await recorder.call("POST", "/v1/downloads/check", {"recordings": [recorder.recording_id]})
         assert checked["recordings"][0]["problem"]["code"] == "recording_incomplete"
+
+
+async def test_what_is_missing_is_left_out_and_named(running: Running, tmp_path: Path) -> None:
+    """WebM goes on behind a hole; of MP4 the bytes are given as they were recorded."""
+    for container, codec, mime in (("webm", "libvpx", "video/webm"), ("mp4", "libx264", "video/mp4")):
+        async with running.recorder(mime_type=mime) as recorder:
+            chunks = cut(film(container, codec, "libopus", seconds=4), size=8_000)
+            assert len(chunks) > 3
+            await recorded(recorder, [chunk for chunk in chunks if chunk.seq != 2], complete=False)
+            with pytest.raises(Refused):
+                await begin(recorder)
+            ready = await made(running, recorder, await begin(recorder, allow_gaps=True))
+            assert ready["state"] == "ready"
+            assert ready["gaps"] == [{"recording_id": recorder.recording_id, "missing": [[2, 2]]}]
+            data, _ = await fetched(running, recorder, ready)
+            if container == "webm":
+                assert ready["problem"] is None
+                assert 2 < ends_at(data, tmp_path) < 4.2
+            else:
+                assert ready["problem"]["code"] == "media_unreadable"
+                assert data == b"".join(chunk.data for chunk in chunks if chunk.seq != 2)
