@@ -48,7 +48,7 @@ export class FileStatus {
     if (!this.#inventory.get(id)?.facts.file) return;
     this.#bringBack(id, status);
     this.#files?.onStatus(id);
-    this.#endIfSent(id);
+    this.endIfSent(id);
   }
 
   /** The file is not at hand any more: its chunks that are not in OPFS are not held, and its upload cannot end. */
@@ -72,7 +72,7 @@ export class FileStatus {
   }
 
   /** A file whose chunks are all sealed, and here or received, needs its source no more: it can end. */
-  #endIfSent(id: string): void {
+  endIfSent(id: string): void {
     const entry = this.#inventory.get(id);
     const shipment = this.#uploader.shipment(id);
     if (!entry?.end || !shipment) return;

@@ -5,11 +5,11 @@ import { Feed, type FeedHost } from './feed';
 import { dropHandle, keepHandle, keptHandle, mayRead } from './file-handles';
 import { chunkCountOf, FILE_CHUNK_BYTES, fileTypeOf } from './file-plan';
 import { FilePace } from './file-progress';
-import { FileSource } from './file-source';
+import { FileSource, refusesChangedFiles } from './file-source';
 import { noteFinished, uploadedBefore } from './finished-files';
 import { GivenFiles } from './given-files';
 import { type Entry, type Inventory, isSent, viewOf } from './inventory';
-import type { FileFacts, Seal } from './journal';
+import { endOf, type FileFacts, type Seal } from './journal';
 import { type HeldLock, holdLock, lockNames } from './locks';
 import type { Spool } from './spool';
 import type { BetweenTabs, FileBegin, FileMarks } from './spool-protocol';
@@ -264,7 +264,12 @@ export class Files {
     const { paused } = await this.#host.spool().releases(id);
     if (paused) this.#mark(id, { paused });
     this.#host.uploading()?.uploader.hold(id, paused);
-    if (entry.complete || !this.#needsSource(entry) || (entry.end && this.given.has(id))) return;
+    const isGiven = this.given.has(id);
+    if (entry.complete || (entry.end && (isGiven || !this.#needsSource(entry)))) return;
+    if (!isGiven && !this.#needsSource(entry)) {
+      this.#endSealed(id, entry);
+      return this.#host.uploading()?.endIfSent(id);
+    }
     try {
       const handle = await keptHandle(id);
       const file = this.given.get(id) ?? (await fileBehind(handle));
@@ -280,14 +285,22 @@ export class Files {
     const entry = this.#inventory.get(id);
     if (!entry?.file) return;
     const sourceNeeded = this.#needsSource(entry) && !this.given.has(id);
+    if (!sourceNeeded && !this.given.has(id)) this.#endSealed(id, entry);
     if (sourceNeeded === entry.file.sourceNeeded) return;
     this.#mark(id, { sourceNeeded });
     if (!sourceNeeded) this.#inventory.mark(id, { problem: undefined });
   }
 
-  #needsSource({ facts, chunks }: Entry): boolean {
+  /** Whoever read it died between its last chunk and the note of its end. */
+  #endSealed(id: string, { end, chunks }: Entry): void {
+    if (!end) this.#inventory.mark(id, { end: endOf([...chunks.values()]) });
+  }
+
+  #needsSource({ facts, chunks, end }: Entry): boolean {
     if (!facts.file) return false;
     if (chunks.size < chunkCountOf(facts.file)) return true;
+    // That all of it is of one state of the file, only a second look at that tells, or a browser that lets no other be read.
+    if (!end && !refusesChangedFiles()) return true;
     return [...chunks.values()].some(({ held, state }) => held === false && !isSent(state));
   }
 

@@ -111,9 +111,12 @@ export class Recovery {
   /** The upload of a file is not ended with what it has: what is not sealed yet is still in its file. */
   async #takeUpFile(found: SpooledRecording): Promise<void> {
     const { facts, journal, releases, files } = found;
-    const isHere = ({ seq }: Seal) => files.has(seq) || releases.released.has(seq) || this.#events.hasSource(facts.id);
+    const isHere = ({ seq }: Seal) => files.has(seq) || releases.released.has(seq);
+    // A copy that is gone is read again, as if it had never been made.
+    const seals = journal.seals.map((seal) => (isHere(seal) ? seal : { ...seal, held: false as const }));
     this.#inventory.open(facts, { end: journal.end });
-    this.#hand(found, journal.seals, journal.seals.every(isHere) ? journal.end : null, false);
+    const isWhole = seals.every(isHere) || this.#events.hasSource(facts.id);
+    this.#hand(found, seals, isWhole ? journal.end : null, false);
     this.#inventory.mark(facts.id, { end: journal.end });
     await this.#events.takenUp(facts.id);
   }

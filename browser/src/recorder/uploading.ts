@@ -138,6 +138,11 @@ export class Uploading {
     void this.#inTurn(() => this.#releasing.finish(id));
   }
 
+  /** All of a file is sealed, though not all of it may be here. */
+  endIfSent(id: string): void {
+    this.#fileStatus.endIfSent(id);
+  }
+
   #duties() {
     return {
       needed: () =>
