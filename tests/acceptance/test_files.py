@@ -1,6 +1,7 @@
 """Files that were there before go the same way as recordings: whole, once, resumed after a reload, and never mixed."""
 
 import hashlib
+import math
 import os
 import random
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.accessible import assert_accessible
-from tests.support.browser import Browser, Page
+from tests.support.browser import Browser, Engine, Page
 from tests.support.live import System, until
 from tests.support.proxy import Exchange, Hold
 from tests.support.recorder_pages import ConsolePage, EmbeddedPage
@@ -19,6 +20,8 @@ CHUNK = 8 * MIB
 # `make campaign-files` sends a gigabyte.
 LARGE_MIB = int(os.environ.get("CAMPAIGN_FILE_MIB", "60"))
 SLOW_S = 60 + LARGE_MIB
+# So much of a file is copied to the device.
+COPIED_MIB = 256
 Embed = Callable[..., EmbeddedPage]
 
 
@@ -46,8 +49,11 @@ def stored_digest(system: System, recording_id: str) -> str:
 
 def finish(page: EmbeddedPage, recording_id: str) -> dict[str, Any]:
     """What is told of it once it is complete, with nothing of it left on the device."""
-    told = page.system.until(recording_id, lambda told: bool(told["complete"]), timeout=SLOW_S)
-    until("nothing left in OPFS", lambda: page.chunk_files() == [], timeout=SLOW_S)
+    try:
+        told = page.system.until(recording_id, lambda told: bool(told["complete"]), timeout=SLOW_S)
+        until("nothing left in OPFS", lambda: page.chunk_files() == [], timeout=SLOW_S)
+    except TimeoutError as exc:
+        raise TimeoutError(f"{exc}\n{page.how_it_stands(recording_id)}") from None
     return told
 
 
@@ -60,7 +66,7 @@ def under_way(system: System, recording_id: str) -> int:
     return sum(not put.finished for put in puts_of(system, recording_id))
 
 
-def test_a_large_file_reloaded_half_way_is_whole_in_the_bucket(embed: Embed, tmp_path: Path) -> None:
+def test_a_large_file_reloaded_half_way_is_whole_in_the_bucket(embed: Embed, engine: Engine, tmp_path: Path) -> None:
     file = make_file(tmp_path / "film.webm", LARGE_MIB * MIB - 4321)
     page = embed()
     sent_before = LARGE_MIB // 8 // 2
@@ -69,13 +75,18 @@ def test_a_large_file_reloaded_half_way_is_whole_in_the_bucket(embed: Embed, tmp
     recording_id = begun["id"]
     page.wait_view(recording_id, f"view.file.sentBytes >= {sent_before} * {CHUNK}", timeout=SLOW_S)
     until("several at once", lambda: under_way(page.system, recording_id) >= 2)
+    is_copied = LARGE_MIB <= COPIED_MIB
+    if is_copied:
+        page.wait_view(recording_id, f"chunks.length === {math.ceil(LARGE_MIB / 8)}", timeout=SLOW_S)
     page.page.close()
     page.system.heal()
 
     page = embed()
-    # What this device keeps a copy of needs no file; of a larger one the rest is read from it again.
-    if LARGE_MIB > 256:
-        page.wait_view(recording_id, "view.file.state === 'source_needed'", timeout=SLOW_S)
+    # What this device has a copy of needs no file; of a larger one the rest is read from it again. In Firefox a copy may want a
+    # last look at the file, when that had not come to its end.
+    page.wait_view(recording_id, "view.file.state === 'source_needed' || view.state === 'complete'", timeout=SLOW_S)
+    if page.view(recording_id)["state"] != "complete":
+        assert not is_copied or engine == "firefox", page.how_it_stands(recording_id)
         assert page.upload(file, resume=recording_id) == {"id": recording_id, "already": False}
     told = finish(page, recording_id)
     assert (told["source"], told["mime_type"], told["title"]) == ("file", "video/webm", "film.webm")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.support import parts
-from tests.support.browser import Browser, Page
+from tests.support.browser import Browser, BrowserError, Page
 from tests.support.devices import Devices
 from tests.support.live import PAGE_OWNER, System
 from tests.support.witness import Witness
@@ -16,6 +16,14 @@ EMBEDDING = Path(__file__).parent / "embedding"
 OPFS = Path(__file__).with_name("opfs.js").read_text(encoding="utf-8")
 # The page's own default is to seal a chunk every five seconds; on a busy machine, take it by the minute.
 SLOW_S = 60.0
+STANDING = """(async (id) => {
+  const { chunks = [], ...view } = safereel.snapshot().recordings.find((one) => one.id === id) ?? {};
+  const { recordings, ...rest } = safereel.snapshot();
+  const { held, pending } = await navigator.locks.query();
+  const names = (locks) => locks.map(({ name }) => name);
+  const each = chunks.map(({ seq, state, held = true, times }) => ({ seq, state, held, times }));
+  return { view, chunks: each, rest, others: recordings.length, locks: { held: names(held), pending: names(pending) } };
+})(%s)"""
 
 
 class RecorderPage:
@@ -148,7 +156,20 @@ class EmbeddedPage(RecorderPage):
     def wait_view(self, recording_id: str, condition: str, *, timeout: float = SLOW_S) -> None:
         """Returns once `condition`, an expression over `view` and `chunks`, holds."""
         body = f"(({{ view, chunks }}) => {condition})({{ view: v, chunks: v.chunks }})"
-        self.page.wait_for(f"((v) => v && {body})(view({json.dumps(recording_id)}))", timeout=timeout)
+        try:
+            self.page.wait_for(f"((v) => v && {body})(view({json.dumps(recording_id)}))", timeout=timeout)
+        except BrowserError as exc:
+            raise BrowserError(f"{exc}\n{self.how_it_stands(recording_id)}") from None
+
+    def how_it_stands(self, recording_id: str) -> str:
+        """All that this page knows of a recording, for the words of a failure."""
+        try:
+            told = self.page.evaluate(STANDING % json.dumps(recording_id))
+            told |= {"files": self.files(), "seen": self.page.seen()}
+        except BrowserError as exc:
+            told = {"page": exc}
+        told["problems"] = self.witness.problems()
+        return "\n".join(f"{name}: {value}" for name, value in told.items())
 
 
 def build_embedding_page(folder: Path) -> Path:
