@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.anyio
 
 CALL_S = 0.4
 DEADLINE_S = 60.0
+# Calls are cut off after less than half a second here: a busy machine needs as long now and then, hardly so often in a row.
+MOST_RUNS = 5
 RECORDINGS, CHUNKS = 6, 4
 SICK: Sequence[tuple[str, str, int, Fault]] = [
     (method, path, skip, fault)
@@ -72,25 +75,42 @@ def recover(proxy: FaultProxy) -> None:
     proxy.release_held()
 
 
+async def audit(anew: Running) -> tuple[Sequence[Any], str]:
+    """Runs one; what is known after it, and why not all of it, which its report has to tell: empty where it tells of nothing."""
+    before = len(await anew.sql(CHUNKS_KNOWN))
+    report = await asyncio.wait_for(anew.plane.audit.run(), DEADLINE_S)
+    known = await anew.sql(CHUNKS_KNOWN)
+    assert report.detail["taken_up"] == len(known) - before
+    assert await anew.sql(WRONG) == []
+    if report.outcome == "undecided":
+        return known, "undecided"
+    missed = RECORDINGS * CHUNKS - len(known)
+    assert report.detail["unreachable"] == missed
+    return known, f"{missed} unreachable" if missed else ""
+
+
+async def audits(anew: Running) -> Sequence[Any]:
+    """What is known after as many as it takes: a machine that is busy for as long as a call may last is a silent store, too."""
+    for _ in range(MOST_RUNS):
+        known, lacking = await audit(anew)
+        if not lacking:
+            break
+    assert len(known) == RECORDINGS * CHUNKS, lacking
+    return known
+
+
 async def test_an_audit_takes_up_what_it_reached_and_the_next_one_the_rest(
     anew: Running, bucket_proxy: FaultProxy
 ) -> None:
-    audit = anew.plane.audit.run
-    await audit()
-    expected = await anew.sql(CHUNKS_KNOWN)
-    assert len(expected) == RECORDINGS * CHUNKS
+    expected = await audits(anew)
     for sick in SICK:
         await anew.sql(FORGET)
         fall_ill(bucket_proxy, *sick)
-        report = await asyncio.wait_for(audit(), DEADLINE_S)
-        taken = await anew.sql(CHUNKS_KNOWN)
-        told = report.outcome == "undecided" or report.detail["unreachable"] == len(expected) - len(taken)
-        assert (told, report.detail["taken_up"]) == (True, len(taken)), sick
+        taken, lacking = await audit(anew)
+        assert lacking, sick
         assert len(taken) < len(expected), sick
-        assert await anew.sql(WRONG) == [], sick
         recover(bucket_proxy)
-        assert (await audit()).outcome == "decided"
-        assert await anew.sql(CHUNKS_KNOWN) == expected, sick
+        assert await audits(anew) == expected, sick
         assert not await anew.plane.services.quotas.recount_all()
 
 
@@ -99,8 +119,16 @@ async def test_a_rebuild_leaves_open_what_it_did_not_reach(anew: Running, bucket
     async def ledger() -> Sequence[Any]:
         return [*await anew.sql(CHUNKS_KNOWN), *await anew.sql("select id, state from recordings order by id")]
 
-    assert (await rebuild(anew)).completed == 2
-    expected = await ledger()
+    async def rebuilt_whole() -> Sequence[Any]:
+        for _ in range(MOST_RUNS):
+            with suppress(BucketUnreachable):
+                if (await rebuild(anew)).whole:
+                    break
+        return await ledger()
+
+    expected = await rebuilt_whole()
+    assert len(expected) == RECORDINGS * (CHUNKS + 1)
+    assert [row["state"] for row in expected].count("complete") == 2
     for sick in SICK:
         await anew.sql(FORGET)
         fall_ill(bucket_proxy, *sick)
@@ -114,6 +142,5 @@ async def test_a_rebuild_leaves_open_what_it_did_not_reach(anew: Running, bucket
             assert not rebuilt.whole
         assert await anew.sql(WRONG) == [], sick
         recover(bucket_proxy)
-        assert (await rebuild(anew)).whole
-        assert await ledger() == expected, sick
+        assert await rebuilt_whole() == expected, sick
         assert not await anew.plane.services.quotas.recount_all()
