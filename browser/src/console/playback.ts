@@ -361,10 +361,12 @@ export class Playback {
   /** Over what is not there the picture would stop for ever: goes on where there is something again. */
   #leap(slack = SEAM_S): void {
     const { currentTime: now, paused, seeking, readyState } = this.#video;
+    // An element tells of a seek in a while: what is at hand by then must not be taken for where somebody wants to be.
+    if (seeking) this.#onSeeking();
     const stands = !paused || seeking || readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
     if (!this.#reel || this.#seekTo !== null || !stands) return;
     // Somebody who goes back over it would else never get there.
-    const back = seeking && now < this.#seenS ? placeBeforeGap(this.#reel.buffered, now) : null;
+    const back = seeking && now < this.#seenS ? placeBeforeGap(this.#reel.buffered, now, slack) : null;
     const to = back ?? placeAfterGap(this.#reel.buffered, now, slack) ?? this.#unlikeAfter(now, slack);
     if (to !== null) this.#goTo(to + INSIDE_S, { fromS: now, toS: to });
   }

@@ -71,13 +71,16 @@ export function holesAcross(holes: readonly Hole[], fromS: number, toS: number):
 
 /** As far before a hole there is still something to see. */
 const BEFORE_HOLE_S = 0.5;
+/** Browsers round times that are set: who goes to the end of a hole is not in it. */
+const ROUNDED_S = 0.01;
 
 /** Where somebody who goes from one place to another comes out: in a hole there is nothing, so before it or after it. */
 export function landing(holes: readonly Hole[], toS: number, fromS: number): number {
   const hole = holes.find((one) => one.fromS <= toS && toS < one.toS);
   if (!hole) return toS;
   // Somebody who goes back from behind it would else come back to where they are.
-  return toS < fromS && hole.fromS > BEFORE_HOLE_S ? hole.fromS - BEFORE_HOLE_S : hole.toS;
+  const isBack = toS < fromS && hole.toS - toS > ROUNDED_S;
+  return isBack && hole.fromS > BEFORE_HOLE_S ? hole.fromS - BEFORE_HOLE_S : hole.toS;
 }
 
 /** The part at a time: the last that begins at or before it. */
@@ -120,9 +123,13 @@ export function placeAfterGap(ranges: Ranges, now: number, slack: number): numbe
   return null;
 }
 
-/** Where to come out on the way back, when there is nothing at `now`: a little before the end of what is there; null where nothing is. */
-export function placeBeforeGap(ranges: Ranges, now: number): number | null {
+/**
+ * Where to come out on the way back: a little before the end of what is there. Null where nothing is, and where there is something at
+ * `now`, or no more than `slack` after it.
+ */
+export function placeBeforeGap(ranges: Ranges, now: number, slack: number): number | null {
   for (let index = ranges.length - 1; index >= 0; index -= 1) {
+    if (ranges.start(index) - slack <= now && now < ranges.end(index)) return null;
     if (ranges.end(index) <= now) return Math.max(ranges.start(index), ranges.end(index) - BEFORE_HOLE_S);
   }
   return null;

@@ -118,6 +118,7 @@ describe('holes', () => {
     expect(landing(holes, 30, 0)).toBe(70);
     expect(landing(holes, 65, 70.5)).toBe(9.5);
     expect(landing(holes, 9, 70)).toBe(9);
+    expect(landing(holes, 69.999999, 90)).toBe(70);
     expect(landing([{ fromS: 0, toS: 4, cause: 'lost', missing: [0, 0] }], 0, 20)).toBe(4);
   });
 });
@@ -148,9 +149,13 @@ describe('what is buffered', () => {
   });
 
   it('is left backwards a little before its end', () => {
-    expect(placeBeforeGap(around, 5)).toBeCloseTo(4.2);
-    expect(placeBeforeGap(ranges([2, 2.2]), 5)).toBe(2);
-    expect(placeBeforeGap(around, 3)).toBeNull();
+    expect(placeBeforeGap(around, 5, 0.15)).toBeCloseTo(4.2);
+    expect(placeBeforeGap(ranges([2, 2.2]), 5, 0.15)).toBe(2);
+    expect(placeBeforeGap(around, 3, 0.15)).toBeNull();
+  });
+
+  it('is none where there is something, or is in a moment', () => {
+    for (const now of [5.4, 5.5, 6]) expect(placeBeforeGap(around, now, 0.15)).toBeNull();
   });
 
   it.each([

@@ -30,8 +30,9 @@ export function TimelineStrip({ video, parts, holes, lengthS }: TimelineStripPro
   useEffect(() => {
     const element = video.current;
     if (!element) return;
-    const look = () => setShown(element.currentTime);
-    const events = ['timeupdate', 'seeking', 'seeked', 'loadedmetadata'];
+    // Between two parts that it cannot play in one go the element is empty for a moment, and nowhere.
+    const look = () => element.readyState > HTMLMediaElement.HAVE_NOTHING && setShown(element.currentTime);
+    const events = ['timeupdate', 'seeking', 'seeked'];
     for (const name of events) element.addEventListener(name, look);
     return () => {
       for (const name of events) element.removeEventListener(name, look);
@@ -45,7 +46,9 @@ export function TimelineStrip({ video, parts, holes, lengthS }: TimelineStripPro
   };
 
   function onKeyDown(event: KeyboardEvent) {
-    const to = targetOf(event.key, place, lengthS, parts);
+    // Where it is by now, which may not be drawn yet.
+    const now = video.current?.readyState ? video.current.currentTime : place;
+    const to = targetOf(event.key, Math.min(now, lengthS), lengthS, parts);
     if (to === null || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     goTo(to);
