@@ -1,15 +1,21 @@
 """The store of downloads: what was asked for, who makes it, and what it came to."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import psycopg
+
 from control_plane.db.database import Database, Row
 from control_plane.db.rows import ranges_of, recording_of
 from control_plane.domain.downloads import Download, DownloadState, Gap, MadeFile, Stock, WaitingFor, Wish
 from control_plane.domain.models import Recording
+
+# A statement of microseconds: a connection that takes longer is of no use to anybody.
+UNLISTEN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,12 @@ class DownloadStore:
                 while True:
                     heard = connection.notifies(timeout=every.total_seconds(), stop_after=1)
                     yield {UUID(notice.payload) async for notice in heard}
-            finally:
-                await connection.close()  # it would hear on in the hands of the next who uses it
+            finally:  # it would hear on in the hands of the next who uses it
+                try:
+                    async with asyncio.timeout(UNLISTEN_S):
+                        await self._database.execute("downloads_unlisten", {}, on=connection)
+                except (TimeoutError, psycopg.Error):
+                    await connection.close()
 
     async def cancel(self, owner: str, download_id: UUID) -> bool:
         """Ends it where it is under way; whether it was."""

@@ -192,3 +192,6 @@ select id from downloads
 
 -- name: downloads_listen
 listen safereel_downloads
+
+-- name: downloads_unlisten
+unlisten safereel_downloads
