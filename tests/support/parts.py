@@ -1,4 +1,4 @@
-"""The parts that tests need and neither pip nor npm brings: Chromium, Firefox, ffprobe, SPIN and a C compiler.
+"""The parts that tests need and neither pip nor npm brings: Chromium, Firefox, ffprobe, SPIN, nginx and a C compiler.
 
 `python -m tests.support.parts` installs those that are missing, and fails naming what it could not get.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ROOT / ".cache" / "browsers"
+NGINX = ROOT / ".cache" / "nginx"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FIREFOX_NAMES = ("firefox-esr", "firefox")
 
@@ -76,6 +77,14 @@ def gcc() -> Path:
     return Path(found)
 
 
+def nginx() -> Path:
+    """The proxy that tests stand behind. Where it is not installed it is unpacked: a web server that is installed starts."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{NGINX / 'usr' / 'sbin'}")
+    if found is None:
+        raise MissingPart("nginx is missing: install it (Debian: apt-get install nginx-light).")
+    return Path(found)
+
+
 def main() -> int:
     """Installs what is missing; 0 if all parts are there afterwards."""
     apt = list(_apt_get())
@@ -84,8 +93,9 @@ def main() -> int:
     ffprobe_ways = [_apt_install(cmd, "ffmpeg") for cmd in apt]
     spin_ways = [_apt_install(cmd, "spin") for cmd in apt]
     gcc_ways = [_apt_install(cmd, "gcc", "libc6-dev") for cmd in apt]
+    nginx_ways = [_apt_unpack(cmd, NGINX, "nginx") for cmd in apt]
     browsers = ((chromium, chromium_ways), (firefox, firefox_ways))
-    wanted = (*browsers, (ffprobe, ffprobe_ways), (spin, spin_ways), (gcc, gcc_ways))
+    wanted = (*browsers, (ffprobe, ffprobe_ways), (spin, spin_ways), (gcc, gcc_ways), (nginx, nginx_ways))
     missing = [problem for find, ways in wanted if (problem := _ensure(find, ways)) is not None]
     for problem in missing:
         sys.stderr.write(f"{problem}\n")
@@ -128,6 +138,20 @@ def _apt_install(apt: Sequence[str], *packages: str) -> Callable[[], None]:
     return install
 
 
+def _apt_unpack(apt: Sequence[str], folder: Path, package: str) -> Callable[[], None]:
+    """What of a package needs nothing but the libraries that every Debian has."""
+
+    def unpack() -> None:
+        _say(f"Unpacking {package} into {folder.relative_to(ROOT)} …")
+        folder.mkdir(parents=True, exist_ok=True)
+        _run([*apt, "update", "-qq"])
+        _run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package], folder)
+        for found in sorted(folder.glob(f"{package}_*.deb")):
+            _run(["dpkg-deb", "-x", str(found), str(folder)])
+
+    return unpack
+
+
 def _download(browser: str) -> Callable[[], None]:
     def download() -> None:
         _say(f"Downloading {browser} into .cache/browsers …")
@@ -137,10 +161,10 @@ def _download(browser: str) -> Callable[[], None]:
     return download
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str], folder: Path | None = None) -> None:
     """Runs it; its failure is told by the part still missing, its own words go to stderr."""
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
+    subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env, cwd=folder)
 
 
 def _succeeds(command: Sequence[str]) -> bool:
