@@ -77,6 +77,10 @@ bench: $(INSTALLED) ## Measures signer, tokens, bucket, control plane and audit,
 bench-recorder: node-there $(INSTALLED) $(PAGE) test-parts ## Measures what MINUTES (10) of recording cost a page in each browser, and uploads
 	@.venv/bin/python -m tests.load.bench_recorder --minutes $(or $(MINUTES),10)
 
+.PHONY: bench-downloads
+bench-downloads: $(INSTALLED) test-parts ## Measures downloads beside `ffmpeg -c copy`, with MIB= (5120 is 5 GiB) the peak of memory, and listeners
+	@.venv/bin/python -m tests.load.bench_downloads --big-mib $(or $(MIB),0)
+
 .PHONY: load
 load: $(INSTALLED) ## Lets USERS (20) record for TIME (60s) against the system on HOST (http://localhost:PORT)
 	@.venv/bin/locust --headless --only-summary --host "$(or $(HOST),http://localhost:$(PORT))" \

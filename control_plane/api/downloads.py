@@ -192,7 +192,7 @@ async def status(request: Request[State]) -> Response:
 
 
 async def cancel(request: Request[State]) -> Response:
-    """Ends a download that is under way; what was made of it is removed. One that came to an end stays as it is."""
+    """Ends a download: one under way is `cancelled`, one that is ready loses its file and is `expired`."""
     owner = await owner_of(request)
     return answer(download_answer(await services(request).downloads.cancel(owner, request.path_params["id"])))
 

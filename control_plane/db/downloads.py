@@ -163,7 +163,7 @@ class DownloadStore:
                     await connection.close()
 
     async def cancel(self, owner: str, download_id: UUID) -> bool:
-        """Ends it where it is under way; whether it was."""
+        """Ends it where it is under way or ready; whether it was."""
         return await self._database.row("download_cancel", {"id": download_id, "owner": owner}) is not None
 
     async def due(self, *, per_owner: int, limit: int) -> Sequence[UUID]:

@@ -28,8 +28,8 @@ FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
 # Together some half an hour: a store that is down for longer needs a person, who then asks again.
 MOST_FAULTS = 12
-# A resend ticket is served within a heartbeat where its recorder is there: ask about as often.
-CHUNKS_WAIT = timedelta(seconds=10)
+# A resend ticket is served within a heartbeat where its recorder is there: look about as often at first, then less and less.
+FIRST_CHUNKS_WAIT = timedelta(seconds=10)
 
 
 class DownloadState(StrEnum):
@@ -173,6 +173,11 @@ def digest_of(wish: Wish, stocks: Sequence[Stock]) -> bytes:
         for stock in stocks
     ]
     return hashlib.sha256(json.dumps([asked, wish.allow_gaps, wish.webhook_url]).encode()).digest()
+
+
+def wait_for_chunks(waited: timedelta) -> timedelta:
+    """How long to wait for chunks, when they were waited for this long: half as long again."""
+    return min(LONGEST_WAIT, max(FIRST_CHUNKS_WAIT, waited / 2))
 
 
 def wait_after(faults: int) -> timedelta | None:

@@ -20,7 +20,7 @@ from control_plane.db.downloads import Claim, DownloadStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.domain.assembly import NotThere
 from control_plane.domain.bucket import BucketUnreachable
-from control_plane.domain.downloads import CHUNKS_WAIT, AssemblyRules, WaitingFor, wait_after
+from control_plane.domain.downloads import AssemblyRules, WaitingFor, wait_after, wait_for_chunks
 from control_plane.domain.errors import ChunksMissing, Internal, RecordingDeleted, StorageUnavailable
 from control_plane.domain.findings import Finding
 from control_plane.domain.media import MediaFailed
@@ -81,6 +81,9 @@ class AssemblyService:
         if claim is None:
             return
         fields = {"download_id": str(claim.id), "claim": claim.number}
+        if claim.faults and wait_after(claim.faults) is None:
+            await self._give_up(claim, Internal.code, "its makers fell silent, one after another")
+            return
         _log.info("A download is being made", extra=fields)
         try:
             async with self._kept(claim) as progress:
@@ -128,7 +131,11 @@ class AssemblyService:
             f"Chunks {missing} are not in the bucket: they are asked for again, and this goes on when they are there."
         )
         await self._downloads.put_back(
-            claim, wait=CHUNKS_WAIT, waiting_for=WaitingFor.CHUNKS, cause=ChunksMissing.code, detail=told
+            claim,
+            wait=wait_for_chunks(claim.now - since),
+            waiting_for=WaitingFor.CHUNKS,
+            cause=ChunksMissing.code,
+            detail=told,
         )
 
     async def _doubt(self, wrong: ChunkWrong) -> None:
@@ -145,15 +152,19 @@ class AssemblyService:
         wait = wait_after(claim.faults + 1)
         fields = {"download_id": str(claim.id), "faults": claim.faults + 1, "cause": str(exc)}
         if wait is None:
-            _log.error("A download failed: its faults do not pass", extra=fields)
-            told = "The bucket did not let it be made, however often it was tried. Ask again later."
-            await self._downloads.failed(claim, cause=cause, detail=told)
+            await self._give_up(claim, cause, str(exc))
             return
         _log.warning("A download was interrupted; it is tried again", extra=fields)
         told = "The bucket did not answer as it should; it is tried again."
         await self._downloads.put_back(
             claim, wait=wait, waiting_for=WaitingFor.RETRY, fault=True, cause=cause, detail=told
         )
+
+    async def _give_up(self, claim: Claim, cause: str, why: str) -> None:
+        fields = {"download_id": str(claim.id), "faults": claim.faults, "cause": why}
+        _log.error("A download failed: its faults do not pass", extra=fields)
+        told = "It could not be made, however often it was tried. Ask again later."
+        await self._downloads.failed(claim, cause=cause, detail=told)
 
     @asynccontextmanager
     async def _kept(self, claim: Claim) -> AsyncIterator[ProgressMeter]:
@@ -167,14 +178,15 @@ class AssemblyService:
         async def beat() -> None:
             nonlocal lost
             kept_until = clock() + self._rules.lease.total_seconds()
-            while not lost:
+            held: bool | None = True
+            # Where nobody could be told for as long as a lease, another one may have it by now.
+            while held is not False and clock() < kept_until:
                 await asyncio.sleep(TELL_EVERY_S)
                 asked_at = clock()
                 held = await self._still_ours(claim, progress.done)
                 if held:
                     kept_until = asked_at + self._rules.lease.total_seconds()
-                # Where nobody could be told for so long, another one may have it by now.
-                lost = held is False or clock() > kept_until
+            lost = True
             inside.cancel()
 
         beating = asyncio.create_task(beat())

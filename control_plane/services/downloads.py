@@ -83,9 +83,12 @@ class DownloadService:
         return await self._downloads.page(owner, before=before, limit=limit)
 
     async def cancel(self, owner: str, download_id: UUID) -> Download:
-        """Ends it where it is under way; one that came to an end stays as it is. Raises `DownloadUnknown`."""
+        """Ends it: what is under way is `cancelled`, what is ready loses its file and is `expired`, all else stays as it is.
+
+        Raises `DownloadUnknown`.
+        """
         if await self._downloads.cancel(owner, download_id):
-            _log.info("A download was cancelled", extra={"download_id": str(download_id)})
+            _log.info("A download was ended by its owner", extra={"download_id": str(download_id)})
         return await self.get(owner, download_id)
 
     async def file(self, owner: str, download_id: UUID, now: datetime) -> PresignedRequest:

@@ -62,9 +62,11 @@ select d.*, p.recording_ids, p.titles
  where d.id = any (%(ids)s::uuid[])
 
 -- name: download_cancel
+-- One that is ready loses its file.
 update downloads
-   set state = 'cancelled', finished_at = now(), waiting_for = null, version = nextval('downloads_version')
- where id = %(id)s and owner = %(owner)s and state in ('queued', 'running')
+   set state = case when state = 'ready' then 'expired' else 'cancelled' end, finished_at = coalesce(finished_at, now()),
+       expires_at = least(expires_at, now()), waiting_for = null, version = nextval('downloads_version')
+ where id = %(id)s and owner = %(owner)s and state in ('queued', 'running', 'ready')
 returning id
 
 -- name: downloads_due
@@ -84,9 +86,10 @@ select w.id
  limit %(limit)s
 
 -- name: download_claim
--- After `owners_lock` of its owner, so that no more of one owner's run than may. What another took meanwhile is not claimed.
+-- After `owners_lock` of its owner, so that no more of one owner's run than may. What another took meanwhile is not claimed. A
+-- maker that fell silent counts as a fault: what kills each of its makers comes to an end as well.
 update downloads d
-   set state = 'running', claim = claim + 1, worker = %(worker)s, lease_until = now() + %(lease)s::interval,
+   set state = 'running', claim = claim + 1, faults = case when d.state = 'running' then faults + 1 else faults end, worker = %(worker)s, lease_until = now() + %(lease)s::interval,
        started_at = coalesce(started_at, now()), waiting_for = null, version = nextval('downloads_version')
  where d.id = %(id)s
    and ((d.state = 'queued' and d.due_at <= now()) or (d.state = 'running' and d.lease_until <= now()))

@@ -120,6 +120,15 @@ async def test_faults_that_do_not_pass_end_it(behind_proxy: Running, bucket_prox
         assert "Ask again" in told["problem"]["detail"]
 
 
+async def test_what_kills_each_of_its_makers_comes_to_an_end(running: Running) -> None:
+    async with running.recorder(mime_type="video/mp4") as recorder:
+        await uploaded(recorder, small=True)
+        begun = await begin(recorder)
+        await running.sql("update downloads set state = 'running', lease_until = now(), faults = 11")
+        told = await made(running, recorder, begun)
+        assert (told["state"], told["problem"]["code"]) == ("failed", "internal")
+
+
 async def test_a_bucket_that_is_another_deployments_gets_nothing(running: Running) -> None:
     async with running.recorder(mime_type="video/mp4") as recorder:
         await uploaded(recorder, small=True)

@@ -4,7 +4,9 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.support.downloads import begin, cut, fetched, looked_at, made, recorded
@@ -96,8 +98,31 @@ async def test_the_same_request_is_the_same_download(running: Running) -> None:
         assert (await begin(recorder))["id"] == begun["id"]
         ready = await made(running, recorder, begun)
         assert (await begin(recorder))["id"] == ready["id"]
+        # Whoever wants it made anew ends it.
         await recorder.call("DELETE", f"/v1/downloads/{begun['id']}")
-        assert (await looked_at(recorder, begun))["state"] == "ready"
+        assert (await looked_at(recorder, begun))["state"] == "expired"
+        assert (await begin(recorder))["id"] != begun["id"]
+
+
+async def test_a_key_stands_for_one_request(running: Running) -> None:
+    async with running.recorder() as recorder, running.recorder() as other, aiohttp.ClientSession() as client:
+        await recorded(recorder, [recorder.chunk(0, size=500)])
+        await recorded(other, [other.chunk(0, size=500)])
+
+        async def ask(key: str, recording_id: str) -> tuple[int, dict[str, Any]]:
+            headers = {"Authorization": f"Bearer {running.token()}", "Idempotency-Key": key}
+            body = {"recordings": [recording_id]}
+            async with client.post(f"{running.endpoint}/v1/downloads", json=body, headers=headers) as answer:
+                return answer.status, await answer.json()
+
+        status, begun = await ask("one", recorder.recording_id)
+        assert status == 202
+        await recorder.call("DELETE", f"/v1/downloads/{begun['id']}")
+        assert (await ask("one", recorder.recording_id))[1]["id"] == begun["id"]  # whatever became of it
+        assert (await ask("one", other.recording_id))[1]["code"] == "idempotency_conflict"
+        assert (await ask("two", recorder.recording_id))[1]["id"] != begun["id"]
+        status, told = await ask("x" * 300, recorder.recording_id)
+        assert (status, told["code"]) == (422, "idempotency_key_malformed")
 
 
 async def test_nobody_elses_download_is_there(running: Running) -> None:
