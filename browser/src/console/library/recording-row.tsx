@@ -10,8 +10,8 @@ import { Thumbnail } from './thumbnail';
 /** The columns of the list, shared by its head and its rows: with lengths where any is known, else without. */
 export function columnsOf(lengths: boolean): string {
   return lengths
-    ? 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_76px_110px_minmax(0,248px)] md:gap-x-5'
-    : 'md:grid md:grid-cols-[minmax(0,1fr)_112px_76px_110px_minmax(0,248px)] md:gap-x-5';
+    ? 'md:grid md:grid-cols-[minmax(0,1fr)_112px_68px_66px_72px_minmax(0,208px)] md:gap-x-4'
+    : 'md:grid md:grid-cols-[minmax(0,1fr)_112px_66px_72px_minmax(0,208px)] md:gap-x-4';
 }
 
 interface RecordingRowProps {
@@ -39,7 +39,7 @@ export const RecordingRow = memo(function RecordingRow({ row, lengths, now, onAs
           <Thumbnail row={row} />
           <span
             title={row.title}
-            className={`min-w-0 truncate font-medium ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}
+            className={`line-clamp-2 min-w-0 break-words font-medium leading-snug ${going && row.wish?.phase !== 'failed' ? 'text-soft' : ''}`}
           >
             {row.title}
           </span>
