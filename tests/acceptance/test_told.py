@@ -121,3 +121,5 @@ def test_a_full_device_is_told_and_what_it_holds_and_what_waits_can_be_saved(
     console.page.wait_for(f"!{full}", timeout=SLOW_S)
     finish(console, recording_id)
     assert witness.problems().count("storage_low") == 1
+    # Nobody is told any more that there is little room, without another recording.
+    console.page.wait_for("document.querySelector('[data-testid=room]') === null", timeout=SLOW_S)

@@ -7,6 +7,9 @@ import type { Storage } from './storage';
 /** Where freeing kept copies did not help it is not tried in each update. */
 const FREE_AGAIN_MS = 10_000;
 
+/** So often it is tried to set space aside where there was none: each try fills a full disk for a moment. */
+const ASIDE_AGAIN_MS = 10_000;
+
 /** The worker around it. */
 export interface DeviceRoomHost {
   /** How many spare copies this worker knows of. */
@@ -25,6 +28,9 @@ export class DeviceRoom {
   readonly #reserve: Reserve;
   #freedAt = Number.NEGATIVE_INFINITY;
   #freeing = false;
+  #asideAt = Number.NEGATIVE_INFINITY;
+  /** Something became free, or may have. */
+  #hopes = false;
 
   /** `root` is that of all spools. */
   constructor(root: FileSystemDirectoryHandle, storage: Storage, host: DeviceRoomHost) {
@@ -38,6 +44,20 @@ export class DeviceRoom {
   /** Before something is recorded: space is set aside for the moment when the disk is full. */
   setAside(): Promise<void> {
     return this.#reserve.setAside();
+  }
+
+  /** There may be room again: `isIdle` (nothing is recorded) it is looked now and then, else only after a sign of it. */
+  lookAgain(now: number, isIdle: boolean): void {
+    if (!this.#reserve.isGone || !(isIdle || this.#hopes) || now - this.#asideAt < ASIDE_AGAIN_MS) return;
+    this.#asideAt = now;
+    this.#hopes = false;
+    void this.#reserve.setAside().then(() => this.#host.standing());
+  }
+
+  /** Chunks went, or somebody is looking: there may be room where there was none. */
+  hope(): void {
+    this.#hopes = true;
+    this.#host.standing();
   }
 
   /** The disk is full: frees what can be freed, and answers whether that may have made room. */

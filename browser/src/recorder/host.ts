@@ -132,6 +132,9 @@ export class Host {
         this.#updateSoon();
         if (message.online) this.#wake(false);
         return;
+      case 'visible':
+        this.#lookAtRoom();
+        return;
       case 'close':
         void this.#reply(message.request, () => this.#close());
         return;
@@ -223,6 +226,7 @@ export class Host {
       freed: () => {
         this.#writing.wake();
         this.#files.wake();
+        this.#lookAtRoom();
       },
       standing: () => this.#updateSoon(),
     };
@@ -339,6 +343,12 @@ export class Host {
     else this.#tabs?.send({ type: 'wake' });
   }
 
+  /** Chunks went, or somebody came to look: there may be more room than was told last. */
+  #lookAtRoom(): void {
+    this.#room?.hope();
+    void this.#storage.refresh().then(() => this.#updateSoon());
+  }
+
   #limitUploads(perSecond: number | null): void {
     this.#uploadLimit = perSecond;
     if (this.#uploading) this.#uploading.uploader.setLimit(perSecond);
@@ -366,11 +376,13 @@ export class Host {
     this.#updateTimer = undefined;
     if (!this.#spool || this.#stop.signal.aborted) return;
     const recordings = this.#inventory.takeDeltas();
-    if (this.#writing.live.size > 0) this.#room?.watch(Date.now());
+    const isIdle = this.#writing.live.size === 0;
+    if (!isIdle) this.#room?.watch(Date.now());
+    this.#room?.lookAgain(Date.now(), isIdle);
     const standing = this.#standing();
     this.#post({ type: 'changes', recordings, standing });
     if (this.#uploading) this.#tabs?.send({ type: 'changes', recordings, standing });
-    if (this.#storage.isOld(Date.now())) void this.#storage.refresh();
+    if (this.#storage.isOld(Date.now())) void this.#storage.refresh().then(() => this.#updateSoon());
     if (standing.uploadRate !== null) this.#updateTimer ??= setTimeout(() => this.#update(), 10 * UPDATE_MS);
   }
 

@@ -64,6 +64,7 @@ class PageRecorder implements Safereel {
     this.#send({ type: 'open', options: this.#workerOptions() });
     addEventListener('online', this.#onOnline);
     addEventListener('offline', this.#onOnline);
+    document.addEventListener('visibilitychange', this.#onVisible);
     // In parallel to the start: Firefox asks the person, and a recording must not wait for their answer.
     void this.persist();
   }
@@ -208,6 +209,7 @@ class PageRecorder implements Safereel {
     if (!this.#worker) return;
     removeEventListener('online', this.#onOnline);
     removeEventListener('offline', this.#onOnline);
+    document.removeEventListener('visibilitychange', this.#onVisible);
     await Promise.all([...this.#recordings.values()].map((recording) => recording.stop()));
     await this.#ask({ type: 'close' });
     this.#worker.close();
@@ -279,6 +281,7 @@ class PageRecorder implements Safereel {
   }
 
   readonly #onOnline = () => this.#send({ type: 'online', online: navigator.onLine });
+  readonly #onVisible = () => document.visibilityState === 'visible' && this.#send({ type: 'visible' });
 
   #send(message: ToWorker): void {
     this.#worker?.send(message);

@@ -56,6 +56,7 @@ export class Reserve {
   readonly #storage: { setReserved(reserved: boolean): void };
   readonly #problem: (problem: Trouble) => void;
   readonly #makeRoom: () => Promise<boolean>;
+  #gone = false;
 
   /** `makeRoom` frees what may go before this, and answers whether that may have made room. */
   constructor(
@@ -70,11 +71,21 @@ export class Reserve {
     this.#makeRoom = makeRoom;
   }
 
+  /** It was given up, or there was no room for it. */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  #set(isThere: boolean): void {
+    this.#gone = !isThere;
+    this.#storage.setReserved(isThere);
+  }
+
   /** Before something is recorded: tells at once where there is not even room for this. */
   async setAside(): Promise<void> {
     try {
       const isThere = (await setAside(this.#root)) || ((await this.#makeRoom()) && (await setAside(this.#root)));
-      this.#storage.setReserved(isThere);
+      this.#set(isThere);
     } catch (error) {
       // Another tab may hold it at this moment: then it is there.
       if (!isHeld(error)) this.#problem(troubleOf('write_failed', error));
@@ -85,7 +96,7 @@ export class Reserve {
   async giveUp(): Promise<boolean> {
     try {
       const freed = await giveUp(this.#root);
-      if (freed) this.#storage.setReserved(false);
+      if (freed) this.#set(false);
       return freed;
     } catch (error) {
       return isHeld(error); // Another tab gives it up right now.

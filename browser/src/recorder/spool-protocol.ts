@@ -120,6 +120,8 @@ export type ToWorker =
   | { type: 'retry' }
   | { type: 'limit'; perSecond: number | null }
   | { type: 'online'; online: boolean }
+  /** Somebody looks at the page. */
+  | { type: 'visible' }
   | { type: 'close'; request: number };
 
 export type FromWorker =

@@ -1,5 +1,6 @@
 /** A device that runs out of room: what is told before, what is freed, and what a person can save. */
 import { expect, test, vi } from 'vitest';
+import { DeviceRoom } from '../../src/recorder/device-room';
 import type { Trouble } from '../../src/recorder/failure';
 import { LiveRecording } from '../../src/recorder/live';
 import { giveUp, Reserve, setAside } from '../../src/recorder/reserve';
@@ -42,6 +43,60 @@ test('where there is no room for it, it keeps none, and that is told', async () 
   const reserve = new Reserve(disk.directory, { setReserved: (is) => reserved.push(is) }, () => undefined);
   await reserve.setAside();
   expect(reserved).toEqual([false]);
+  expect(disk.free).toBe(MIB);
+});
+
+test('it is set aside again where there is room again: idle by itself, else after a sign of it', async () => {
+  const disk = new MemoryDisk();
+  disk.free = MIB;
+  const storage = new Storage(
+    () => 0,
+    () => undefined,
+  );
+  const host = {
+    keptChunks: () => 0,
+    keptFreed: () => undefined,
+    problem: () => undefined,
+    standing: () => undefined,
+  };
+  const room = new DeviceRoom(disk.directory, storage, host);
+  const isLow = () => storage.room(0).low;
+  await room.setAside();
+  expect(isLow()).toBe(true);
+  disk.free = 100 * MIB;
+  room.lookAgain(0, false);
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(isLow()).toBe(true);
+  room.hope();
+  room.lookAgain(0, false);
+  await vi.waitFor(() => expect(isLow()).toBe(false));
+
+  expect(await room.makeRoom()).toBe(true);
+  expect(isLow()).toBe(true);
+  room.lookAgain(60_000, true);
+  await vi.waitFor(() => expect(isLow()).toBe(false));
+  const { free } = disk;
+  room.lookAgain(120_000, true);
+  expect(disk.free).toBe(free);
+});
+
+test('a disk that is still full is left alone between two looks', async () => {
+  const disk = new MemoryDisk();
+  disk.free = MIB;
+  const reserved: boolean[] = [];
+  const storage = new Storage(
+    () => 0,
+    () => undefined,
+  );
+  vi.spyOn(storage, 'setReserved').mockImplementation((is) => void reserved.push(is));
+  const host = { keptChunks: () => 0, keptFreed: () => undefined, problem: () => undefined, standing: () => undefined };
+  const room = new DeviceRoom(disk.directory, storage, host);
+  await room.setAside();
+  for (const now of [0, 5_000, 10_000, 15_000]) {
+    room.lookAgain(now, true);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await vi.waitFor(() => expect(reserved).toEqual([false, false, false]));
   expect(disk.free).toBe(MIB);
 });
 
