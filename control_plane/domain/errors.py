@@ -5,8 +5,8 @@
     ├── RequestTimeout, RateLimited, TooManyGrants, TooManyDownloads  408, 429
     ├── Token…, ScopeMissing, Origin…, QuotaExceeded          401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
-    ├── Recording…, Chunk…, Download…, AlreadyComplete, TotalsDiffer, IdempotencyConflict  409, 410
-    ├── Body…, JsonMalformed, Content…Unsupported             400, 413, 415, 422
+    ├── Recording…, Chunk…, Download…, AlreadyComplete, TotalsDiffer, IdempotencyConflict, WebhooksOff  409, 410
+    ├── Body…, JsonMalformed, Content…Unsupported, WebhookUrl…  400, 413, 415, 422
     ├── …Unavailable, AnswerTimeout, ShuttingDown             503
     └── Internal                                              500
 
@@ -121,6 +121,18 @@ class IdempotencyConflict(Refusal):
 
 class TooManyDownloads(Refusal):
     status, code, title = 429, "too_many_downloads", "Too many downloads are under way"
+
+
+class WebhooksOff(Refusal):
+    status, code, title = 409, "webhooks_off", "No webhooks are sent here"
+
+
+class WebhookUrlMalformed(Refusal):
+    status, code, title = 422, "webhook_url_malformed", "The webhook's URL cannot be read"
+
+
+class WebhookUrlForbidden(Refusal):
+    status, code, title = 422, "webhook_url_forbidden", "No webhook may be sent to this URL"
 
 
 class ChunkConflict(Refusal):
