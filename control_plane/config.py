@@ -1,5 +1,7 @@
 """Settings: read once from the environment by entry points and `wiring`, frozen, and handed on as values."""
 
+import base64
+import binascii
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +18,14 @@ from control_plane.domain.downloads import AssemblyRules
 from control_plane.domain.fixity import ReadingPlan
 from control_plane.domain.freezing import FreezeRules
 from control_plane.domain.models import RetentionRules
+from control_plane.domain.webhook_urls import WebhookRules
 
 # What a public key can check (RFC 7518, 3.1; RFC 8037). Never `none`, and no HS*: a public key is no secret.
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MIN_SECRET_BYTES = 32
+# Standard Webhooks: a symmetric secret has 24 to 64 random bytes, and is written so.
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  # how every such secret begins
+WEBHOOK_SECRET_BYTES = range(24, 65)
 # What a browser sends as Origin: lower case, no path, and neither "*" nor "null", which would be everybody.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
@@ -178,7 +184,7 @@ class Settings(BaseSettings):
         default=100, ge=1, le=100_000, description="Downloads of one owner under way at once: more is a page gone wild"
     )
     safereel_downloads_interval_ms: int = Field(
-        default=2_000, ge=100, description="Bounds how late a download is taken over, and expired files are removed"
+        default=2_000, ge=100, description="Bounds how late a download is taken over, told of, or removed"
     )
     safereel_download_lease_ms: int = Field(
         default=15_000, ge=2_000, description="Many words of a worker, one a second: after it, another makes it"
@@ -201,6 +207,14 @@ class Settings(BaseSettings):
         default=1_073_741_824,
         ge=268_435_456,
         description="Address space of a process that reads media; it uses a tenth",
+    )
+    safereel_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs webhooks, as whsec_…; several, by spaces, sign all while one is replaced. Empty: none are sent",
+    )
+    safereel_webhook_private_addresses: bool = Field(
+        default=False,
+        description="Webhooks to this network's own addresses, and without TLS: only if owners are trusted",
     )
     safereel_heads_at_once: int = Field(default=64, ge=1, description="HEADs under way: enough to hide a round trip")
     safereel_database_pool: int = Field(default=16, ge=4, description="Connections; statements are short")
@@ -245,6 +259,15 @@ class Settings(BaseSettings):
         if 0 < len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"at least {MIN_SECRET_BYTES} bytes, for example from openssl rand -hex 32")
         return secret
+
+    @field_validator("safereel_webhook_secret")
+    @classmethod
+    def _are_webhook_secrets(cls, secrets: SecretStr) -> SecretStr:
+        if not all(_is_webhook_secret(secret) for secret in secrets.get_secret_value().split()):
+            raise ValueError(
+                "whsec_ and 24 to 64 bytes as base64, for example from echo whsec_$(openssl rand -base64 32)"
+            )
+        return secrets
 
     @field_validator("safereel_oidc_issuer", "safereel_oidc_jwks_url")
     @classmethod
@@ -355,6 +378,15 @@ class Settings(BaseSettings):
         return timedelta(milliseconds=self.safereel_downloads_interval_ms)
 
     @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Each signs; none: no webhooks."""
+        return tuple(self.safereel_webhook_secret.get_secret_value().split())
+
+    @property
+    def webhook_rules(self) -> WebhookRules:
+        return WebhookRules(on=bool(self.webhook_secrets), private_addresses=self.safereel_webhook_private_addresses)
+
+    @property
     def scratch_dir(self) -> Path:
         return Path(self.safereel_scratch_dir or gettempdir())
 
@@ -395,6 +427,14 @@ class Settings(BaseSettings):
     def public_endpoint(self) -> str:
         """The address that is signed: browsers must reach it, and the signature covers the host."""
         return self.s3_public_endpoint or self.s3_endpoint
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return secret.startswith(WEBHOOK_SECRET_PREFIX) and len(key) in WEBHOOK_SECRET_BYTES
 
 
 def _has_issuer(info: ValidationInfo) -> None:

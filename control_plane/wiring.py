@@ -30,9 +30,11 @@ from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.db.tickets import TicketStore
+from control_plane.db.webhooks import WebhookStore
 from control_plane.db.work import WorkStore
 from control_plane.domain.addresses import is_loopback
 from control_plane.domain.identity import ClaimRules
+from control_plane.domain.webhook_urls import is_public
 from control_plane.jobs.queue import JobQueue
 from control_plane.media.remuxing import Remuxer
 from control_plane.oidc.provider import Provider
@@ -79,6 +81,9 @@ from control_plane.services.taking_up import TakeUpService
 from control_plane.services.tickets import TicketService
 from control_plane.services.ticking import TickService
 from control_plane.services.unexpected import UnexpectedService
+from control_plane.services.webhooks import WebhookService
+from control_plane.webhooks.sending import Sender
+from control_plane.webhooks.signing import Signer as WebhookSigner
 
 # How long a request waits for a connection before it is told to come again.
 POOL_TIMEOUT_S = 5.0
@@ -109,6 +114,8 @@ class ControlPlane:
     assembly: AssemblyService
     download_dispatch: DownloadDispatch
     download_cleaning: DownloadCleaning
+    webhooks: WebhookService | None
+    """None: none are configured."""
 
 
 def utc_now() -> datetime:
@@ -184,6 +191,12 @@ def _embedded_issuer(settings: Settings) -> TokenIssuer:
     return token_issuer(settings.safereel_token_secret.get_secret_value())
 
 
+def webhook_sender(settings: Settings) -> Sender:
+    """Sends webhooks, where it may; to be opened."""
+    anywhere = settings.safereel_webhook_private_addresses
+    return Sender((lambda _: True) if anywhere else is_public)
+
+
 def provider(settings: Settings) -> Provider:
     """The identity provider that is configured; to be opened."""
     return Provider(
@@ -235,7 +248,21 @@ async def open_control_plane(
         AsyncExitStack() as providers,
     ):
         verifier = TokenVerifier(await open_trusts(settings, providers))
-        yield _build(settings, database, opened, limits, clock, queue=queue, verifier=verifier, issuer=issuer)
+        webhooks = None
+        if secrets := settings.webhook_secrets:
+            sender = await providers.enter_async_context(webhook_sender(settings))
+            webhooks = WebhookService(WebhookStore(database), sender, WebhookSigner(secrets))
+        yield _build(
+            settings,
+            database,
+            opened,
+            limits,
+            clock,
+            queue=queue,
+            verifier=verifier,
+            issuer=issuer,
+            webhooks=webhooks,
+        )
 
 
 def _build(
@@ -248,6 +275,7 @@ def _build(
     queue: JobQueue,
     verifier: TokenVerifier,
     issuer: TokenIssuer | None,
+    webhooks: WebhookService | None,
 ) -> ControlPlane:
     recordings = RecordingStore(database, idle=settings.idle)
     chunks = ChunkStore(
@@ -310,7 +338,11 @@ def _build(
         health=HealthService(deployments, opened),
         dispatch=DispatchService(sweeps, work, queue, settle=settings.settle, stale=stale),
         downloads=DownloadService(
-            downloads, signer, put=download_dispatch.soon, live_per_owner=settings.safereel_downloads_live
+            downloads,
+            signer,
+            put=download_dispatch.soon,
+            live_per_owner=settings.safereel_downloads_live,
+            webhooks=settings.webhook_rules,
         ),
         download_news=DownloadNews(downloads),
         sweep_reports=SweepReportService(work, keep=settings.sweep_reports),
@@ -346,4 +378,5 @@ def _build(
         ),
         download_dispatch=download_dispatch,
         download_cleaning=DownloadCleaning(downloads, deployments, deployment, opened),
+        webhooks=webhooks,
     )

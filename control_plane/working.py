@@ -39,6 +39,8 @@ def clock_jobs(plane: ControlPlane, settings: Settings) -> Sequence[Job]:
         Job("clean downloads", plane.download_cleaning.run, settings.downloads_interval),
         Job("recount", services.quotas.recount_due, settings.recount_every / RECOUNTS_A_ROUND),
     ]
+    if plane.webhooks:
+        jobs.append(Job("webhooks", plane.webhooks.run, settings.downloads_interval))
     return [Job(job.name, plane.ticks.claimed(job.name, job.every, job.run), job.every) for job in jobs]
 
 

@@ -38,6 +38,7 @@ from control_plane.domain.limits import (
     MAX_TITLE_LENGTH,
     MIME_TYPES,
 )
+from control_plane.domain.webhook_urls import MAX_URL_LENGTH
 
 # Twice what a batch of 1,000 grants or 10,000 ranges takes.
 MAX_BODY_BYTES = 1024 * 1024
@@ -199,6 +200,11 @@ class DownloadBody(CheckBody):
     """The recordings of which a file is to be made: one of one, a ZIP of several."""
 
     model_config = ConfigDict(title="DownloadRequest")
+
+    webhook_url: Annotated[str, StringConstraints(max_length=MAX_URL_LENGTH)] | None = Field(
+        default=None,
+        description="An https URL that is told, signed, when the download is ready, failed, was cancelled or expired.",
+    )
 
 
 class QuotaBody(Body):

@@ -28,6 +28,7 @@ _RANGE_CODES = {
     "holding": "batch_size_out_of_range",
     "gone": "batch_size_out_of_range",
     "ranges": "range_malformed",
+    "webhook_url": "webhook_url_malformed",
 }
 _WRONG_TYPE = ("_type", "_parsing")
 _OWN_CODES = frozenset(

@@ -27,8 +27,12 @@ from control_plane.domain.errors import (
     RecordingUnknown,
     Refusal,
     TooManyDownloads,
+    WebhooksOff,
+    WebhookUrlForbidden,
+    WebhookUrlMalformed,
 )
 from control_plane.domain.limits import MAX_PAGE
+from control_plane.domain.webhooks import DeliveryState, Webhook
 
 # Progress is written once a second.
 POLL_S = 1
@@ -80,6 +84,18 @@ class DownloadFile(TypedDict):
     path: str
 
 
+class DownloadWebhook(TypedDict):
+    """What the webhook of a download is told: nothing yet (`waiting`), a message under way (`pending`, `next_attempt_at`), one
+    that its receiver took (`delivered`), or did not for a day (`given_up`). `last_error` is for people.
+    """
+
+    url: str
+    state: DeliveryState
+    attempts: Count
+    last_error: str | None
+    next_attempt_at: Time | None
+
+
 class DownloadAnswer(TypedDict):
     """A download. `waiting_for` says why one that is `queued` does not run: others of its owner are before it (`turn`), chunks
     are asked for again (`chunks`), or a fault passes (`retry`). `version` rises with each change. `problem` says
@@ -102,6 +118,7 @@ class DownloadAnswer(TypedDict):
     expires_at: Time | None
     problem: DownloadProblem | None
     file: DownloadFile | None
+    webhook: DownloadWebhook | None
 
 
 class DownloadPage(TypedDict):
@@ -142,12 +159,13 @@ async def begin(request: Request[State]) -> Response:
     """Has one file made of one recording, or a ZIP of several. Answered at once; the file is there when `state` is `ready`.
 
     The same request again, while there is the same to make of it, is answered with the same download (200). With `allow_gaps`
-    what the bucket does not hold is left out and named in `gaps`; without, such a request is refused.
+    what the bucket does not hold is left out and named in `gaps`; without, such a request is refused. A `webhook_url` is told
+    when it came to its end.
     """
     owner = await owner_of(request)
     key = IDEMPOTENCY_KEY.read(request)
     body = await read(request, DownloadBody)
-    wish = Wish(owner, body.recordings, body.allow_gaps, idempotency_key=key)
+    wish = Wish(owner, body.recordings, body.allow_gaps, idempotency_key=key, webhook_url=body.webhook_url)
     download, new = await services(request).downloads.begin(wish)
     told = answer(download_answer(download), 202 if new else 200)
     told.headers["location"] = f"/v1/downloads/{download.id}"
@@ -230,6 +248,19 @@ def download_answer(download: Download) -> DownloadAnswer:
         "expires_at": maybe_rfc3339(download.expires_at),
         "problem": {"code": download.cause, "detail": download.detail or ""} if download.cause else None,
         "file": _file_of(download),
+        "webhook": _webhook_of(download.webhook),
+    }
+
+
+def _webhook_of(webhook: Webhook | None) -> DownloadWebhook | None:
+    if webhook is None:
+        return None
+    return {
+        "url": webhook.url,
+        "state": webhook.state,
+        "attempts": webhook.attempts,
+        "last_error": webhook.last_error,
+        "next_attempt_at": maybe_rfc3339(webhook.next_attempt_at),
     }
 
 
@@ -275,6 +306,7 @@ EXAMPLE: DownloadAnswer = {
     "expires_at": None,
     "problem": None,
     "file": None,
+    "webhook": None,
 }
 QUEUED: DownloadAnswer = {
     **EXAMPLE,
@@ -334,6 +366,9 @@ calls = [
             ChunksMissing,
             IdempotencyConflict,
             TooManyDownloads,
+            WebhooksOff,
+            WebhookUrlMalformed,
+            WebhookUrlForbidden,
         ],
     ),
     Call(

@@ -13,6 +13,7 @@ from control_plane.db.database import Database, Row
 from control_plane.db.rows import ranges_of, recording_of
 from control_plane.domain.downloads import Download, DownloadState, Gap, MadeFile, Stock, WaitingFor, Wish
 from control_plane.domain.models import Recording
+from control_plane.domain.webhooks import DeliveryState, Webhook
 
 # A statement of microseconds: a connection that takes longer is of no use to anybody.
 UNLISTEN_S = 1.0
@@ -310,4 +311,13 @@ def _download_of(row: Row) -> Download:
         cause=row["cause"],
         detail=row["detail"],
         file=MadeFile(row["object_key"], row["file_name"], row["content_type"], row["size"]) if ready else None,
+        webhook=_webhook_of(row) if row["webhook_url"] else None,
     )
+
+
+def _webhook_of(row: Row) -> Webhook:
+    if row["webhook_state"] is None:
+        return Webhook(row["webhook_url"], DeliveryState.WAITING)
+    state = DeliveryState(row["webhook_state"])
+    next_at = row["webhook_due_at"] if state is DeliveryState.PENDING else None
+    return Webhook(row["webhook_url"], state, row["webhook_attempts"], row["webhook_error"], next_at)

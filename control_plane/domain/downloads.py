@@ -22,6 +22,7 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.models import Recording, RecordingState
 from control_plane.domain.ranges import Range
+from control_plane.domain.webhooks import Webhook
 
 # A fault passes within minutes or lasts: the first wait is short, the longest one still finds out soon that it passed.
 FIRST_WAIT = timedelta(seconds=2)
@@ -103,6 +104,7 @@ class Download:
     cause: str | None
     detail: str | None
     file: MadeFile | None
+    webhook: Webhook | None
 
     @property
     def percent(self) -> int:

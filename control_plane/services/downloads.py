@@ -17,6 +17,7 @@ from control_plane.domain.errors import (
     TooManyDownloads,
 )
 from control_plane.domain.file_names import file_stem
+from control_plane.domain.webhook_urls import WebhookRules, refusal_of_url
 
 _log = logging.getLogger(__name__)
 
@@ -31,12 +32,14 @@ class DownloadService:
         *,
         put: Callable[[UUID], Awaitable[None]],
         live_per_owner: int,
+        webhooks: WebhookRules,
     ) -> None:
         """`put` has a worker take it up; where that fails, the clock does."""
         self._downloads = downloads
         self._presigner = presigner
         self._put = put
         self._live_per_owner = live_per_owner
+        self._webhooks = webhooks
 
     async def check(
         self, owner: str, recording_ids: Sequence[UUID], *, allow_gaps: bool
@@ -49,9 +52,11 @@ class DownloadService:
         """The download of this wish, and whether this call began it: the same wish again, while there is the same to make of
         it, is the same download.
 
-        Raises what `refusal_of` says of the first recording that cannot be had (with `recording_id`), `IdempotencyConflict`,
-        `TooManyDownloads`.
+        Raises what `refusal_of_url` says of its webhook, what `refusal_of` says of the first recording that cannot be had (with
+        `recording_id`), `IdempotencyConflict`, `TooManyDownloads`.
         """
+        if wish.webhook_url is not None and (refused := refusal_of_url(wish.webhook_url, self._webhooks)):
+            raise refused
         stocks = await self._downloads.stock(wish.owner, wish.recording_ids)
         for each in wish.recording_ids:
             if refusal := refusal_of(stocks.get(each), allow_gaps=wish.allow_gaps):

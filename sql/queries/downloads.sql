@@ -39,26 +39,32 @@ select id from downloads where owner = %(owner)s and request = %(request)s and s
 select count(*) as live from downloads where owner = %(owner)s and state in ('queued', 'running')
 
 -- name: downloads_page
--- Newest first; each with its recordings in order.
-select d.*, p.recording_ids, p.titles
+-- Newest first; each with its recordings in order, and the newest of what its webhook is told.
+select d.*, p.recording_ids, p.titles, w.*
   from downloads d
  cross join lateral (
        select array_agg(p.recording_id order by p.place) as recording_ids, array_agg(r.title order by p.place) as titles
          from download_recordings p left join recordings r on r.id = p.recording_id
         where p.download_id = d.id) p
+  left join lateral (
+       select w.state as webhook_state, w.attempts as webhook_attempts, w.last_error as webhook_error, w.due_at as webhook_due_at
+         from webhook_deliveries w where w.download_id = d.id order by w.created_at desc limit 1) w on true
  where d.owner = %(owner)s
    and (%(before)s::timestamptz is null or (d.created_at, d.id) < (%(before)s::timestamptz, %(before_id)s::uuid))
  order by d.created_at desc, d.id desc
  limit %(limit)s
 
 -- name: downloads_of
--- These, each with its recordings in order.
-select d.*, p.recording_ids, p.titles
+-- These, each with its recordings in order, and the newest of what its webhook is told.
+select d.*, p.recording_ids, p.titles, w.*
   from downloads d
  cross join lateral (
        select array_agg(p.recording_id order by p.place) as recording_ids, array_agg(r.title order by p.place) as titles
          from download_recordings p left join recordings r on r.id = p.recording_id
         where p.download_id = d.id) p
+  left join lateral (
+       select w.state as webhook_state, w.attempts as webhook_attempts, w.last_error as webhook_error, w.due_at as webhook_due_at
+         from webhook_deliveries w where w.download_id = d.id order by w.created_at desc limit 1) w on true
  where d.id = any (%(ids)s::uuid[])
 
 -- name: download_cancel
