@@ -63,8 +63,25 @@ class _Collector(Collector):
         yield GaugeMetricFamily("safereel_quota_used_bytes", "What all owners have in the bucket", found.used_bytes)
         yield GaugeMetricFamily("safereel_quota_reserved_bytes", "What they have grants for", found.reserved_bytes)
         yield GaugeMetricFamily("safereel_owners_over_quota", "Owners beyond their limit", found.over_quota)
+        yield from self._webhooks()
         yield from self._at_risk()
         yield from self._fixity()
+
+    def _webhooks(self) -> Iterator[Metric]:
+        found = self._found
+        yield GaugeMetricFamily(
+            "safereel_webhooks_pending", "Webhooks that no receiver has taken yet", found.webhooks_pending
+        )
+        yield GaugeMetricFamily(
+            "safereel_webhooks_pending_oldest_seconds",
+            "How long ago the oldest of these was to be told",
+            found.oldest_webhook_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_webhooks_given_up",
+            "Webhooks that were given up within a week: alert on any",
+            found.webhooks_given_up,
+        )
 
     def _at_risk(self) -> Iterator[Metric]:
         found = self._found

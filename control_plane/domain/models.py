@@ -296,6 +296,8 @@ class Figures:
 
     `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up each hour, within so
     many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
+
+    `webhooks_…`: messages that are to be told, since when the oldest of them is, and those that were given up within a week.
     """
 
     deletions: int
@@ -326,6 +328,9 @@ class Figures:
     read_90d_bytes: int
     read_ever_bytes: int
     oldest_unread_s: float
+    webhooks_pending: int
+    oldest_webhook_s: float
+    webhooks_given_up: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
        (select coalesce(extract(epoch from now() - min(e.at)), 0)
           from procrastinate.procrastinate_jobs j join procrastinate.procrastinate_events e on e.job_id = j.id
          where j.status = 'todo')::float8 as sweeps_waiting_s,
+       (select count(*) from webhook_deliveries where state = 'pending') as webhooks_pending,
+       (select coalesce(extract(epoch from now() - min(created_at)), 0) from webhook_deliveries
+         where state = 'pending')::float8 as oldest_webhook_s,
+       (select count(*) from webhook_deliveries where state = 'given_up') as webhooks_given_up,
        coalesce(sum(drift_bytes), 0)::bigint as drift_bytes,
        coalesce(sum(drifted_times), 0)::bigint as drifts,
        coalesce(sum(used_bytes), 0)::bigint as used_bytes,

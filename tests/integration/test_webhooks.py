@@ -1,9 +1,13 @@
 """Webhooks of downloads: told at each end, signed, again and again until taken, and never not at all."""
 
 import asyncio
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +19,11 @@ from control_plane.embedded import EmbeddedStack
 from control_plane.services.webhooks import PER_OWNER, Sent, WebhookService
 from tests.support.downloads import begin, cut, looked_at, made, recorded
 from tests.support.movies import film
+from tests.support.parts import ROOT
 from tests.support.plane import Running, running_plane
 from tests.support.receiver import Receiver, never, status
 from tests.support.recorder import Recorder, Refused
+from tests.support.tickets import scrape
 
 pytestmark = pytest.mark.anyio
 
@@ -307,3 +313,75 @@ async def test_a_name_that_leads_inside_is_tried_and_never_reached(
         assert await sending(running).run() == Sent(again=1)
         assert "own network" in (await looked_at(recorder, begun))["webhook"]["last_error"]
         assert receiver.connections == 0
+
+
+async def test_what_waits_and_what_was_given_up_shows_in_the_metrics(telling: Running, receiver: Receiver) -> None:
+    async with telling.recorder() as recorder, telling.recorder() as other:
+        receiver.answers = [status(410)]
+        await cancelled(recorder, receiver)
+        await sending(telling).run()
+        await cancelled(other, receiver, size=501)
+        await telling.sql(
+            "update webhook_deliveries set created_at = now() - interval '1 hour' where state = 'pending'"
+        )
+        found = await scrape(telling)
+        assert (found["safereel_webhooks_pending"], found["safereel_webhooks_given_up"]) == (1, 1)
+        assert 3_600 <= found["safereel_webhooks_pending_oldest_seconds"] < 4_000
+
+
+def block(heading: str, language: str, document: str = "protocol") -> str:
+    """The first block of that language below a heading of a document."""
+    below = (ROOT / f"docs/{document}.md").read_text().partition(f"{heading}\n")[2]
+    return below.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+async def test_what_was_given_up_is_sent_again_as_the_documents_say(telling: Running, receiver: Receiver) -> None:
+    receiver.answers = [status(410)]
+    async with telling.recorder() as recorder:
+        download = await cancelled(recorder, receiver)
+        assert await sending(telling).run() == Sent(given_up=1)
+        await telling.sql(block("## When webhooks are given up", "sql", "operations"))
+        assert await sending(telling).run() == Sent(delivered=1)
+        assert (await looked_at(recorder, download))["webhook"]["state"] == "delivered"
+
+
+async def test_the_documents_ways_to_verify(telling: Running, receiver: Receiver, tmp_path: Path) -> None:
+    """Take what is right, by either secret, and refuse what was touched, by whichever."""
+    async with telling.recorder() as recorder:
+        download = await cancelled(recorder, receiver)
+        await sending(telling).run()
+        (taken,) = receiver.taken
+    checked = json.dumps({"headers": taken.headers, "body": taken.body.decode()})
+    touched = json.dumps({"headers": taken.headers, "body": taken.body.decode().replace("cancelled", "ready")})
+    stale = json.dumps({"headers": {**taken.headers, "webhook-timestamp": "1"}, "body": taken.body.decode()})
+    programs = [
+        (
+            sys.executable,
+            "webhook.py",
+            block("### Webhooks of downloads", "python")
+            + "import json, sys\n"
+            + "given = json.load(sys.stdin)\n"
+            + "print(verified(sys.argv[1], given['headers'], given['body'].encode())['data']['id'])\n",
+        ),
+        (
+            "node",
+            "webhook.cjs",
+            block("### Webhooks of downloads", "js")
+            + "const given = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))\n"
+            + "console.log(verified(process.argv[2], given.headers, Buffer.from(given.body)).data.id)\n",
+        ),
+    ]
+    for program, name, text in programs:
+        (tmp_path / name).write_text(text)
+
+        async def run(secret: str, given: str, argv: tuple[str, str] = (program, str(tmp_path / name))) -> str | None:
+            done = await asyncio.to_thread(
+                subprocess.run, [*argv, secret], input=given, check=False, capture_output=True, text=True, timeout=60
+            )
+            return done.stdout.strip() if done.returncode == 0 else None
+
+        assert await run(NEW, checked) == download["id"], name
+        assert await run(OLD, checked) == download["id"], name
+        assert await run("whsec_" + "b3Ro" * 8, checked) is None
+        assert await run(NEW, touched) is None
+        assert await run(NEW, stale) is None
