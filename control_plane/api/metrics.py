@@ -63,9 +63,28 @@ class _Collector(Collector):
         yield GaugeMetricFamily("safereel_quota_used_bytes", "What all owners have in the bucket", found.used_bytes)
         yield GaugeMetricFamily("safereel_quota_reserved_bytes", "What they have grants for", found.reserved_bytes)
         yield GaugeMetricFamily("safereel_owners_over_quota", "Owners beyond their limit", found.over_quota)
+        yield from self._downloads()
         yield from self._webhooks()
         yield from self._at_risk()
         yield from self._fixity()
+
+    def _downloads(self) -> Iterator[Metric]:
+        found = self._found
+        under_way = GaugeMetricFamily("safereel_downloads", "Downloads under way, by state", labels=["state"])
+        under_way.add_metric(["queued"], found.downloads_queued)
+        under_way.add_metric(["running"], found.downloads_running)
+        yield under_way
+        yield GaugeMetricFamily(
+            "safereel_downloads_waiting_oldest_seconds",
+            "How long the one has waited that could be made for the longest",
+            found.downloads_waiting_s,
+        )
+        yield GaugeMetricFamily(
+            "safereel_downloads_failed", "Downloads that failed within a day", found.downloads_failed
+        )
+        yield GaugeMetricFamily(
+            "safereel_downloads_ready_bytes", "What files that are ready take in the bucket", found.downloads_bytes
+        )
 
     def _webhooks(self) -> Iterator[Metric]:
         found = self._found

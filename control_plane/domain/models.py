@@ -297,6 +297,9 @@ class Figures:
     `read_…` is what fixity sweeps read back: in all, and how much of the confirmed bytes, summed up each hour, within so
     many days; `oldest_unread_s` since the least recently read chunk was read, or else confirmed.
 
+    `downloads_…`: jobs that wait and run, seconds that the one that could run for the longest has waited, those that failed
+    within a day, and bytes of files that are ready.
+
     `webhooks_…`: messages that are to be told, since when the oldest of them is, and those that were given up within a week.
     """
 
@@ -328,6 +331,11 @@ class Figures:
     read_90d_bytes: int
     read_ever_bytes: int
     oldest_unread_s: float
+    downloads_queued: int
+    downloads_running: int
+    downloads_waiting_s: float
+    downloads_failed: int
+    downloads_bytes: int
     webhooks_pending: int
     oldest_webhook_s: float
     webhooks_given_up: int

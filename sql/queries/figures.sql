@@ -45,6 +45,12 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
        (select coalesce(extract(epoch from now() - min(e.at)), 0)
           from procrastinate.procrastinate_jobs j join procrastinate.procrastinate_events e on e.job_id = j.id
          where j.status = 'todo')::float8 as sweeps_waiting_s,
+       (select count(*) from downloads where state = 'queued') as downloads_queued,
+       (select count(*) from downloads where state = 'running') as downloads_running,
+       (select coalesce(extract(epoch from now() - min(greatest(due_at, created_at))), 0) from downloads
+         where state = 'queued' and due_at <= now())::float8 as downloads_waiting_s,
+       (select count(*) from downloads where state = 'failed' and finished_at > now() - interval '1 day') as downloads_failed,
+       (select coalesce(sum(size), 0)::bigint from downloads where state = 'ready') as downloads_bytes,
        (select count(*) from webhook_deliveries where state = 'pending') as webhooks_pending,
        (select coalesce(extract(epoch from now() - min(created_at)), 0) from webhook_deliveries
          where state = 'pending')::float8 as oldest_webhook_s,

@@ -16,6 +16,7 @@ from tests.support.downloads import begin, cut, fetched, looked_at, made, record
 from tests.support.movies import film
 from tests.support.plane import Running
 from tests.support.recorder import Recorder, Refused
+from tests.support.tickets import scrape
 
 pytestmark = pytest.mark.anyio
 
@@ -239,3 +240,25 @@ async def test_an_owner_has_its_turn_and_others_theirs(running: Running) -> None
         due = await running.plane.assembly._downloads.due(per_owner=2, limit=100)
         assert {str(each) for each in due} == {begun[0]["id"], begun[1]["id"], others["id"]}
         assert recorder.recording_id
+
+
+async def test_what_waits_runs_and_failed_is_in_the_metrics(running: Running) -> None:
+    async with running.recorder(mime_type="video/webm") as one, running.recorder() as two, running.recorder() as three:
+        await filmed(one, 1)
+        ready = await made(running, one, await begin(one))
+        await recorded(two, [two.chunk(0, size=500)])
+        await recorded(three, [three.chunk(0, size=501)])
+        await begin(two)
+        failed = await begin(three)
+        await running.sql(
+            "update downloads set created_at = now() - interval '1 hour', due_at = now() - interval '1 hour'"
+        )
+        await running.sql(
+            "update downloads set state = 'failed', cause = 'x', finished_at = now() where id = %(id)s", failed
+        )
+        found = await scrape(running)
+        assert found['safereel_downloads{state="queued"}'] == 1
+        assert found['safereel_downloads{state="running"}'] == 0
+        assert found["safereel_downloads_failed"] == 1
+        assert found["safereel_downloads_ready_bytes"] == ready["file"]["size"]
+        assert 3_500 < found["safereel_downloads_waiting_oldest_seconds"] < 4_000
