@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         default=900_000, ge=6_000, le=604_800_000, description="Outlives a slow 128 MiB PUT"
     )
     safereel_get_ttl_ms: int = Field(default=3_600_000, ge=1_000, le=604_800_000, description="Outlives most playbacks")
+    safereel_share_get_ttl_ms: int = Field(
+        default=900_000, ge=1_000, le=604_800_000, description="What a viewer was given outlives a revocation by this"
+    )
     safereel_quota_bytes: int = Field(
         default=0, ge=0, description="What an owner without a limit of its own may have in the bucket; 0: no limit"
     )
@@ -230,6 +233,13 @@ class Settings(BaseSettings):
     safereel_rate_window_ms: int = Field(
         default=10_000, ge=1_000, multiple_of=1_000, description="Bounds how long a recorder must wait; whole seconds"
     )
+    # A viewer makes some three calls; a class behind one address opens a link together.
+    safereel_share_rate_limit: int = Field(
+        default=300, ge=0, description="Calls by share links from one address in the same window; 0: no limit"
+    )
+    safereel_trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="None in front: whoever is connected is the client, whatever headers say"
+    )
     safereel_rate_limit_store: SecretStr = Field(
         default=SecretStr(""), description="Redis, as a URL, where replicas count together; empty: each for itself"
     )
@@ -345,6 +355,10 @@ class Settings(BaseSettings):
     @property
     def get_ttl(self) -> timedelta:
         return timedelta(milliseconds=self.safereel_get_ttl_ms)
+
+    @property
+    def share_get_ttl(self) -> timedelta:
+        return timedelta(milliseconds=self.safereel_share_get_ttl_ms)
 
     @property
     def idle(self) -> timedelta:

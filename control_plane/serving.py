@@ -71,7 +71,7 @@ async def serve(app: Application, listener: socket.socket, *, shutdown_s: float,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here looks at the client's address
+        proxy_headers=False,  # the address that viewers are counted by: api/rate_limits.py
         http=BoundedHttp,
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_S,

@@ -28,6 +28,7 @@ from control_plane.db.rebuilding import RebuildStore
 from control_plane.db.recordings import RecordingStore
 from control_plane.db.repairs import RepairStore
 from control_plane.db.retention import RetentionStore
+from control_plane.db.sharing import ShareStore
 from control_plane.db.sweeps import SweepStore
 from control_plane.db.tickets import TicketStore
 from control_plane.db.webhooks import WebhookStore
@@ -64,7 +65,7 @@ from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier, Trust
 from control_plane.services.joining import Joiner
 from control_plane.services.keeping_meta import MetaKeeper
-from control_plane.services.limiting import RateLimits, open_rate_limits
+from control_plane.services.limiting import CallLimits, RateLimits, open_rate_limits
 from control_plane.services.looking import Looker
 from control_plane.services.manifests import ManifestService
 from control_plane.services.provider_trust import KeyRing, ProviderTrust
@@ -75,12 +76,14 @@ from control_plane.services.rebuilding import RebuildService, RebuildStores
 from control_plane.services.recordings import RecordingService
 from control_plane.services.retaining import RetentionService
 from control_plane.services.shared_secret import SharedSecretTrust, TokenIssuer
+from control_plane.services.sharing import SharingService
 from control_plane.services.sweep_reports import SweepReportService
 from control_plane.services.sweeping import SweepRunner
 from control_plane.services.taking_up import TakeUpService
 from control_plane.services.tickets import TicketService
 from control_plane.services.ticking import TickService
 from control_plane.services.unexpected import UnexpectedService
+from control_plane.services.viewing import ViewService
 from control_plane.services.webhooks import WebhookService
 from control_plane.webhooks.sending import Sender
 from control_plane.webhooks.signing import Signer as WebhookSigner
@@ -152,10 +155,20 @@ def rate_limits(settings: Settings) -> AbstractAsyncContextManager[RateLimits]:
     )
 
 
-def presigner(settings: Settings) -> SigV4Presigner:
-    """Signs for the address under which browsers see the bucket."""
+def share_limits(settings: Settings) -> AbstractAsyncContextManager[RateLimits]:
+    """How many calls without a token an address may make; to be opened."""
+    return open_rate_limits(
+        settings.safereel_rate_limit_store.get_secret_value(),
+        calls=settings.safereel_share_rate_limit,
+        window_s=settings.safereel_rate_window_ms // 1_000,
+        namespace="viewers",
+    )
+
+
+def presigner(settings: Settings, *, get_ttl: timedelta | None = None) -> SigV4Presigner:
+    """Signs for the address under which browsers see the bucket. `get_ttl`: for another time than owners' own GETs."""
     signer = Signer(public_address(settings), region=settings.s3_region, credentials=credentials(settings))
-    return SigV4Presigner(signer, put_ttl=settings.grant_ttl, get_ttl=settings.get_ttl)
+    return SigV4Presigner(signer, put_ttl=settings.grant_ttl, get_ttl=get_ttl or settings.get_ttl)
 
 
 def bucket(settings: Settings) -> S3Bucket:
@@ -245,6 +258,7 @@ async def open_control_plane(
         JobQueue.open(url) as queue,
         bucket(settings) as opened,
         rate_limits(settings) as limits,
+        share_limits(settings) as viewer_limits,
         AsyncExitStack() as providers,
     ):
         verifier = TokenVerifier(await open_trusts(settings, providers))
@@ -256,7 +270,7 @@ async def open_control_plane(
             settings,
             database,
             opened,
-            limits,
+            CallLimits(limits, viewer_limits, settings.safereel_trusted_proxies),
             clock,
             queue=queue,
             verifier=verifier,
@@ -269,7 +283,7 @@ def _build(
     settings: Settings,
     database: Database,
     opened: S3Bucket,
-    limits: RateLimits,
+    limits: CallLimits,
     clock: Callable[[], datetime],
     *,
     queue: JobQueue,
@@ -299,7 +313,9 @@ def _build(
     rebuilding = RebuildStore(database, idle=settings.idle)
     takeups = TakeUpService(rebuilding, opened, prover)
     descriptions = DescriptionService(recordings, opened)
-    meta = MetaKeeper(recordings, descriptions, opened, settle=settings.settle)
+    shares = ShareStore(database)
+    sharing = SharingService(shares, recordings, descriptions, opened)
+    meta = MetaKeeper(recordings, descriptions, sharing, opened, settle=settings.settle)
     repairs = RepairStore(database)
     healing = HealService(repairs, opened, prover)
     discrepancies = DiscrepancyService(sweeps, healing, freezing, tickets_per_sweep=settings.safereel_tickets_per_sweep)
@@ -345,6 +361,8 @@ def _build(
             webhooks=settings.webhook_rules,
         ),
         download_news=DownloadNews(downloads),
+        sharing=sharing,
+        views=ViewService(shares, chunks, presigner(settings, get_ttl=settings.share_get_ttl)),
         sweep_reports=SweepReportService(work, keep=settings.sweep_reports),
         figures=FigureService(FigureStore(database, quota=settings.quota), EventStore(database)),
         events=EventService(EventStore(database)),
@@ -361,7 +379,12 @@ def _build(
         retention=RetentionService(RetentionStore(database), deleting, rules=settings.retention),
         deployment=deployment,
         rebuild=RebuildService(
-            RebuildStores(rebuilding, sweeps, repairs, deployments), deployment, opened, takeups, prover
+            RebuildStores(rebuilding, sweeps, repairs, deployments),
+            deployment,
+            opened,
+            takeups,
+            prover,
+            sharing=sharing,
         ),
         confirm=confirm,
         audit=audit,

@@ -106,6 +106,13 @@ class DeletionState(TypedDict):
     failures: Count
 
 
+class ShareState(TypedDict):
+    """Whether the recording's link (`/s/{share_id}`) works, and until when: null is for as long as the recording is there."""
+
+    shared: bool
+    expires_at: Time | None
+
+
 class RecordingFacts(TypedDict):
     """What a recording and its row in a list have in common."""
 
@@ -123,6 +130,7 @@ class RecordingFacts(TypedDict):
     chunk_count: Count | None
     total_bytes: Count | None
     deletion: DeletionState | None
+    share: ShareState
 
 
 class RecordingAnswer(RecordingFacts):
@@ -250,7 +258,7 @@ def listed_answers(rows: Sequence[tuple[Recording, Totals]]) -> list[RecordingSu
 def _facts(recording: Recording) -> RecordingFacts:
     return {
         "id": str(recording.id),
-        "share_id": recording.share_id,
+        "share_id": recording.link.share_id,
         "state": recording.state,
         "complete": recording.state is RecordingState.COMPLETE,
         "source": recording.source,
@@ -263,6 +271,7 @@ def _facts(recording: Recording) -> RecordingFacts:
         "chunk_count": recording.chunk_count,
         "total_bytes": recording.total_bytes,
         "deletion": _deletion_state(recording.deletion),
+        "share": {"shared": recording.link.shared, "expires_at": maybe_rfc3339(recording.link.expires_at)},
     }
 
 

@@ -1,6 +1,7 @@
 """Request bodies: strict models at the edge, and a stable code for each way in which one can be wrong."""
 
 import json
+from datetime import datetime
 from functools import cache
 from typing import Annotated, ClassVar, Literal, TypeVar
 from uuid import UUID
@@ -16,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
-from control_plane.api.body_refusals import own_fault, range_code, refusal_of
+from control_plane.api.body_refusals import TIME_WORDS, own_fault, range_code, refusal_of
 from control_plane.api.state import State
 from control_plane.domain.errors import (
     BodyTooLarge,
@@ -39,6 +40,11 @@ from control_plane.domain.limits import (
     MIME_TYPES,
 )
 from control_plane.domain.webhook_urls import MAX_URL_LENGTH
+
+# With a zone: a time without one means another moment elsewhere.
+RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+# Of times to come that a person can mean; later ones leave the calendar in other zones.
+YEARS = range(2000, 9999)
 
 # Twice what a batch of 1,000 grants or 10,000 ranges takes.
 MAX_BODY_BYTES = 1024 * 1024
@@ -205,6 +211,37 @@ class DownloadBody(CheckBody):
         default=None,
         description="An https URL that is told, signed, when the download is ready, failed, was cancelled or expired.",
     )
+
+
+def _is_a_moment(text: str) -> str:
+    """Raises unless it is within the calendar, in every zone."""
+    try:
+        if datetime.fromisoformat(text.upper()).year in YEARS:
+            return text
+    except ValueError:
+        pass
+    raise own_fault("time_malformed", TIME_WORDS)
+
+
+class ShareBody(Body):
+    """Until when the recording's link works."""
+
+    model_config = ConfigDict(title="ShareRequest")
+
+    expires_at: (
+        Annotated[
+            str,
+            StringConstraints(pattern=RFC3339, max_length=64),
+            AfterValidator(_is_a_moment),
+            Field(json_schema_extra={"format": "date-time"}),
+        ]
+        | None
+    ) = Field(default=None, description="When it ends (RFC 3339); null or left out: when the recording is deleted.")
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The same as a time."""
+        return None if self.expires_at is None else datetime.fromisoformat(self.expires_at.upper())
 
 
 class QuotaBody(Body):

@@ -29,6 +29,7 @@ _RANGE_CODES = {
     "gone": "batch_size_out_of_range",
     "ranges": "range_malformed",
     "webhook_url": "webhook_url_malformed",
+    "expires_at": "time_malformed",
 }
 _WRONG_TYPE = ("_type", "_parsing")
 _OWN_CODES = frozenset(
@@ -38,6 +39,7 @@ _OWN_CODES = frozenset(
         "duplicate_recording",
         "range_malformed",
         "batch_size_out_of_range",
+        "time_malformed",
     }
 )
 
@@ -55,11 +57,13 @@ CODES = frozenset(
 )
 """Every code with which a body can be refused."""
 
+TIME_WORDS: LiteralString = "must be a time as RFC 3339 writes it, with its zone, such as 2026-11-30T18:00:00Z"
 _FORMS: Mapping[str, str] = {
     "sha256": "must be a SHA-256 as 64 lower-case hex digits",
     "etag": "must be the ETag as the bucket answered it, or be left out",
     "mime_type": "must be a type such as video/webm, with codecs as in video/webm;codecs=vp8,opus, and nothing else",
     "title": "must be without control characters, such as line breaks",
+    "expires_at": TIME_WORDS,
     "sdk": "must be without control characters, such as line breaks",
 }
 """What the text of a member must look like, where that is a pattern."""

@@ -13,6 +13,7 @@ from control_plane.api import (
     identity,
     losses,
     recordings,
+    sharing,
     sweeps,
 )
 
@@ -26,6 +27,7 @@ CALLS = (
     *deletions.calls,
     *downloads.calls,
     *download_events.calls,
+    *sharing.calls,
     *identity.calls,
     *admin.calls,
     *sweeps.calls,

@@ -25,7 +25,7 @@ from control_plane.domain.errors import Refusal
 
 Handler = Callable[[Request[State]], Awaitable[Response]]
 
-_PLACEHOLDER = re.compile(r"\{(\w+):(uuid|path)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+):(uuid|path|str)\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _FACTS: RecordingFacts = {
     "chunk_count": None,
     "total_bytes": None,
     "deletion": None,
+    "share": {"shared": True, "expires_at": None},
 }
 RECORDING: RecordingAnswer = {
     **_FACTS,

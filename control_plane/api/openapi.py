@@ -40,6 +40,7 @@ without an ETag. 403: the grant has ended or does not fit, ask for another. 409:
 TAGS = (
     ("Recorders", "What a recorder calls, in this order: start, grants (then the PUTs), acks, heartbeat, complete."),
     ("Recordings", "What was recorded."),
+    ("Sharing", "Links, with which anybody sees a recording: owners decide on them, viewers need no token."),
     ("Identity", "Whom a token speaks for."),
     ("Administration", "With the scope `admin`; for people and tools, never needed by a recorder."),
     ("Health", "For load balancers and whoever looks after the system; without a token."),
@@ -52,7 +53,7 @@ _HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
     },
     "RateLimit-Policy": {
-        "description": "How many calls (`q`) an owner may make in how many seconds (`w`); absent where there is no limit.",
+        "description": "Calls (`q`) that an owner, or a viewer's address, may make in `w` seconds; absent without a limit.",
         "schema": {"type": "string"},
         "example": '"owner";q=3000;w=10',
     },
@@ -230,7 +231,8 @@ def _responses(call: Call, names: Mapping[type, str]) -> Json:
             responses[status]["content"] |= told["content"]
         else:
             responses[status] = told | {"headers": _headers(*_OF_PROBLEMS.get(status, ()))}
-    always = _headers(*_OF_EVERY_ANSWER, *(_OF_LIMITED_CALLS if call.scope else ()))
+    limited = errors.RateLimited.code in call.refusals().get(errors.RateLimited.status, {})
+    always = _headers(*_OF_EVERY_ANSWER, *(_OF_LIMITED_CALLS if limited else ()))
     for told in responses.values():
         told["headers"] = {**always, **told.get("headers", {})}
     return {str(status): responses[status] for status in sorted(responses)}

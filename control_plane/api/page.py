@@ -22,6 +22,7 @@ REFERENCE_POLICY = content_policy(
     font_src="'self' data:",
     connect_src="'self'",
 )
+SHARED_ADDRESS = "/s/{share_id}"
 ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}")
 
 
@@ -50,8 +51,15 @@ def page_routes(folder: Path, *, bucket_origin: str) -> Sequence[BaseRoute]:
     async def page(_: Request[State]) -> Response:
         return FileResponse(document, headers={**headers, "cache-control": "no-cache"})
 
+    async def shared_page(_: Request[State]) -> Response:
+        """For who has a link, and for no search engine."""
+        return FileResponse(
+            document, headers={**headers, "cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+        )
+
     return [
         *_reference_routes(folder / "reference.html"),
+        Route(SHARED_ADDRESS, shared_page, methods=["GET"]),
         *(Route(address, page, methods=["GET"]) for address in ADDRESSES),
         Mount("/assets", _Immutable(folder / "assets", headers)),
     ]

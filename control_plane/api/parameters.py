@@ -136,6 +136,20 @@ class PathId:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathText:
+    """Text in the path, without a slash."""
+
+    name: str
+    description: str
+    example: str
+    code: None = None
+    convertor: str = "str"
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerName:
     """The name of an owner: in the path, where it may hold slashes as providers' subjects do, or behind the question mark."""
 

@@ -49,7 +49,7 @@ def _about_this_request(members: dict[str, object]) -> dict[str, object]:
 
 def problem(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
     """The response for a refusal, with the headers its status asks for."""
-    added = dict(headers or {})
+    added = {"cache-control": "no-store", **(headers or {})}  # a 404 may be kept otherwise, and be wrong a moment later
     if refusal.status == 401:
         added["www-authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     if refusal.status == 503:

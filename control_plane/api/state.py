@@ -20,14 +20,16 @@ from control_plane.services.granting import GrantService
 from control_plane.services.health import HealthService
 from control_plane.services.heartbeats import HeartbeatService
 from control_plane.services.identity import TokenVerifier
-from control_plane.services.limiting import RateLimits
+from control_plane.services.limiting import CallLimits
 from control_plane.services.manifests import ManifestService
 from control_plane.services.purging import PurgeService
 from control_plane.services.quotas import QuotaService
 from control_plane.services.recordings import RecordingService
 from control_plane.services.shared_secret import TokenIssuer
+from control_plane.services.sharing import SharingService
 from control_plane.services.sweep_reports import SweepReportService
 from control_plane.services.tickets import TicketService
+from control_plane.services.viewing import ViewService
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ class Services:
     sweep_reports: SweepReportService
     downloads: DownloadService
     download_news: DownloadNews
+    sharing: SharingService
+    views: ViewService
     verifier: TokenVerifier
     issuer: TokenIssuer | None
     clock: Callable[[], datetime]
     heartbeat_interval_ms: int
-    limits: RateLimits
+    limits: CallLimits
 
 
 class State(TypedDict):

@@ -106,7 +106,9 @@ def described_columns(found: Described) -> Mapping[str, object]:
         "mime_type": found.mime_type,
         "title": found.title,
         "expected_bytes": found.expected_bytes,
-        "share_id": found.share_id,
+        "share_id": found.link.share_id,
+        "shared": found.link.shared,
+        "share_expires_at": found.link.expires_at,
         "created_at": found.created_at,
     }
 

@@ -1,6 +1,6 @@
 """The store of recordings. Every statement is scoped by owner."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,15 @@ class Sums:
     progress: Progress
     last_seq: int
     known_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BesideChunks:
+    """What should lie in the bucket beside a recording's chunks and its description: manifest and `share.json`."""
+
+    recording_id: UUID
+    manifested: bool
+    share_told: bool
 
 
 class LockedRecording:
@@ -54,10 +63,11 @@ class RecordingStore:
         self._database = database
         self._idle = idle
 
-    async def described(self, first_shard: int, last_shard: int, *, settle: timedelta) -> Mapping[UUID, bool]:
-        """Recordings of these shards that the bucket describes since longer than `settle`; whether it has their manifest."""
+    async def described(self, first_shard: int, last_shard: int, *, settle: timedelta) -> Sequence[BesideChunks]:
+        """Recordings of these shards that the bucket describes since longer than `settle`, and what else it has of them."""
         params = {"first_shard": first_shard, "last_shard": last_shard, "settle": settle}
-        return {row["id"]: row["manifested"] for row in await self._database.rows("recordings_described", params)}
+        rows = await self._database.rows("recordings_described", params)
+        return [BesideChunks(row["id"], row["manifested"], row["share_told"]) for row in rows]
 
     async def alive(self, recording_ids: Sequence[UUID]) -> Sequence[Recording]:
         """Those of these that were not deleted."""

@@ -5,7 +5,16 @@ from typing import Any
 
 from control_plane.db.database import Row
 from control_plane.domain.findings import Finding
-from control_plane.domain.models import Chunk, ChunkState, DeleteCause, Deletion, Recording, RecordingState, Source
+from control_plane.domain.models import (
+    Chunk,
+    ChunkState,
+    DeleteCause,
+    Deletion,
+    Recording,
+    RecordingState,
+    ShareLink,
+    Source,
+)
 from control_plane.domain.ranges import Range
 
 
@@ -19,7 +28,6 @@ def recording_of(row: Row) -> Recording:
         mime_type=row["mime_type"],
         title=row["title"],
         expected_bytes=row["expected_bytes"],
-        share_id=row["share_id"],
         state=RecordingState(row["state"]),
         chunk_count=row["chunk_count"],
         total_bytes=row["total_bytes"],
@@ -28,6 +36,7 @@ def recording_of(row: Row) -> Recording:
         expires_at=row["expires_at"],
         described_at=row["described_at"],
         deletion=_deletion_of(row),
+        link=ShareLink(row["share_id"], row["shared"], row["share_expires_at"]),
     )
 
 

@@ -5,7 +5,7 @@
     ├── RequestTimeout, RateLimited, TooManyGrants, TooManyDownloads  408, 429
     ├── Token…, ScopeMissing, Origin…, QuotaExceeded          401, 403
     ├── NotFound, RecordingUnknown, MethodNotAllowed          404, 405
-    ├── Recording…, Chunk…, Download…, AlreadyComplete, TotalsDiffer, IdempotencyConflict, WebhooksOff  409, 410
+    ├── Recording…, Chunk…, Download…, Share…, AlreadyComplete, TotalsDiffer, IdempotencyConflict, WebhooksOff  409, 410
     ├── Body…, JsonMalformed, Content…Unsupported, WebhookUrl…  400, 413, 415, 422
     ├── …Unavailable, AnswerTimeout, ShuttingDown             503
     └── Internal                                              500
@@ -115,6 +115,18 @@ class DownloadEnded(Refusal):
     status, code, title = 410, "download_ended", "The download has no file any more"
 
 
+class ShareUnknown(Refusal):
+    status, code, title = 404, "share_unknown", "This link leads nowhere"
+
+
+class ShareNotReady(Refusal):
+    status, code, title = 409, "share_not_ready", "It is still being recorded"
+
+
+class ShareExpiryPast(Refusal):
+    status, code, title = 422, "share_expiry_past", "The link would have ended already"
+
+
 class IdempotencyConflict(Refusal):
     status, code, title = 409, "idempotency_conflict", "The idempotency key stands for another request"
 
@@ -222,7 +234,7 @@ class RequestTimeout(Refusal):
 class RateLimited(Refusal):
     """`retry_after_ms` says when there are calls again."""
 
-    status, code, title = 429, "rate_limited", "This owner makes too many calls"
+    status, code, title = 429, "rate_limited", "Too many calls"
 
 
 class AnswerTimeout(Refusal):

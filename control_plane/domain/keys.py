@@ -118,3 +118,8 @@ def manifest_key(recording_id: UUID) -> str:
 def recording_key(recording_id: UUID) -> str:
     """Where a recording is described (`recording.json`): owner, MIME type, times; apart from the chunks."""
     return f"{meta_prefix(recording_id)}recording.json"
+
+
+def share_key(recording_id: UUID) -> str:
+    """Where it is told whether a recording's link works (`share.json`), once its owner has said anything about it."""
+    return f"{meta_prefix(recording_id)}share.json"

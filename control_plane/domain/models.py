@@ -154,6 +154,15 @@ class Retained:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareLink:
+    """A recording's link: the secret in it, whether it works, and until when (None: for as long as the recording is there)."""
+
+    share_id: str
+    shared: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A recording's row."""
 
@@ -164,7 +173,6 @@ class Recording:
     mime_type: str
     title: str | None
     expected_bytes: int | None
-    share_id: str
     state: RecordingState
     chunk_count: int | None
     total_bytes: int | None
@@ -173,6 +181,7 @@ class Recording:
     expires_at: datetime | None
     described_at: datetime | None
     deletion: Deletion | None
+    link: ShareLink
 
     @property
     def deleted(self) -> bool:

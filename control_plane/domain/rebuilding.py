@@ -1,4 +1,4 @@
-"""What the bucket alone tells of a recording: `recording.json` and `manifest.json`, read back and checked. Pure.
+"""What the bucket alone tells of a recording: `recording.json`, `share.json` and `manifest.json`, read back and checked. Pure.
 
 Somebody else may have written there. What passes here can be stored, indexed, read again and sent as a header: one bad file must
 not stop an audit or a rebuild of all the others.
@@ -16,15 +16,15 @@ from uuid import UUID
 from control_plane.domain.identity import is_owner
 from control_plane.domain.keys import MAX_SEGMENT, MAX_SEQ
 from control_plane.domain.limits import MAX_RECORDING_BYTES, MAX_RECORDING_MS, MAX_TITLE_LENGTH
-from control_plane.domain.models import Source
+from control_plane.domain.models import ShareLink, Source
 from control_plane.domain.ranges import Range
+from control_plane.domain.sharing import SHARE_ID
 
 Kind = TypeVar("Kind", str, int)
 
 # A title and a few names: far below. In bytes.
 DESCRIPTION_LIMIT = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
-_SHARE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # ours have 22 characters
 _MIME_TYPE = re.compile(r"[ -~]{1,200}")  # sent as a header of each PUT
 _NO_CONTROLS = re.compile(
     r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*"
@@ -45,7 +45,7 @@ class Described:
     mime_type: str
     title: str | None
     expected_bytes: int | None
-    share_id: str
+    link: ShareLink
     created_at: datetime
 
 
@@ -87,8 +87,34 @@ def described(body: bytes, recording_id: UUID) -> Described | None:
             mime_type=_text(told, "mime_type", _MIME_TYPE),
             title=None if told["title"] is None else _text(told, "title", _NO_CONTROLS)[:MAX_TITLE_LENGTH],
             expected_bytes=None if told["expected_bytes"] is None else _count(told, "expected_bytes", _MAX_BIGINT),
-            share_id=_text(told, "share_id", _SHARE_ID),
+            link=ShareLink(_text(told, "share_id", SHARE_ID), shared=True, expires_at=None),
             created_at=_time(told, "created_at"),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def share_document(recording_id: UUID, link: ShareLink) -> Mapping[str, object]:
+    """The content of `share.json`: what its owner decided last about a recording's link."""
+    return {
+        "version": 1,
+        "id": str(recording_id),
+        "share_id": link.share_id,
+        "shared": link.shared,
+        "expires_at": None if link.expires_at is None else link.expires_at.astimezone(UTC).isoformat(),
+    }
+
+
+def told_link(body: bytes, recording_id: UUID) -> ShareLink | None:
+    """The content of `share.json`, None where it is not what we write, or is another recording's: then nothing is shared."""
+    try:
+        told = _object(body, recording_id)
+        if not isinstance(told["shared"], bool):
+            return None
+        return ShareLink(
+            share_id=_text(told, "share_id", SHARE_ID),
+            shared=told["shared"],
+            expires_at=None if told["expires_at"] is None else _time(told, "expires_at"),
         )
     except (KeyError, TypeError, ValueError):
         return None

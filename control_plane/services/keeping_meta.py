@@ -11,9 +11,17 @@ from uuid import UUID
 
 from control_plane.db.recordings import RecordingStore
 from control_plane.domain.bucket import Bucket
-from control_plane.domain.keys import META_PREFIX, SHARDS, manifest_key, meta_shard_prefix, recording_key
+from control_plane.domain.keys import (
+    META_PREFIX,
+    SHARDS,
+    manifest_key,
+    meta_shard_prefix,
+    recording_key,
+    share_key,
+)
 from control_plane.services.at_once import at_once
 from control_plane.services.describing import DescriptionService
+from control_plane.services.sharing import SharingService
 from control_plane.services.sweeping import Sweep
 
 # Each is a small PUT: some seconds. More are the next audit's.
@@ -26,9 +34,16 @@ class MetaKeeper:
     """Compares `meta/recordings/` with the ledger."""
 
     def __init__(
-        self, recordings: RecordingStore, descriptions: DescriptionService, bucket: Bucket, *, settle: timedelta
+        self,
+        recordings: RecordingStore,
+        descriptions: DescriptionService,
+        sharing: SharingService,
+        bucket: Bucket,
+        *,
+        settle: timedelta,
     ) -> None:
         self._recordings = recordings
+        self._sharing = sharing
         self._descriptions = descriptions
         self._bucket = bucket
         self._settle = settle
@@ -39,20 +54,22 @@ class MetaKeeper:
         if not expected:
             return
         listed = {key async for key in self._listed(first_shard, last_shard)}
-        undescribed = [recording_id for recording_id in expected if recording_key(recording_id) not in listed]
+        undescribed = [each.recording_id for each in expected if recording_key(each.recording_id) not in listed]
         unlisted = [
-            recording_id
-            for recording_id, manifested in expected.items()
-            if manifested and manifest_key(recording_id) not in listed
+            each.recording_id for each in expected if each.manifested and manifest_key(each.recording_id) not in listed
         ]
-        sweep.seen.meta_missing += len(undescribed) + len(unlisted)
-        if sweep.dry_run or not (undescribed or unlisted):
+        links = [
+            each.recording_id for each in expected if each.share_told and share_key(each.recording_id) not in listed
+        ]
+        sweep.seen.meta_missing += len(undescribed) + len(unlisted) + len(links)
+        if sweep.dry_run or not (undescribed or unlisted or links):
             return
         await sweep.require_right_bucket()
         await self._recordings.forget_manifests(unlisted)  # the job that writes them does
+        await at_once(self._sharing.write_again, links[:WRITTEN_PER_UNIT])
         await self._describe(undescribed[:WRITTEN_PER_UNIT])
-        fields = {"descriptions": len(undescribed), "manifests": len(unlisted)}
-        _log.warning("Descriptions or manifests were missing in the bucket and are written again", extra=fields)
+        fields = {"descriptions": len(undescribed), "manifests": len(unlisted), "links": len(links)}
+        _log.warning("Descriptions, links or manifests were missing in the bucket and are written again", extra=fields)
 
     async def _listed(self, first_shard: int, last_shard: int) -> AsyncIterator[str]:
         everything = (first_shard, last_shard) == (0, SHARDS - 1)

@@ -90,8 +90,9 @@ def _share_in_view(now: float, expiry: int) -> float:
 class RateLimits:
     """Counts calls by owner. `calls` 0: nothing is counted. A store that does not answer lets every call pass."""
 
-    def __init__(self, storage: Storage, *, calls: int, window_s: int) -> None:
-        self._item = RateLimitItemPerSecond(max(1, calls), window_s, namespace="calls")
+    def __init__(self, storage: Storage, *, calls: int, window_s: int, namespace: str = "calls") -> None:
+        """`namespace`: what is counted, where a store counts other things as well."""
+        self._item = RateLimitItemPerSecond(max(1, calls), window_s, namespace=namespace)
         self._on = calls > 0
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._asks_again_at = 0.0
@@ -139,11 +140,22 @@ class RateLimits:
             _log.warning("The store of rate limits answers again", extra={"unchecked": self.unchecked})
 
 
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """What callers may do: owners by their name, viewers without a token by their address behind so many trusted proxies."""
+
+    owners: RateLimits
+    viewers: RateLimits
+    trusted_proxies: int
+
+
 @asynccontextmanager
-async def open_rate_limits(url: str, *, calls: int, window_s: int) -> AsyncIterator[RateLimits]:
+async def open_rate_limits(
+    url: str, *, calls: int, window_s: int, namespace: str = "calls"
+) -> AsyncIterator[RateLimits]:
     """Limits counted in this process (`url` empty), or together with others in Redis. Raises `LimitStoreMissing`."""
     if not url:
-        yield RateLimits(OwnersInMemory(), calls=calls, window_s=window_s)
+        yield RateLimits(OwnersInMemory(), calls=calls, window_s=window_s, namespace=namespace)
         return
     try:
         from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415  # an extra: only who sets the URL needs it
@@ -160,7 +172,7 @@ async def open_rate_limits(url: str, *, calls: int, window_s: int) -> AsyncItera
         retry=Retry(NoBackoff(), 0),
     )
     try:
-        yield RateLimits(_shared(url, pool), calls=calls, window_s=window_s)
+        yield RateLimits(_shared(url, pool), calls=calls, window_s=window_s, namespace=namespace)
     finally:
         await pool.disconnect()
 

@@ -27,6 +27,7 @@ from control_plane.domain.keys import (
 from control_plane.domain.models import Chunk, ChunkState, RecordingState
 from control_plane.services.deployment import MARKER_LIMIT, DeploymentService, StillOurs, WrongBucket, marked_id
 from control_plane.services.proving import Prover
+from control_plane.services.sharing import SharingService
 from control_plane.services.taking_up import TakenUp, TakeUpService
 
 # A recording has many chunks and two files beside them. Stores list in order of shard; on one that does not, only this jumps.
@@ -85,11 +86,14 @@ class RebuildService:
         bucket: Bucket,
         takeups: TakeUpService,
         prover: Prover,
+        *,
+        sharing: SharingService,
     ) -> None:
         self._stores = stores
         self._deployment = deployment
         self._bucket = bucket
         self._takeups = takeups
+        self._sharing = sharing
         self._prover = prover
 
     async def run(self, told: Callable[[Rebuilt], None], *, dry_run: bool) -> Rebuilt:
@@ -168,6 +172,8 @@ class RebuildService:
             await self._takeups.take_up_recordings(ids, done.taken, ours, dry_run=dry_run)
             states = await self._stores.rebuild.states(ids)
             for recording_id, name in page:
+                if name == "share.json" and not dry_run:
+                    await self._sharing.take(recording_id)
                 if (
                     name == "manifest.json"
                     and done.taken.told.get(recording_id, True)

@@ -92,7 +92,7 @@ class RecordingService:
         """
         require_alive(await self._recordings.get(owner, recording_id))
         found = await self._chunks.page(owner, recording_id, after=after, limit=limit)
-        return [self._stored(chunk, now) for chunk in found]
+        return [stored_chunk(chunk, self._presigner, now) for chunk in found]
 
     async def complete(
         self, owner: str, recording_id: UUID, *, chunk_count: int, total_bytes: int, accept_lost: bool
@@ -107,9 +107,11 @@ class RecordingService:
             assert locked is not None, "what is not there was refused"
             return await _complete(locked, chunk_count, total_bytes, accept_lost=accept_lost)
 
-    def _stored(self, chunk: Chunk, now: datetime) -> StoredChunk:
-        key = chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256)
-        return StoredChunk(chunk, key, self._presigner.get(key, now=now) if chunk.state in IN_BUCKET else None)
+
+def stored_chunk(chunk: Chunk, presigner: Presigner, now: datetime) -> StoredChunk:
+    """The chunk with how to read it, from `now` on for as long as the presigner signs."""
+    key = chunk_key(chunk.recording_id, chunk.seq, chunk.segment, chunk.size, chunk.sha256)
+    return StoredChunk(chunk, key, presigner.get(key, now=now) if chunk.state in IN_BUCKET else None)
 
 
 async def _complete(

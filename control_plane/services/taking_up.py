@@ -13,11 +13,12 @@ from uuid import UUID
 
 from control_plane.db.rebuilding import RebuildStore
 from control_plane.domain.bucket import Bucket, ObjectTooLong
-from control_plane.domain.keys import ChunkKey, manifest_key, recording_key
+from control_plane.domain.keys import ChunkKey, manifest_key
 from control_plane.domain.models import DELETED, Chunk, ChunkState, RecordingState
-from control_plane.domain.rebuilding import DESCRIPTION_LIMIT, Described, Manifested, described, manifested
+from control_plane.domain.rebuilding import Described, Manifested, manifested
 from control_plane.services.at_once import at_once
 from control_plane.services.deployment import StillOurs
+from control_plane.services.describing import described_in_bucket
 from control_plane.services.proving import Prover
 
 # 500,000 chunks of 110 bytes, the longest that is ever listed, and as much again.
@@ -142,7 +143,7 @@ class TakeUpService:
         """Of those that the ledger does not know: whether they are described, and so are taken up now (or would be)."""
         wanted = sorted(ids - set(await self._store.told(ids)))
         read = [recording_id for recording_id in wanted if recording_id not in taken.told]
-        found = dict(zip(read, await at_once(self._description, read), strict=True))
+        found = dict(zip(read, await at_once(self._described, read), strict=True))
         if found:
             await ours()
         for recording_id, description in found.items():
@@ -163,12 +164,8 @@ class TakeUpService:
         }
         return taken.told
 
-    async def _description(self, recording_id: UUID) -> Described | None:
-        try:
-            body = await self._bucket.read(recording_key(recording_id), limit=DESCRIPTION_LIMIT)
-        except ObjectTooLong:
-            return None
-        return None if body is None else described(body, recording_id)
+    async def _described(self, recording_id: UUID) -> Described | None:
+        return await described_in_bucket(self._bucket, recording_id)
 
 
 def _chunk_of(key: ChunkKey) -> Chunk:

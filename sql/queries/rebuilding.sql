@@ -15,10 +15,10 @@ select id, state from recordings where id = any (%(recording_ids)s)
 with counted as (
     insert into owners (id) values (%(owner)s) on conflict do nothing
 ), taken as (
-    insert into recordings (id, owner, recorder_id, source, mime_type, title, expected_bytes, share_id, shard, created_at,
-                            described_at, expires_at)
+    insert into recordings (id, owner, recorder_id, source, mime_type, title, expected_bytes, share_id, shared,
+                            share_expires_at, shard, created_at, described_at, expires_at)
     values (%(id)s, %(owner)s, %(recorder_id)s, %(source)s, %(mime_type)s, %(title)s, %(expected_bytes)s, %(share_id)s,
-            %(shard)s, %(created_at)s, now(), now() + %(idle)s::interval)
+            %(shared)s, %(share_expires_at)s, %(shard)s, %(created_at)s, now(), now() + %(idle)s::interval)
         on conflict do nothing
     returning id, owner
 )
@@ -29,7 +29,8 @@ select id from taken
 -- its links stay good. Another owner's with chunks granted stays as it is: nothing is taken up into it.
 update recordings r
    set owner = %(owner)s, recorder_id = %(recorder_id)s, source = %(source)s, mime_type = %(mime_type)s, title = %(title)s,
-       expected_bytes = %(expected_bytes)s, share_id = %(share_id)s, created_at = %(created_at)s, described_at = now()
+       expected_bytes = %(expected_bytes)s, share_id = %(share_id)s, shared = %(shared)s,
+       share_expires_at = %(share_expires_at)s, created_at = %(created_at)s, described_at = now()
  where r.id = %(id)s and r.described_at is null and r.state in ('open', 'expired')
    and (r.owner = %(owner)s or not exists (select from chunks c where c.recording_id = r.id))
    and not exists (select from recordings o where o.share_id = %(share_id)s and o.id <> r.id)

@@ -67,7 +67,9 @@ select r.*, t.*
 
 -- name: recordings_described
 -- As committed before the bucket is listed. A manifest that was written a moment ago may not be listed yet.
-select id, manifest_at is not null and manifest_at < now() - %(settle)s::interval as manifested from recordings
+select id, coalesce(manifest_at < now() - %(settle)s::interval, false) as manifested,
+       coalesce(share_told_at < now() - %(settle)s::interval, false) as share_told
+  from recordings
  where shard between %(first_shard)s and %(last_shard)s and state in ('open', 'expired', 'complete')
    and described_at < now() - %(settle)s::interval
 

@@ -24,13 +24,14 @@ _BEAT = {"recorder_id": str(uuid4()), "counter": 1, "sdk": "", "storage": {}, "h
 class Access:
     """What a call asks of who makes it. `scope` None: nothing. `body` is one that is taken, if there must be one.
 
-    `strangers` is what another owner's recording is answered with: status and code.
+    `strangers` is what another owner's recording is answered with: status and code. `by_link`: whoever has the link may.
     """
 
     scope: str | None
     body: Mapping[str, Any] | None = None
     strangers: tuple[int, str] | None = None
     embedded_only: bool = False
+    by_link: bool = False
 
 
 OPEN = Access(None)
@@ -51,6 +52,10 @@ ROUTES: Mapping[str, Access] = {
     "POST /v1/recordings/{id:uuid}/acks": Access(RECORD, {"acks": [{"seq": 0}]}, strangers=UNKNOWN),
     "POST /v1/recordings/{id:uuid}/complete": Access(RECORD, {"chunk_count": 1, "total_bytes": 100}, strangers=UNKNOWN),
     "DELETE /v1/recordings/{id:uuid}": Access(RECORD, strangers=UNKNOWN),
+    "PUT /v1/recordings/{id:uuid}/share": Access(RECORD, {"expires_at": None}, strangers=UNKNOWN),
+    "DELETE /v1/recordings/{id:uuid}/share": Access(RECORD, strangers=UNKNOWN),
+    "GET /v1/shares/{share_id:str}": Access(None, by_link=True),
+    "GET /v1/shares/{share_id:str}/chunks": Access(None, by_link=True),
     "GET /v1/downloads": Access(RECORD),
     "POST /v1/downloads": Access(RECORD, {"recordings": [ID]}, strangers=UNKNOWN),
     "POST /v1/downloads/check": Access(RECORD, {"recordings": [str(uuid4())]}),
@@ -88,13 +93,14 @@ ROUTES: Mapping[str, Access] = {
     "GET /docs/": OPEN,
     "GET /recordings": OPEN,
     "GET /recordings/{rest:path}": OPEN,
+    "GET /s/{share_id}": OPEN,
     "GET /assets/…": OPEN,
 }
 
 
 def path_of(route: str, recording_id: UUID | str) -> str:
     """The route's path with its placeholders filled in."""
-    values = {"id": str(recording_id), "owner": "alice", "rest": str(recording_id)}
+    values = {"id": str(recording_id), "owner": "alice", "rest": str(recording_id), "share_id": "none"}
     return _PLACEHOLDER.sub(lambda found: values[found[1]], route.partition(" ")[2])
 
 

@@ -39,6 +39,7 @@ def settings_for(stack: EmbeddedStack, url: str, bucket: str, **changed: object)
         "safereel_token_secret": stack.token_secret,
         "safereel_settle_ms": 0,
         "safereel_rate_limit": 0,
+        "safereel_share_rate_limit": 0,
         **changed,
     }
     return Settings(**given)

@@ -45,4 +45,4 @@ def test_scopes_go_by_the_path() -> None:
         assert (access.scope == ADMIN) == ("/admin/" in route), route
         named = "{id:uuid}" in route or ID in str(access.body)
         assert (access.strangers is not None) == (named and "/admin/" not in route), route
-        assert access.scope or "/v1/" not in route or access.embedded_only, route
+        assert access.scope or "/v1/" not in route or access.embedded_only or access.by_link, route
