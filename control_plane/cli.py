@@ -1,6 +1,7 @@
 """`safereel`: its commands, what each takes, and how each ends. What they do is in `commands`, a module for each."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 from uuid import UUID
 
@@ -51,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Only what is called is imported: all of it together takes a second of CPU.
         import_module("control_plane.telemetry").set_up_logs()
-        module = arguments.command.replace("-", "_")
-        status: int = import_module(f"control_plane.commands.{module}").run(arguments)
+        status: int = _module_of(arguments.command).run(arguments)
         sys.stdout.flush()  # here, where it is known what a reader that has gone means
     except KeyboardInterrupt:
         return 130
@@ -66,6 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         status, sentence = known
         print(f"safereel: {sentence}", file=sys.stderr)
     return status
+
+
+def _module_of(name: str) -> ModuleType:
+    """A command's module. What it imports stays: looking for garbage in it again and again takes a seventh of the time."""
+    gc.disable()
+    try:
+        return import_module(f"control_plane.commands.{name.replace('-', '_')}")
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def command_names() -> Sequence[str]:

@@ -4,12 +4,10 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
 from control_plane.bucket.presign import Addressing, Credentials
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from types_boto3_s3 import S3Client
 
 # A store that takes longer to accept a connection is not there for us.
@@ -21,8 +19,10 @@ _making = threading.Lock()
 
 
 @cache
-def _session() -> boto3.session.Session:
-    return boto3.session.Session()
+def _session() -> "Session":
+    from boto3.session import Session  # noqa: PLC0415  # a tenth of what a command imports, of which few make a client
+
+    return Session()
 
 
 def open_client(
@@ -35,6 +35,8 @@ def open_client(
     call_s: float = READ_S,
 ) -> "S3Client":
     """A client to be closed; each call may take `call_s` and is made up to `tries` times. `ValueError` for a bad `endpoint`."""
+    from botocore.config import Config  # noqa: PLC0415  # with the session
+
     with _making:
         return _session().client(
             "s3",
