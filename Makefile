@@ -10,6 +10,8 @@ PORT ?= 8000
 # Each worker has a database and a bucket of its own, one of them the browsers. Two cores are full with two: three are no faster.
 WORKERS ?= 2
 PYTHON ?= python3
+# Where somebody's environment forbids it (as in many containers), each of hundreds of processes compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 # The packages that `.venv` gets are those of the lock, and nothing asks for a version of pip that is not there.
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .cache/uv/bin/uv pip compile --quiet \
