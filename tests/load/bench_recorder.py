@@ -42,7 +42,7 @@ def main() -> None:
         tell_sizes("the shipped page", DIST)
         with serve_folder(site) as origin, up(folder / "up", origins=[origin]) as system:
             for engine in given.engine or get_args(Engine):
-                with Browser.launch(folder / engine, engine=engine) as browser:
+                with Browser.launch(folder / engine, engine=engine, at_ease=False) as browser:
                     measure(browser, engine, origin, system, given.minutes)
 
 

@@ -87,12 +87,12 @@ async function prefer(page, scheme, reducedMotion) {
 const plain = (value) => (value === undefined ? null : value);
 
 const methods = {
-  async launch({ engine, executable, profile, args, timeout_ms }) {
+  async launch({ engine, executable, profile, args, prefs, timeout_ms }) {
     const common = { executablePath: executable, userDataDir: profile, args, headless: true, timeout: timeout_ms };
     const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
     const own =
       engine === 'firefox'
-        ? { browser: 'firefox', protocol: 'webDriverBiDi', extraPrefsFirefox: FIREFOX_PREFS }
+        ? { browser: 'firefox', protocol: 'webDriverBiDi', extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs } }
         : { browser: 'chrome', pipe: true };
     browser = await puppeteer.launch({ ...common, ...signals, ...own, defaultViewport: { width: 1280, height: 800 } });
     firefox = engine === 'firefox' ? await inFirefox() : null;

@@ -57,7 +57,7 @@ def take(path: Path) -> None:
     """Records, and takes the picture while it does."""
     with tempfile.TemporaryDirectory(prefix="safereel-picture-") as name:
         folder = Path(name)
-        with stack(folder) as url, Browser.launch(folder / "profile") as browser:
+        with stack(folder) as url, Browser.launch(folder / "profile", at_ease=False) as browser:
             page = browser.new_page(url)
             page.viewport(*SIZE)
             page.wait_for("document.documentElement.dataset.ready === 'true'")
