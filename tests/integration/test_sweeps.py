@@ -334,8 +334,7 @@ async def test_in_mass_loss_tickets_come_at_a_bounded_rate(running: Running) -> 
         await recorder.start()
         chunks = [recorder.chunk(seq, size=10) for seq in range(130)]
         await recorder.send(chunks)
-        for seq in range(130):
-            await running.delete_object(await running.key_of(recorder, seq))
+        await running.delete_objects_of(recorder)
         await running.plane.confirm.run()
         await running.plane.confirm.run()
         assert len(await tickets(running)) == 130
@@ -441,8 +440,7 @@ async def test_what_is_said_to_be_gone_does_not_keep_the_rest_from_being_asked_f
         await recorder.start()
         chunks = [recorder.chunk(seq, size=10) for seq in range(102)]
         await recorder.send(chunks)
-        for seq in range(102):
-            await running.delete_object(await running.key_of(recorder, seq))
+        await running.delete_objects_of(recorder)
         await running.plane.confirm.run()
         await running.plane.confirm.run()
         first = (await recorder.beat(chunks)).tickets

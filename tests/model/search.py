@@ -64,10 +64,10 @@ class Model:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def search(self, *, broken: int = 0, timeout_s: float = 3_600) -> Searched:
+    def search(self, *, broken: int = 0, timeout_s: float = 3_600, deepest: int = DEEPEST) -> Searched:
         """Goes through its states until one is wrong, or all were seen. `broken`: the rule of ledger.pml to take away."""
         found = subprocess.run(
-            ["./pan", f"-m{DEEPEST}", "-E"],
+            ["./pan", f"-m{deepest}", "-E"],
             cwd=self._folder,
             env=os.environ | {"BREAK": str(broken)},
             capture_output=True,

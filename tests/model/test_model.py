@@ -7,6 +7,8 @@ import pytest
 
 from tests.model.search import MISSED_LATE, Bounds, Model, built, rules
 
+# Room for more steps costs half a second of each search; one that were deeper would not be complete.
+DEEP_ENOUGH = 100_000
 SMALL: Bounds = {"VANISHES": 1}
 ELSEWHERE: Mapping[str, Bounds] = {
     "ACK_AFTER_DELETION": {"ACKS": 1, "DELETIONS": 1},
@@ -25,7 +27,7 @@ def small() -> Iterator[Model]:
 
 
 def test_every_state_of_small_bounds_is_right(small: Model) -> None:
-    seen = small.search()
+    seen = small.search(deepest=DEEP_ENOUGH)
 
     assert seen.error is None
     assert seen.complete
@@ -34,7 +36,7 @@ def test_every_state_of_small_bounds_is_right(small: Model) -> None:
 
 @pytest.mark.parametrize("rule", sorted(set(rules()) - set(ELSEWHERE) - set(MISSED_LATE)))
 def test_a_rule_that_is_missing_is_noticed(small: Model, rule: str) -> None:
-    seen = small.search(broken=rules()[rule])
+    seen = small.search(broken=rules()[rule], deepest=DEEP_ENOUGH)
 
     assert seen.error is not None
 
@@ -42,4 +44,4 @@ def test_a_rule_that_is_missing_is_noticed(small: Model, rule: str) -> None:
 @pytest.mark.parametrize("rule", ELSEWHERE)
 def test_a_rule_of_other_bounds_that_is_missing_is_noticed(rule: str) -> None:
     with built(ELSEWHERE[rule], optimized=False) as model:
-        assert model.search(broken=rules()[rule]).error is not None
+        assert model.search(broken=rules()[rule], deepest=DEEP_ENOUGH).error is not None

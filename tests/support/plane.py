@@ -59,6 +59,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 
 _idle_buckets: dict[EmbeddedStack, list[str]] = {}
+_as_made: dict[str, tuple[object, ...]] = {}
 
 
 @contextmanager
@@ -66,17 +67,29 @@ def fresh_bucket(stack: EmbeddedStack) -> Iterator[str]:
     """The name of a provisioned, empty bucket: emptied and lent again at the end, or removed if it is set up otherwise then."""
     client, idle = s3_client(stack), _idle_buckets.setdefault(stack, [])
     name = idle.pop() if idle else new_bucket(stack)
-    as_new = _standing(client, name)
+    # What was lent before stood so when it was taken back.
+    if (as_made := _as_made.get(name)) is None:
+        as_made = _as_made[name] = _standing(client, name)
     try:
         yield name
     finally:
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
-            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
-        if _standing(client, name) == as_new:
+        remove_versions(client, name)
+        if _standing(client, name) == as_made:
             idle.append(name)
         else:
             client.delete_bucket(Bucket=name)
+
+
+def remove_versions(client: Any, bucket: str, prefix: str = "") -> None:
+    """Removes all versions and delete markers of keys that begin so. Those that XML cannot carry go one by one."""
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        versions = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+        if len(versions) > 1 and all(version["Key"].isprintable() for version in versions):
+            client.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+        else:
+            for version in versions:
+                client.delete_object(Bucket=bucket, **version)
 
 
 def _standing(client: Any, bucket: str) -> tuple[object, ...]:
@@ -158,6 +171,11 @@ class Running:
         """The bucket has lost it, older versions and all."""
         await asyncio.to_thread(self._delete_versions, key)
 
+    async def delete_objects_of(self, recorder: Recorder) -> None:
+        """The bucket has lost all chunks of a recording, older versions and all."""
+        folder = (await self.key_of(recorder, 0)).rpartition("/")[0] + "/"
+        await asyncio.to_thread(remove_versions, self.s3, self.settings.s3_bucket_name, folder)
+
     async def hide_object(self, key: str) -> None:
         """What a lifecycle rule or a colleague does to a bucket that keeps versions: a delete marker is put over it."""
         await asyncio.to_thread(self.s3.delete_object, Bucket=self.settings.s3_bucket_name, Key=key)
@@ -180,10 +198,7 @@ class Running:
         )
 
     def _delete_versions(self, key: str) -> None:
-        bucket = self.settings.s3_bucket_name
-        found = self.s3.list_object_versions(Bucket=bucket, Prefix=key)
-        for version in [*found.get("Versions", []), *found.get("DeleteMarkers", [])]:
-            self.s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+        remove_versions(self.s3, self.settings.s3_bucket_name, key)
 
 
 @asynccontextmanager
