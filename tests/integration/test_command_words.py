@@ -11,8 +11,8 @@ from control_plane.cli import command_names
 from control_plane.config import Settings
 from control_plane.db.migrations import migrations
 from control_plane.embedded import EmbeddedStack
-from tests.support import parts
-from tests.support.commands import COMMAND, safereel
+from tests.support import parts, warm
+from tests.support.commands import COMMAND, DEADLINE_S, safereel
 from tests.support.databases import admin_connection, database_url
 from tests.support.live import free_port
 from tests.support.plane import Running, environment
@@ -20,9 +20,7 @@ from tests.support.plane import Running, environment
 
 def run(*arguments: str, env: Mapping[str, str]) -> tuple[int, str]:
     """Exit status, and the last line on standard error."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], cwd=parts.ROOT, env=env, check=False, capture_output=True, text=True, timeout=60
-    )
+    done = warm.run(arguments, env=env, timeout=DEADLINE_S)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr.strip().splitlines()[-1]
 
@@ -66,8 +64,11 @@ def test_it_is_known_which_commands_need_a_database() -> None:
 
 @pytest.mark.parametrize("command", ON_A_DATABASE)
 def test_without_a_database_each_says_one_sentence(settings: Settings, command: str) -> None:
-    nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
-    said = safereel(settings, command, *ON_A_DATABASE[command], DATABASE_URL=nowhere, SAFEREEL_RETAIN_COMPLETE_DAYS="1")
+    """Each by an interpreter of its own: what it needs to start is imported by itself."""
+    nowhere = {"DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/none"}
+    said = safereel(
+        settings, command, *ON_A_DATABASE[command], fresh=True, SAFEREEL_RETAIN_COMPLETE_DAYS="1", **nowhere
+    )
     assert (said.status, said.out) == (1, "")
     (sentence,) = said.err.splitlines()
     assert sentence.startswith("safereel: connection failed")

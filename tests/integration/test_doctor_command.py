@@ -22,6 +22,8 @@ from control_plane.doctor.findings import Check, Finding, Standing
 from control_plane.doctor.probing import remains
 from control_plane.doctor.probing.visit import DOCTOR_PREFIX
 from control_plane.wiring import credentials
+from tests.support import warm
+from tests.support.commands import DEADLINE_S
 from tests.support.plane import environment
 from tests.support.proxy import FaultProxy, Hold, Respond
 from tests.support.visits import PAGE, changed, kept, visit
@@ -46,7 +48,9 @@ class StopAt:
         self.findings.append(finding)
 
 
-@pytest.mark.parametrize("check", [Check.KEEPING_VERSIONS, Check.DOCTOR_REMAINS])
+@pytest.mark.parametrize(
+    "check", [Check.KEEPING_VERSIONS, pytest.param(Check.DOCTOR_REMAINS, marks=pytest.mark.thorough)]
+)
 async def test_an_interrupted_visit_leaves_nothing(settings: Settings, s3: Any, check: Check) -> None:
     """In the middle of its work, and while it tidies up."""
     watcher = StopAt(check)
@@ -99,9 +103,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def test_the_command_tells_a_machine(settings: Settings) -> None:
-    ran = subprocess.run(
-        command("--json", "--origin", PAGE), env=environment(settings), capture_output=True, text=True, check=False
-    )
+    ran = warm.run(["doctor", "--json", "--origin", PAGE], env=environment(settings), timeout=DEADLINE_S)
     shape = json.loads(ran.stdout)
 
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -112,12 +114,10 @@ def test_the_command_tells_a_machine(settings: Settings) -> None:
 
 
 def test_the_command_tells_a_person_and_fails_if_something_is_wrong(settings: Settings) -> None:
-    ran = subprocess.run(
-        command("--origin", "http://unlisted.example.com"),
+    ran = warm.run(
+        ["doctor", "--origin", "http://unlisted.example.com"],
         env=environment(settings, SAFEREEL_PAGE_ORIGINS=PAGE),
-        capture_output=True,
-        text=True,
-        check=False,
+        timeout=DEADLINE_S,
     )
     lines = defaultdict(list)
     for printed in ran.stdout.splitlines():
@@ -145,19 +145,15 @@ def test_who_reads_may_stop_reading(settings: Settings, s3: Any) -> None:
 
 
 def test_an_origin_with_a_path_is_called_wrongly(settings: Settings) -> None:
-    ran = subprocess.run(
-        command("--origin", "http://localhost/page"),
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = warm.run(["doctor", "--origin", "http://localhost/page"], env=environment(settings), timeout=DEADLINE_S)
 
     assert ran.returncode == 2
     assert "--origin" in ran.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.thorough)]
+)
 def test_signals_are_obeyed_and_nothing_stays(
     settings: Settings, s3: Any, bucket_proxy: FaultProxy, number: signal.Signals, status: int
 ) -> None:

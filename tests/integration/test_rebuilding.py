@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +19,7 @@ from control_plane.domain.models import SweepOutcome
 from control_plane.embedded import EmbeddedStack
 from control_plane.services.deployment import WrongBucket
 from control_plane.services.rebuilding import Rebuilt
+from tests.support import warm
 from tests.support.databases import fresh_database
 from tests.support.deletions import finish
 from tests.support.plane import Running, environment, running_plane, settings_for
@@ -367,15 +366,8 @@ async def test_two_at_once_take_up_each_thing_once(running: Running, stack: Embe
             assert await anew.sql(QUOTAS) == await running.sql(QUOTAS)
 
 
-def run_command(settings: Settings, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "control_plane", *arguments],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def run_command(settings: Settings, *arguments: str) -> warm.Ended:
+    return warm.run(arguments, env=environment(settings), timeout=120)
 
 
 async def test_the_command_says_what_it_did_and_what_is_left(

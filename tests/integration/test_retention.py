@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -12,6 +10,7 @@ import pytest
 from control_plane.config import Settings
 from control_plane.embedded import EmbeddedStack
 from control_plane.services import retaining
+from tests.support import warm
 from tests.support.deletions import finish, quota, recorded, until_somebody_waits, versions
 from tests.support.plane import Running, running_plane
 from tests.support.recorder import Recorder
@@ -169,7 +168,7 @@ async def test_two_runs_at_once_delete_each_once_and_runs_are_bounded(
     assert await keeping.plane.services.quotas.recount_all() == []
 
 
-def run_command(settings: Settings, *arguments: str, **days: str) -> subprocess.CompletedProcess[str]:
+def run_command(settings: Settings, *arguments: str, **days: str) -> warm.Ended:
     """`safereel retention` on the test's parts."""
     environment = {
         **os.environ,
@@ -180,8 +179,7 @@ def run_command(settings: Settings, *arguments: str, **days: str) -> subprocess.
         "S3_BUCKET_NAME": settings.s3_bucket_name,
         **days,
     }
-    argv = [sys.executable, "-m", "control_plane", "retention", *arguments]
-    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return warm.run(["retention", *arguments], env=environment, timeout=60)
 
 
 async def test_the_command_lists_and_deletes(running: Running) -> None:

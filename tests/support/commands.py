@@ -1,16 +1,15 @@
 """`safereel` commands as child processes that end by themselves, on the parts of a test."""
 
 import asyncio
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 from control_plane.config import Settings
-from tests.support import parts
+from tests.support import warm
 from tests.support.plane import environment
+from tests.support.warm import COMMAND
 
-COMMAND = (sys.executable, "-m", "control_plane")
+__all__ = ["COMMAND", "DEADLINE_S", "Said", "cells", "printed", "safereel"]
 # On a machine that does much else at the same time.
 DEADLINE_S = 60
 
@@ -24,25 +23,21 @@ class Said:
     err: str
 
 
-def safereel(settings: Settings, *arguments: str, **variables: str) -> Said:
-    """Runs a command with these settings in its environment, and some variables beside them."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=parts.ROOT,
-        env=environment(settings, **variables),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        stdin=subprocess.DEVNULL,
-    )
+def safereel(settings: Settings, *arguments: str, fresh: bool = False, **variables: str) -> Said:
+    """Runs a command with these settings in its environment, and some variables beside them.
+
+    `fresh`: by an interpreter of its own, as a user does.
+    """
+    done = warm.run(arguments, env=environment(settings, **variables), timeout=DEADLINE_S, fresh=fresh)
     assert "Traceback" not in done.stderr, done.stderr
     return Said(done.returncode, done.stdout, done.stderr)
 
 
 async def printed(settings: Settings, *arguments: str, **variables: str) -> str:
     """What a command prints that succeeds and has nothing to complain of."""
-    said = await asyncio.to_thread(lambda: safereel(settings, *arguments, SAFEREEL_SETTLE_MS="0", **variables))
+    said = await asyncio.to_thread(
+        lambda: safereel(settings, *arguments, fresh=False, SAFEREEL_SETTLE_MS="0", **variables)
+    )
     assert (said.status, said.err) == (0, ""), said
     return said.out
 

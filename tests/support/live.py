@@ -15,7 +15,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -30,12 +29,11 @@ from psycopg import sql
 
 from control_plane.embedded import EmbeddedStack
 from control_plane.wiring import token_issuer, utc_now
-from tests.support import parts, processes
+from tests.support import parts, processes, warm
 from tests.support.databases import admin_connection, database_url
 from tests.support.plane import fresh_bucket
 from tests.support.proxy import FaultProxy
 
-COMMAND = (sys.executable, "-m", "control_plane")
 DIST = parts.ROOT / "browser" / "dist"
 DEADLINE_S = 30.0
 POLL_S = 0.05
@@ -70,20 +68,14 @@ def until(what: str, look: Callable[[], T], *, timeout: float = DEADLINE_S) -> T
 
 
 class Program:
-    """The `safereel` command as a child process; what it says goes to a file."""
+    """The `safereel` command as a child process; what it says goes to a file. `fresh`: by an interpreter of its own."""
 
-    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, arguments: Sequence[str], *, env: Mapping[str, str], log: Path, fresh: bool = False) -> None:
         self._log = log
         with log.open("ab") as output:
             # A session of its own: Ctrl-C of the test run is not meant for it.
-            self._process = subprocess.Popen(
-                [*COMMAND, *arguments],
-                cwd=parts.ROOT,
-                env={**_clean_environment(), **env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self._process = warm.start(
+                arguments, env={**_clean_environment(), **env}, out=output, err=output, session=True, fresh=fresh
             )
 
     @property
@@ -412,15 +404,7 @@ def environment_of(data_dir: Path) -> dict[str, str]:
 
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     """What a `safereel` command that ends by itself prints; raises with its words if it fails."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=parts.ROOT,
-        env={**_clean_environment(), **(env or {})},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-    )
+    done = warm.run(arguments, env={**_clean_environment(), **(env or {})}, timeout=DEADLINE_S)
     assert done.returncode == 0, f"safereel {arguments[0]} ended with {done.returncode}: {done.stderr}"
     return done.stdout
 
