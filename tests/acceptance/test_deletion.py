@@ -121,6 +121,7 @@ def test_a_recording_is_deleted_while_it_is_made(console: ConsolePage) -> None:
     assert console.system.segments(again) == console.witness.runs()[-1:]
 
 
+@pytest.mark.thorough
 def test_a_deletion_that_is_taken_back_deletes_nothing(console: ConsolePage) -> None:
     recording_id = console.start()
     console.wait_cells(1, ["acked", "confirmed", "released"])

@@ -4,8 +4,6 @@ is needed.
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.support.browser import Browser
 from tests.support.live import System, until
 from tests.support.recorder_pages import SLOW_S, EmbeddedPage
@@ -50,7 +48,6 @@ def test_what_the_bucket_lost_after_its_release_is_sent_again(
     assert page.chunk_files() == []
 
 
-@pytest.mark.both_engines
 def test_a_later_visit_sends_what_was_lost_of_a_complete_recording(
     browser: Browser, embed: Callable[..., EmbeddedPage], system: System, site: str, witness: Witness
 ) -> None:

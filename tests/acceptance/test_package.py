@@ -193,7 +193,6 @@ def assert_clean(page: Page) -> None:
     assert [message for message in seen.console if message.level in {"error", "warn"}] == []
 
 
-@pytest.mark.both_engines
 def test_plain_html_records_without_any_build(stranger: Stranger) -> None:
     page_folder = stranger.place("plain-html", stranger.site_folder)
     shutil.copytree(package_of(stranger.project), package_of(page_folder))

@@ -1,5 +1,7 @@
 """The shipped page for those who use keys and screen readers: no accessibility rule is broken in any main state."""
 
+import pytest
+
 from tests.support.accessible import assert_accessible
 from tests.support.browser import Browser, Page
 from tests.support.live import System, until
@@ -37,6 +39,7 @@ def assert_that_recordings_means_all_of_them(page: Page) -> None:
     page.click("nav a[href='/recordings']")
 
 
+@pytest.mark.thorough
 def test_no_rule_is_broken_while_the_line_is_down(console: ConsolePage) -> None:
     console.system.api.cut()
     console.system.bucket.cut()

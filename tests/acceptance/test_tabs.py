@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.support.browser import Browser
 from tests.support.live import System, until
 from tests.support.recorder_pages import EmbeddedPage
@@ -13,7 +11,6 @@ from tests.support.witness import Witness
 FLUSHES = 5
 
 
-@pytest.mark.both_engines
 def test_a_tab_records_on_while_the_one_that_uploads_is_reloaded_and_closed(
     embed: Callable[..., EmbeddedPage], browser: Browser, system: System, site: str, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def pass_time(page: EmbeddedPage) -> None:
 
 
 @pytest.mark.both_engines
-@pytest.mark.parametrize("kind", ["audio", "video"])
+@pytest.mark.parametrize("kind", ["video", pytest.param("audio", marks=pytest.mark.thorough)])
 def test_when_one_device_goes_the_other_goes_on_to_disk_at_once(
     embed: Callable[..., EmbeddedPage], kind: Any, tmp_path: Path
 ) -> None:
@@ -136,6 +136,7 @@ def test_a_device_that_does_not_fit_is_refused_and_what_runs_goes_on(embed: Call
     assert page.page.evaluate("goOn()") == "recording_ended"
 
 
+@pytest.mark.thorough
 def test_paused_while_it_goes_on_with_another_device_it_stays_paused(embed: Callable[..., EmbeddedPage]) -> None:
     page = embed()
     recording_id = page.record()
@@ -154,7 +155,6 @@ def test_paused_while_it_goes_on_with_another_device_it_stays_paused(embed: Call
     assert begins - paused_at < GAP_MS, "a pause is no gap"
 
 
-@pytest.mark.both_engines
 def test_killed_in_a_later_segment_each_keeps_its_own_bytes(
     launch: Launch, profile: Path, system: System, site: str, witness: Witness
 ) -> None:
@@ -203,6 +203,7 @@ def test_the_page_says_what_is_gone_and_goes_on_by_itself_when_it_is_back(consol
     assert console.page.seen().errors == ()
 
 
+@pytest.mark.thorough
 def test_without_its_camera_the_page_records_the_sound_and_can_be_stopped(console: ConsolePage) -> None:
     recording_id = console.start()
     until("some slices", lambda: len(console.witness.slices()) > 3)

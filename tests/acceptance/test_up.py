@@ -77,7 +77,7 @@ def assert_gone(children: dict[str, int]) -> None:
     until("children gone", lambda: not any(is_running(pid) for pid in children.values()), timeout=ENDED_S)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_a_signal_stops_everything_in_good_order(started: Up, number: signal.Signals) -> None:
     children = started.children()
     started.program.signal(number)

@@ -43,6 +43,7 @@ async def test_what_we_provision_is_well_and_stays_as_it_was(settings: Settings,
     assert kept(s3, settings.s3_bucket_name, DOCTOR_PREFIX) == []
 
 
+@pytest.mark.thorough
 async def test_before_the_first_start_nothing_is_wrong(settings: Settings) -> None:
     found = await visit(settings)
 
@@ -114,6 +115,7 @@ async def test_a_bucket_without_any_rule_lets_everybody_in(settings: Settings, s
     assert standing(found, WARNING) == {Check.CORS_STRANGER}
 
 
+@pytest.mark.thorough
 async def test_an_etag_that_is_not_exposed(settings: Settings, s3: Any) -> None:
     let_in(s3, settings.s3_bucket_name, PAGE)
 
@@ -122,6 +124,7 @@ async def test_an_etag_that_is_not_exposed(settings: Settings, s3: Any) -> None:
     assert standing(found, WRONG) == {Check.CORS_ETAG}
 
 
+@pytest.mark.thorough
 async def test_the_rule_that_is_told_mends_it(settings: Settings, s3: Any) -> None:
     let_in(s3, settings.s3_bucket_name, "http://other.example.com")
     told = (await visit(settings))[Check.CORS_PUT].mend.splitlines()[-1]
@@ -139,6 +142,7 @@ async def test_one_page_of_two_is_not_let_in(settings: Settings) -> None:
     assert "http://other.example.com" in stood[1][1]
 
 
+@pytest.mark.thorough
 async def test_without_a_page_it_says_so(settings: Settings) -> None:
     found = await visit(settings, [])
 
@@ -156,6 +160,7 @@ async def test_nothing_listens_at_the_public_endpoint(settings: Settings, bucket
     assert "S3_PUBLIC_ENDPOINT" in found[Check.BUCKET_PUBLIC].mend
 
 
+@pytest.mark.thorough
 async def test_a_page_answers_at_the_public_endpoint(settings: Settings, bucket_proxy: FaultProxy) -> None:
     bucket_proxy.add(".*", ".*", Respond(200, {"content-type": "text/html"}, b"<html><body>Welcome</body></html>"))
 
@@ -165,6 +170,7 @@ async def test_a_page_answers_at_the_public_endpoint(settings: Settings, bucket_
     assert "not S3" in found[Check.BUCKET_PUBLIC].seen
 
 
+@pytest.mark.thorough
 async def test_another_store_answers_at_the_public_endpoint(settings: Settings) -> None:
     with moto_server() as endpoint:
         found = await visit(changed(settings, s3_public_endpoint=endpoint))
@@ -174,6 +180,7 @@ async def test_another_store_answers_at_the_public_endpoint(settings: Settings) 
     assert found[Check.GRANTS_ONCE].standing is SKIPPED
 
 
+@pytest.mark.thorough
 async def test_a_proxy_that_is_the_public_endpoint_is_well(settings: Settings, bucket_proxy: FaultProxy) -> None:
     found = await visit(changed(settings, s3_public_endpoint=bucket_proxy.url))
 
@@ -181,6 +188,7 @@ async def test_a_proxy_that_is_the_public_endpoint_is_well(settings: Settings, b
     assert any(exchange.method == "OPTIONS" for exchange in bucket_proxy.log())
 
 
+@pytest.mark.thorough
 async def test_a_host_name_that_is_unknown(settings: Settings) -> None:
     found = await visit(changed(settings, s3_endpoint="http://store.invalid:9000"))
 
@@ -195,6 +203,7 @@ async def test_http_where_https_was_said(settings: Settings) -> None:
     assert "TLS" in found[Check.BUCKET_REACH].seen
 
 
+@pytest.mark.thorough
 async def test_what_is_no_address(settings: Settings) -> None:
     found = await visit(changed(settings, s3_endpoint="store.example.com"))
 
@@ -211,6 +220,7 @@ async def test_a_store_that_hangs_does_not_hang_doctor(settings: Settings, bucke
     assert found[Check.GRANTS_PUT].standing is SKIPPED
 
 
+@pytest.mark.thorough
 async def test_a_store_that_hangs_half_way_ends_each_step(
     settings: Settings, bucket_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +252,12 @@ async def test_keys_and_bucket_that_are_wrong(settings: Settings, given: dict[st
 
 
 @pytest.mark.parametrize(
-    ("ahead", "wanted"), [(timedelta(seconds=20), WARNING), (timedelta(minutes=-3), WRONG), (timedelta(hours=2), WRONG)]
+    ("ahead", "wanted"),
+    [
+        (timedelta(seconds=20), WARNING),
+        pytest.param(timedelta(minutes=-3), WRONG, marks=pytest.mark.thorough),
+        pytest.param(timedelta(hours=2), WRONG, marks=pytest.mark.thorough),
+    ],
 )
 async def test_a_clock_that_is_off(settings: Settings, ahead: timedelta, wanted: Standing) -> None:
     found = await visit(settings, clock=lambda: utc_now() + ahead)
