@@ -37,7 +37,8 @@ def page_headers(bucket_origin: str) -> dict[str, str]:
     """What the page and its files carry beside the rest. `bucket_origin`: where browsers PUT and GET chunks.
 
     Styles are set through the DOM, which needs no leave; there is no inline script, and nothing is evaluated. The player
-    reads from `blob:` (Media Source Extensions). A worker is bound by the policy of its own file, so assets carry it too.
+    reads from `blob:` (Media Source Extensions); a file to save is fetched in a frame, since an error of the bucket must not
+    take the page's place. A worker is bound by the policy of its own file, so assets carry it too.
     """
     policy = content_policy(
         script_src="'self'",
@@ -47,6 +48,7 @@ def page_headers(bucket_origin: str) -> dict[str, str]:
         font_src="'self'",
         connect_src=f"'self' {bucket_origin}",
         media_src=f"'self' blob: {bucket_origin}",
+        frame_src=bucket_origin,
         manifest_src="'self'",
     )
     return {"content-security-policy": policy, "permissions-policy": PERMISSIONS}

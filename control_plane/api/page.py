@@ -23,7 +23,7 @@ REFERENCE_POLICY = content_policy(
     connect_src="'self'",
 )
 SHARED_ADDRESS = "/s/{share_id}"
-ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}")
+ADDRESSES = ("/", "/recordings", "/recordings/{rest:path}", "/downloads")
 
 
 class _Immutable(StaticFiles):

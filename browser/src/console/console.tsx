@@ -1,4 +1,5 @@
 import { useEffect } from 'react';
+import { DownloadsPage } from './downloads/downloads-page';
 import { LibraryPage } from './library/library-page';
 import { type Parts, PartsProvider, useSnapshot } from './parts';
 import { RecordPage } from './record/record-page';
@@ -8,7 +9,8 @@ import { Shell } from './shell/shell';
 import { UnknownPage } from './shell/unknown-page';
 
 /**
- * The page of a Safereel: Record at `/`, the library at `/recordings`, one recording at `/recordings/{id}`.
+ * The page of a Safereel: Record at `/`, the library at `/recordings`, one recording at `/recordings/{id}`, downloads at
+ * `/downloads`.
  *
  * Tests may rely on these hooks: `<html data-ready="true">` once the recorder is ready; on the recorder's `<main>`
  * `data-recording-id` and `data-recording-state`; and by `data-testid`:
@@ -25,6 +27,10 @@ import { UnknownPage } from './shell/unknown-page';
  * - `quota` (`data-level`, `data-used`, `data-reserved`, `data-limit`), `over-quota` (`data-waiting`), `near-quota`;
  * - `upload`, `file-input`, `file-row` (`data-id`, `data-state`) with `file-pause`, `file-cancel`, `file-needed`, `file-reopen` and
  *   `file-again`; `file-looking`, `file-already` (`data-id`) with `file-anyway`, `file-refused`;
+ * - `download` (`data-state`: `none`, `checking`, `beginning`, `queued`, `running` or `ready`), `download-panel` (`data-id`), `download-gaps`;
+ *   `download-row` (`data-id`, `data-state`, `data-percent`) with `download-save`, `download-cancel`, `download-again`; `downloads-line`
+ *   (`data-line`), `downloads-badge` (`data-count`), `download-toast` (`data-id`); in the library `select`, `select-row`, `select-all`,
+ *   `download-selected` and `begin-selected`;
  * - `sign-in` (`data-session`), `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
  */
 export function Console({ parts }: { parts: Parts }) {
@@ -42,6 +48,7 @@ function Page() {
   const route = routeOf(usePath());
   if (route.page === 'record') return <RecordPage />;
   if (route.page === 'library') return <LibraryPage />;
+  if (route.page === 'downloads') return <DownloadsPage />;
   return route.page === 'recording' ? <RecordingPage key={route.id} id={route.id} /> : <UnknownPage />;
 }
 

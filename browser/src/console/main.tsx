@@ -8,6 +8,9 @@ import { Console } from './console';
 import './console.css';
 import { Deletions } from './deleting/deletions';
 import { BrowserWishMemory } from './deleting/wish-memory';
+import { HttpDownloadCalls } from './downloads/download-calls';
+import { Downloads } from './downloads/downloads';
+import { saveFile } from './downloads/save-file';
 import { Uploads } from './files/uploads';
 import { Happenings } from './happenings';
 import { Glimpses } from './library/glimpses';
@@ -33,6 +36,8 @@ function build(): Parts {
   void deletions.resume();
   const quota = new QuotaWatch(safereel, bucket);
   quota.start();
+  const downloads = new Downloads(new HttpDownloadCalls(calls), { session, save: saveFile });
+  downloads.start();
   return {
     session,
     safereel,
@@ -44,6 +49,7 @@ function build(): Parts {
     quota,
     clock,
     glimpses: new Glimpses(bucket),
+    downloads,
   };
 }
 

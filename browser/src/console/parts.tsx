@@ -3,6 +3,7 @@ import type { Safereel, Snapshot } from '../recorder/types';
 import type { BucketView, Quota } from './bucket-view';
 import type { ClockWatch } from './clock-watch';
 import type { Deletions, Wish } from './deleting/deletions';
+import type { Downloads, DownloadsState } from './downloads/downloads';
 import type { Attempt, Uploads } from './files/uploads';
 import type { Happenings, HappeningsState } from './happenings';
 import type { Glimpses } from './library/glimpses';
@@ -23,6 +24,7 @@ export interface Parts {
   quota: QuotaWatch;
   clock: ClockWatch;
   glimpses: Glimpses;
+  downloads: Downloads;
 }
 
 const PartsContext = createContext<Parts | null>(null);
@@ -70,6 +72,12 @@ export function useDeletions(): readonly Wish[] {
 export function useUploads(): readonly Attempt[] {
   const { uploads } = useParts();
   return useSyncExternalStore(uploads.state.subscribe, uploads.state.get);
+}
+
+/** The owner's downloads. */
+export function useDownloads(): DownloadsState {
+  const { downloads } = useParts();
+  return useSyncExternalStore(downloads.state.subscribe, downloads.state.get);
 }
 
 /** The owner's share of the bucket; null until it is known. */

@@ -55,6 +55,14 @@ const HEADINGS: Record<string, string> = {
   rate_limited: 'The server asks for a pause',
   network: 'The server did not answer',
   storage_unavailable: 'The bucket does not answer',
+  download_not_ready: 'The file is still being made',
+  download_ended: 'The file is no longer there',
+  download_unknown: 'There is no such download',
+  too_many_downloads: 'Too many downloads are under way',
+  file_refused: 'The bucket did not give the file',
+  chunks_missing: 'The bucket does not hold all of it',
+  recording_incomplete: 'The recording is not complete yet',
+  recording_empty: 'Nothing of it is in the bucket',
   database_unavailable: 'The server cannot look it up now',
 };
 

@@ -1,11 +1,17 @@
 import { useSyncExternalStore } from 'react';
 
-export type Route = { page: 'record' } | { page: 'library' } | { page: 'recording'; id: string } | { page: 'unknown' };
+export type Route =
+  | { page: 'record' }
+  | { page: 'library' }
+  | { page: 'downloads' }
+  | { page: 'recording'; id: string }
+  | { page: 'unknown' };
 
 /** Which page a path names. Ids are lower-case UUIDs; any other path is `unknown`. */
 export function routeOf(path: string): Route {
   const parts = path.split('/').filter(Boolean);
   if (parts.length === 0) return { page: 'record' };
+  if (path === '/downloads') return { page: 'downloads' };
   if (parts[0] !== 'recordings' || parts.length > 2) return { page: 'unknown' };
   const id = parts[1];
   if (id === undefined) return { page: 'library' };

@@ -10,18 +10,14 @@ import { UNDO_MS, type Wish } from './deletions';
 const SHOWN = 3;
 
 /** What is being deleted, with the button that takes it back, at the foot of every page. */
-export function Toasts({ raised }: { raised: boolean }) {
+export function Toasts() {
   const wishes = useDeletions().slice(-SHOWN);
   return (
     <>
       <Spoken wishes={wishes} />
       <section
         aria-label="Deletions"
-        className={classNames(
-          'pointer-events-none fixed inset-x-0 bottom-0 z-30 flex flex-col items-center gap-2 px-4 pb-5',
-          raised && 'max-[860px]:pb-[104px]',
-          wishes.length === 0 && 'hidden',
-        )}
+        className={classNames('flex w-full flex-col items-center gap-2', wishes.length === 0 && 'hidden')}
       >
         {wishes.map((wish) => (
           <Toast key={wish.id} wish={wish} />

@@ -2,6 +2,8 @@ import { ArrowLeft } from 'lucide-react';
 import { type ReactNode, useEffect, useMemo } from 'react';
 import type { StoredStatus } from '../bucket-view';
 import { DeleteButton } from '../deleting/delete-button';
+import { DownloadButton } from '../downloads/download-button';
+import { DownloadPanel } from '../downloads/download-panel';
 import { bytes, clock, counted, moment, rangeList } from '../format';
 import { type Held, heldOf } from '../held-words';
 import { listAddress } from '../library/use-wanted';
@@ -74,7 +76,10 @@ export function RecordingPage({ id }: { id: string }) {
           </Pill>
         ) : null}
         {gone || (loading && !view) ? null : (
-          <DeleteButton doomed={{ id, title, stored: status, view }} className="-mr-2 ml-auto" />
+          <div className="-mr-2 ml-auto flex flex-wrap items-center gap-2">
+            {status ? <DownloadButton id={id} /> : null}
+            <DeleteButton doomed={{ id, title, stored: status, view }} />
+          </div>
         )}
       </div>
       <Notices current={recordingId} />
@@ -94,6 +99,7 @@ export function RecordingPage({ id }: { id: string }) {
         <>
           <p className="mt-2 text-pretty text-[17px]">{summaryOf(status, view, snapshot)}</p>
           <LookFailed stored={stored} again={stored.again} />
+          <DownloadPanel id={id} />
           {pauseOf(status) ? (
             <Note tone="hold" className="mt-3">
               {pauseOf(status)}

@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react';
 import { Toasts } from '../deleting/toasts';
+import { DownloadNews } from '../downloads/download-news';
+import { DownloadsBadge } from '../downloads/downloads-badge';
 import { QuotaLine } from '../quota/quota-line';
 import { usePath } from '../route';
 import { classNames } from '../ui/class-names';
@@ -7,6 +9,7 @@ import { Link } from '../ui/link';
 import { Brand } from './brand';
 import { DeviceFoot } from './device-foot';
 import { RunningStrip } from './running-strip';
+import { ToastStack } from './toast-stack';
 
 /** What stands around every page: where one is, what this device keeps, and the recording under way. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -30,6 +33,10 @@ export function Shell({ children }: { children: ReactNode }) {
           <NavLink href="/recordings" on={path.startsWith('/recordings')}>
             Recordings
           </NavLink>
+          <NavLink href="/downloads" on={path === '/downloads'}>
+            Downloads
+            <DownloadsBadge />
+          </NavLink>
         </nav>
         <div className="mt-auto grid gap-3.5 max-[860px]:hidden">
           <QuotaLine />
@@ -48,7 +55,10 @@ export function Shell({ children }: { children: ReactNode }) {
           <ApiLink />
         </div>
       </footer>
-      <Toasts raised={path === '/'} />
+      <ToastStack raised={path === '/'}>
+        <DownloadNews />
+        <Toasts />
+      </ToastStack>
     </div>
   );
 }

@@ -8,7 +8,15 @@ import type {
   StoredRecording,
   StoredStatus,
 } from '../../../src/console/bucket-view';
+import type {
+  Availabilities,
+  Download,
+  DownloadCalls,
+  DownloadPage,
+  Polled,
+} from '../../../src/console/downloads/download-calls';
 import type { Problem, Safereel, Snapshot } from '../../../src/recorder/types';
+import type { Scene } from './scene';
 import { idOf } from './snapshots';
 
 /** A recorder that shows one snapshot and does nothing. */
@@ -95,5 +103,58 @@ export class FakeBucket implements BucketView {
   async #gate(): Promise<void> {
     if (this.never) await new Promise(() => undefined);
     if (this.problem) throw new CallFailed(this.problem);
+  }
+}
+
+/** Lists what a scene has, and begins nothing. */
+export class FakeDownloadCalls implements DownloadCalls {
+  readonly #scene: Scene;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+  }
+
+  async page(cursor: string | null): Promise<DownloadPage> {
+    if (this.#scene.downloadsNever) await new Promise(() => undefined);
+    const list = this.#scene.downloadList ?? [];
+    const from = Number(cursor ?? 0);
+    return {
+      downloads: list.slice(from, from + 50),
+      next_cursor: from + 50 < list.length ? String(from + 50) : null,
+    };
+  }
+
+  async check(recordings: readonly string[]): Promise<Availabilities> {
+    const answers = recordings.map((id, index) => ({
+      recording_id: id,
+      available: index !== 1,
+      chunks: 120,
+      bytes: 822_000_000,
+      missing: index === 1 ? ([[12, 14]] as [number, number][]) : [],
+      problem: index === 1 ? { code: 'chunks_missing', detail: 'The bucket does not hold all of it.' } : null,
+    }));
+    return { recordings: answers, bytes: answers.reduce((sum, one) => sum + (one.available ? one.bytes : 0), 0) };
+  }
+
+  begin(): Promise<Download> {
+    return new Promise(() => undefined);
+  }
+
+  poll(): Promise<Polled> {
+    return new Promise(() => undefined);
+  }
+
+  cancel(): Promise<Download> {
+    return new Promise(() => undefined);
+  }
+
+  address(): Promise<string> {
+    return new Promise(() => undefined);
+  }
+
+  watch(): Promise<ReadableStream<Uint8Array>> {
+    if (this.#scene.downloadsLost)
+      return Promise.reject(new CallFailed({ code: 'network', detail: 'The server did not answer.' }));
+    return new Promise(() => undefined);
   }
 }

@@ -1,5 +1,7 @@
 import type { Quota } from '../../../src/console/bucket-view';
 import type { Wish } from '../../../src/console/deleting/deletions';
+import type { Download } from '../../../src/console/downloads/download-calls';
+import type { DownloadsState } from '../../../src/console/downloads/downloads';
 import type { Attempt } from '../../../src/console/files/uploads';
 import type { HappeningsState } from '../../../src/console/happenings';
 import type { SessionState } from '../../../src/console/session';
@@ -18,6 +20,13 @@ export interface Scene {
   attempts?: readonly Attempt[];
   wishes?: readonly Wish[];
   quota?: Quota;
+  downloads?: Partial<DownloadsState>;
+  /** What the server lists. */
+  downloadList?: readonly Download[];
+  /** The server never answers about downloads. */
+  downloadsNever?: boolean;
+  /** The server's line of news is down. */
+  downloadsLost?: boolean;
   /** How far this device's clock is ahead of the server's, in ms. */
   clockAheadMs?: number;
   /** Pressed once it is drawn. */

@@ -1,6 +1,7 @@
 import type { StoredChunk, StoredStatus } from '../../../src/console/bucket-view';
 import { ClockWatch } from '../../../src/console/clock-watch';
 import { Deletions } from '../../../src/console/deleting/deletions';
+import { Downloads } from '../../../src/console/downloads/downloads';
 import { Uploads } from '../../../src/console/files/uploads';
 import { Happenings } from '../../../src/console/happenings';
 import { Glimpses } from '../../../src/console/library/glimpses';
@@ -10,9 +11,10 @@ import { Session } from '../../../src/console/session';
 import { Studio, type StudioState } from '../../../src/console/studio';
 import { asProblem, problemOf } from '../../../src/recorder/errors';
 import type { ChunkView } from '../../../src/recorder/types';
-import { FakeBucket, stillSafereel, stored } from './fakes';
+import { FakeBucket, FakeDownloadCalls, stillSafereel, stored } from './fakes';
 import type { Scene } from './scene';
 import { DELETION_SCENES } from './scenes-deletion';
+import { DOWNLOAD_SCENES } from './scenes-downloads';
 import { FAILURE_SCENES } from './scenes-failures';
 import { FILE_SCENES } from './scenes-files';
 import { QUOTA_SCENES } from './scenes-quota';
@@ -34,6 +36,7 @@ const held = (view: ReturnType<typeof recording>) => ({ ...view });
 /** Every state the page is designed for, by name. */
 export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   ...DELETION_SCENES,
+  ...DOWNLOAD_SCENES,
   ...QUOTA_SCENES,
   ...FILE_SCENES,
   ...FAILURE_SCENES,
@@ -323,6 +326,7 @@ export function partsOf(scene: Scene): Parts {
     quota: new QuotaWatch(safereel, bucket, scene.quota ?? null),
     clock,
     glimpses: new Glimpses(bucket),
+    downloads: new Downloads(new FakeDownloadCalls(scene), { session, save: () => undefined }, scene.downloads),
   };
 }
 
