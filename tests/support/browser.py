@@ -309,6 +309,11 @@ class Page:
         used: Mapping[str, Any] = self._call("heap")
         return used
 
+    def save_into(self, folder: Path) -> None:
+        """Files that pages give out are saved into this folder. Chromium alone."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._call("save_into", folder=str(folder))
+
     def limit_storage(self, quota: int) -> None:
         """From now on this page's origin may store so many bytes; in Chromium alone, and for as long as this tab is open."""
         self._call("limit_storage", bytes=quota)

@@ -115,6 +115,12 @@ const methods = {
     pages.set(id, { page, seen: collect(page), axe: false });
     return id;
   },
+  /** Files are saved into this folder, as if somebody had agreed to each. Chromium alone. */
+  async save_into({ page, folder }) {
+    const session = await pageOf({ page }).page.createCDPSession();
+    await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder });
+    return null;
+  },
   async goto(params) {
     const { page } = pageOf(params);
     const response = await page.goto(params.url, { waitUntil: params.wait_until, timeout: params.timeout_ms });

@@ -188,7 +188,7 @@ class System:
         self.bucket_name = env["S3_BUCKET_NAME"]
         self._start = start
         self._secret = env["SAFEREEL_TOKEN_SECRET"]
-        bucket.target = _address(env["S3_ENDPOINT"])
+        bucket.target = address_of(env["S3_ENDPOINT"])
         self.s3: Any = boto3.client(
             "s3",
             endpoint_url=env["S3_ENDPOINT"],
@@ -409,6 +409,7 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     return done.stdout
 
 
-def _address(url: str) -> tuple[str, int]:
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of an address without a path."""
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)

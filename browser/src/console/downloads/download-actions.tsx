@@ -58,6 +58,7 @@ export function DownloadActions({ download }: { download: Download }) {
           size="small"
           look="quiet"
           data-testid="download-cancel"
+          className="max-sm:-ml-3"
           aria-disabled={busy}
           aria-label={`Cancel: ${name}`}
           onClick={() => setAsking(true)}

@@ -305,7 +305,7 @@ export class Downloads {
     const paces = new Map(before.paces);
     for (const download of downloads) {
       const old = known(before.downloads, download.id);
-      if (old && old.version > download.version) continue;
+      if (old && old.version >= download.version) continue;
       if (old && isUnderWay(old) && !isUnderWay(download) && download.state !== 'cancelled' && !quiet)
         news.add(download.id);
       const pace = this.#paceOf(download);

@@ -6,7 +6,7 @@ export function Brand() {
         <circle cx="10" cy="10" r="7.5" className="stroke-safe-soft" />
         <path d="M15.3 4.7a7.5 7.5 0 1 0 0 10.6" className="stroke-safe" />
       </svg>
-      Safereel
+      <span className="max-[480px]:sr-only">Safereel</span>
     </span>
   );
 }

@@ -83,7 +83,7 @@ function NavLink({ href, on, children }: { href: string; on: boolean; children: 
       href={href}
       aria-current={on ? 'page' : undefined}
       className={classNames(
-        'rounded-lg px-2.5 py-[7px]',
+        'whitespace-nowrap rounded-lg px-2.5 py-[7px] max-[400px]:px-2',
         on ? 'bg-panel font-medium text-ink shadow-shade' : 'text-soft hover:text-ink',
       )}
     >
