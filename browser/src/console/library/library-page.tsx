@@ -21,6 +21,8 @@ import { BeingDeleted } from './being-deleted';
 import { FindBar } from './find-bar';
 import { found, needsAll } from './finding';
 import { columnsOf, RecordingRow } from './recording-row';
+import { SelectBar } from './select-bar';
+import { useSelecting, whyNotSelectable } from './selecting';
 import { useRecordings } from './use-recordings';
 import { useWanted } from './use-wanted';
 
@@ -41,6 +43,7 @@ export function LibraryPage() {
   const present = useMemo(() => rows.filter((row) => !isLeaving(row) && !(row.view && isUploading(row.view))), [rows]);
   const [wanted, setWanted] = useWanted();
   const shown = useMemo(() => found(present, wanted), [present, wanted]);
+  const selecting = useSelecting(shown);
   const lengths = hasLengths(present);
   const [asked, setAsked] = useState<string | null>(null);
   const doomed = rows.find(({ id }) => id === asked);
@@ -59,6 +62,11 @@ export function LibraryPage() {
       <div className="flex min-h-10 items-center justify-between gap-4">
         <h1 className="font-semibold text-[22px] tracking-[-0.01em]">Recordings</h1>
         <div className="flex gap-2">
+          {selecting.on || shown.length === 0 ? null : (
+            <Button look="quiet" data-testid="select" className="max-sm:px-3" onClick={selecting.begin}>
+              Select
+            </Button>
+          )}
           <UploadButton multiple testId="file-input" data-testid="upload" className="max-sm:px-3" onChosen={add}>
             <span>
               Upload<span className="max-sm:sr-only"> a file</span>
@@ -107,10 +115,22 @@ export function LibraryPage() {
           told={foundWords(shown.length, present.length, wanted.words, listing.cursor !== null)}
         />
       ) : null}
+      {selecting.on ? (
+        <SelectBar selecting={selecting} shown={shown.filter((row) => whyNotSelectable(row) === null).length} />
+      ) : null}
       {shown.length > 0 || first ? (
         <Sheet lengths={lengths} busy={first}>
           {shown.map((row) => (
-            <RecordingRow key={row.id} row={row} lengths={lengths} now={now} onAsk={setAsked} onUndo={undo} />
+            <RecordingRow
+              key={row.id}
+              row={row}
+              lengths={lengths}
+              now={now}
+              onAsk={setAsked}
+              onUndo={undo}
+              selected={selecting.on ? selecting.ids.has(row.id) : undefined}
+              onSelect={selecting.toggle}
+            />
           ))}
           {first ? <Shapes lengths={lengths} count={present.length > 0 ? 2 : 6} /> : null}
         </Sheet>
