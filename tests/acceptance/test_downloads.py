@@ -36,7 +36,9 @@ def system(tmp_path: Path, stack: EmbeddedStack, store: FaultProxy) -> Iterator[
 
 def downloads(page: Page) -> list[tuple[str, str]]:
     """Ids and states on the page of downloads, newest first."""
-    rows = "[...document.querySelectorAll('[data-testid=download-row]')].map((row) => [row.dataset.id, row.dataset.state])"
+    rows = (
+        "[...document.querySelectorAll('[data-testid=download-row]')].map((row) => [row.dataset.id, row.dataset.state])"
+    )
     return [(shown, state) for shown, state in page.evaluate(rows)]
 
 
@@ -61,7 +63,9 @@ def probed(file: Path) -> dict[str, Any]:
 
 def saved(folder: Path) -> Path:
     """The one file that the browser saved, once it is whole."""
-    files = until("a saved file", lambda: [x for x in folder.iterdir() if x.suffix in {".webm", ".mp4"}], timeout=SLOW_S)
+    files = until(
+        "a saved file", lambda: [x for x in folder.iterdir() if x.suffix in {".webm", ".mp4"}], timeout=SLOW_S
+    )
     until("all of it", lambda: not list(folder.glob("*.crdownload")), timeout=SLOW_S)
     return files[0]
 
@@ -88,7 +92,6 @@ def test_a_recording_is_asked_for_cancelled_made_again_and_saved(
     go(page, "/downloads")
     first = wait_newest(page, "running")
     page.wait_for("document.querySelector('[data-testid=downloads-line]')?.dataset.line === 'live'", timeout=SLOW_S)
-    assert_accessible(page, "downloads")
     page.click("[data-testid=download-cancel]")
     page.click("[data-testid=dialog-act]")
     wait_newest(page, "cancelled")
@@ -105,5 +108,6 @@ def test_a_recording_is_asked_for_cancelled_made_again_and_saved(
     told = probed(saved(folder))
     assert {stream["codec_type"] for stream in told["streams"]} == {"audio", "video"}
     assert float(told["format"]["duration"]) > 1
+    assert_accessible(page, "downloads")
     assert page.evaluate("location.pathname") == "/downloads"
     assert page.evaluate("document.documentElement.dataset.ready") == "true"

@@ -21,6 +21,9 @@ import {
   StreamUnfit,
 } from '../../src/console/downloads/news-line';
 import { leftWords, paceOf, type Sample, sampled, timeLeftMs } from '../../src/console/downloads/pace';
+import { chosenOf } from '../../src/console/downloads/several';
+import { selectedOf, toggledAll, whyNotSelectable } from '../../src/console/library/selecting';
+import type { LibraryRow } from '../../src/console/library-rows';
 
 const NOW = Date.parse('2026-11-02T10:00:00Z');
 
@@ -42,6 +45,7 @@ function download(part: Partial<Download> = {}): Download {
     expires_at: null,
     problem: null,
     file: null,
+    webhook: null,
     ...part,
   };
 }
@@ -282,5 +286,38 @@ describe('words', () => {
     expect(spokenOf(at(24, 1), at(26, 2))).toBe('“Room 4”: 25 percent are made.');
     expect(spokenOf(at(26, 2), at(26, 2))).toBe('');
     expect(spokenOf(at(99, 2), at(100, 3, { state: 'ready' }))).toBe('“Room 4”: the file is ready.');
+  });
+});
+
+describe('several at once', () => {
+  const row = (id: string, part: Partial<LibraryRow> = {}) =>
+    ({ id, deleting: false, wish: undefined, stored: {}, ...part }) as LibraryRow;
+
+  it('are those that are shown and in the bucket', () => {
+    const rows = [row('a'), row('b', { stored: null }), row('c', { deleting: true }), row('d')];
+    expect(rows.map(whyNotSelectable)).toEqual([
+      null,
+      'nothing of it is in the bucket yet',
+      'it is being deleted',
+      null,
+    ]);
+    const all = toggledAll(rows, new Set(['a']));
+    expect([...all]).toEqual(['a', 'd']);
+    expect([...toggledAll(rows, all)]).toEqual([]);
+    expect(selectedOf(rows, new Set(['d', 'c', 'gone'])).map(({ id }) => id)).toEqual(['d']);
+  });
+
+  it('leave out what is not whole, or take what there is of it', () => {
+    const one = (recording_id: string, available: boolean, chunks: number) => ({
+      recording_id,
+      available,
+      chunks,
+      bytes: chunks * 10,
+      missing: [],
+      problem: null,
+    });
+    const found = [one('a', true, 3), one('b', false, 2), one('c', false, 0)];
+    expect(chosenOf(found, false)).toEqual({ ids: ['a'], bytes: 30 });
+    expect(chosenOf(found, true)).toEqual({ ids: ['a', 'b'], bytes: 50 });
   });
 });

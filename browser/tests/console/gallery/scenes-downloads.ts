@@ -28,6 +28,7 @@ function one(index: number, part: Partial<Download> = {}): Download {
     expires_at: null,
     problem: null,
     file: null,
+    webhook: null,
     ...part,
   };
 }
@@ -217,4 +218,10 @@ export const DOWNLOAD_SCENES: Record<string, () => Scene> = {
   'download-refused-incomplete': () => recordingPage([], [refused('recording_incomplete', {})]),
   'download-refused-empty': () => recordingPage([], [refused('recording_empty', { chunks: 0, bytes: 0 })]),
   'download-failed': () => recordingPage([one(0, { state: 'failed', problem: ALL[9]?.problem ?? null })]),
+  'download-select': () => ({
+    ...page([]),
+    path: '/recordings',
+    bucket: status,
+    press: '[data-testid=select]',
+  }),
 };
