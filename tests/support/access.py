@@ -94,6 +94,7 @@ ROUTES: Mapping[str, Access] = {
     "GET /recordings": OPEN,
     "GET /recordings/{rest:path}": OPEN,
     "GET /s/{share_id}": OPEN,
+    "GET /downloads": OPEN,
     "GET /assets/…": OPEN,
 }
 
