@@ -15,7 +15,7 @@ export class CallFailed extends Error {
 
 /** How a call is made; a `body` is sent as JSON. */
 export interface CallOptions {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
@@ -84,7 +84,8 @@ function reasonIn({ title, detail }: Problem & { title?: string }): string {
   return title ? `${title}. ${detail}` : detail;
 }
 
-async function problemIn(answer: Response): Promise<Problem> {
+/** What a refusal says. */
+export async function problemIn(answer: Response): Promise<Problem> {
   const fallback = {
     code: `http_${answer.status}`,
     detail: 'The server refused without saying why.',

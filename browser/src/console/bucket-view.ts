@@ -21,6 +21,8 @@ type StoredBase = Pick<
   | 'chunk_count'
   | 'total_bytes'
   | 'deletion'
+  | 'share_id'
+  | 'share'
 >;
 
 /** A recording in a list. */
@@ -40,6 +42,19 @@ type StoredRanges = {
 
 /** A chunk as the ledger has it; `get` is null where the bucket does not hold it. */
 export type StoredChunk = Models['Chunk'];
+
+/** The same without what playing it does not take: all that a shared link tells. */
+export type HeldChunk = Models['SharedChunk'];
+
+/** Where chunks with addresses to read them come from, page by page. */
+export interface ChunkPages {
+  chunks(
+    id: string,
+    after: number,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<Readonly<{ chunks: readonly HeldChunk[]; next_after: number | null }>>;
+}
 
 export interface RecordingPage extends Pick<Models['RecordingPage'], 'next_cursor'> {
   recordings: readonly StoredRecording[];

@@ -1,4 +1,4 @@
-import type { BucketView } from './bucket-view';
+import type { ChunkPages } from './bucket-view';
 import type { ChunkSource } from './playback';
 import type { Playable } from './playback-plan';
 
@@ -7,12 +7,12 @@ const MARGIN_MS = 15_000;
 
 /** Fetches chunks from the bucket by presigned addresses, and asks for new ones as they run out. */
 export class BucketChunks implements ChunkSource {
-  readonly #bucket: BucketView;
+  readonly #pages: ChunkPages;
   readonly #recordingId: string;
   readonly #fresh = new Map<number, Playable['get']>();
 
-  constructor(bucket: BucketView, recordingId: string) {
-    this.#bucket = bucket;
+  constructor(pages: ChunkPages, recordingId: string) {
+    this.#pages = pages;
     this.#recordingId = recordingId;
   }
 
@@ -36,7 +36,7 @@ export class BucketChunks implements ChunkSource {
   }
 
   async #renew({ seq }: Playable, signal: AbortSignal): Promise<string> {
-    const { chunks } = await this.#bucket.chunks(this.#recordingId, seq - 1, 1, signal);
+    const { chunks } = await this.#pages.chunks(this.#recordingId, seq - 1, 1, signal);
     const get = chunks[0]?.seq === seq ? chunks[0].get : null;
     if (!get) throw new Error('the bucket does not hold it any more');
     this.#fresh.set(seq, get);

@@ -31,6 +31,7 @@ import { UnknownPage } from './shell/unknown-page';
  *   `download-row` (`data-id`, `data-state`, `data-percent`) with `download-save`, `download-cancel`, `download-again`; `downloads-line`
  *   (`data-line`), `downloads-badge` (`data-count`), `download-toast` (`data-id`); in the library `select`, `select-row`, `select-all`,
  *   `download-selected` and `begin-selected`;
+ * - `share` (opens the dialog; more in `sharing/share-dialog.tsx`, and of the page behind a link in `sharing/shared-page.tsx`);
  * - `sign-in` (`data-session`), `recordings-row` (`data-id`), `player` (the `<video>`), `player-state` (`data-state`).
  */
 export function Console({ parts }: { parts: Parts }) {

@@ -16,7 +16,11 @@ import { Happenings } from './happenings';
 import { Glimpses } from './library/glimpses';
 import type { Parts } from './parts';
 import { QuotaWatch } from './quota/quota-watch';
+import { sharedIn } from './route';
 import { Session } from './session';
+import { HttpShareView } from './sharing/share-view';
+import { SharedPage } from './sharing/shared-page';
+import { HttpSharing } from './sharing/sharing';
 import { Studio } from './studio';
 
 /** The page is served by its own control plane. */
@@ -50,14 +54,21 @@ function build(): Parts {
     clock,
     glimpses: new Glimpses(bucket),
     downloads,
+    sharing: new HttpSharing(calls),
   };
 }
 
+/** Who has a link records nothing here, and signs in nowhere: none of the parts is built for them. */
+const shareId = sharedIn(location.pathname);
 const root = document.getElementById('root');
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <Console parts={build()} />
+      {shareId === null ? (
+        <Console parts={build()} />
+      ) : (
+        <SharedPage view={new HttpShareView(ENDPOINT)} shareId={shareId} />
+      )}
     </StrictMode>,
   );
 }

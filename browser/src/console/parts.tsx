@@ -10,6 +10,7 @@ import type { Glimpses } from './library/glimpses';
 import { problemWords } from './problem-words';
 import type { QuotaWatch } from './quota/quota-watch';
 import type { Session, SessionState } from './session';
+import type { Sharing } from './sharing/sharing';
 import type { Studio, StudioState } from './studio';
 
 /** What the page is made of; built once, before anything is drawn. */
@@ -25,6 +26,7 @@ export interface Parts {
   clock: ClockWatch;
   glimpses: Glimpses;
   downloads: Downloads;
+  sharing: Sharing;
 }
 
 const PartsContext = createContext<Parts | null>(null);

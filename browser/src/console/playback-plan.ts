@@ -1,7 +1,7 @@
-import type { StoredChunk } from './bucket-view';
+import type { HeldChunk } from './bucket-view';
 
 /** A chunk that can be fetched. */
-export interface Playable extends StoredChunk {
+export interface Playable extends HeldChunk {
   get: { url: string; expires_at: string };
 }
 
@@ -14,12 +14,12 @@ export interface Gap {
 }
 
 /** The chunks that the bucket holds, in order. */
-export function playableOf(chunks: readonly StoredChunk[]): Playable[] {
+export function playableOf(chunks: readonly HeldChunk[]): Playable[] {
   return chunks.filter((chunk): chunk is Playable => chunk.get !== null);
 }
 
 /** Where something is missing before the last playable chunk. */
-export function gapsIn(chunks: readonly StoredChunk[]): Gap[] {
+export function gapsIn(chunks: readonly HeldChunk[]): Gap[] {
   const lost = lostIn(chunks);
   const gaps: Gap[] = [];
   let expected = 0;
@@ -40,7 +40,7 @@ export interface Silence {
 export const SILENCE_MS = 1_000;
 
 /** Where a part begins later than the one before it ended. */
-export function silencesIn(chunks: readonly StoredChunk[]): Silence[] {
+export function silencesIn(chunks: readonly HeldChunk[]): Silence[] {
   const silences: Silence[] = [];
   for (const [index, chunk] of chunks.entries()) {
     const before = chunks[index - 1];
@@ -58,9 +58,9 @@ export function nextAfter(playable: readonly Playable[], seq: number): Playable 
 }
 
 /** Segments whose first chunk is not there: nothing of them can be played, for it carries the header. */
-export function headlessSegments(chunks: readonly StoredChunk[]): Set<number> {
+export function headlessSegments(chunks: readonly HeldChunk[]): Set<number> {
   const headless = new Set<number>();
-  let previous: StoredChunk | undefined;
+  let previous: HeldChunk | undefined;
   for (const chunk of chunks) {
     const opens = chunk.segment !== previous?.segment;
     // A hole before the first known chunk of a segment may have held its header.
@@ -71,7 +71,7 @@ export function headlessSegments(chunks: readonly StoredChunk[]): Set<number> {
   return headless;
 }
 
-function lostIn(chunks: readonly StoredChunk[]): Set<number> {
+function lostIn(chunks: readonly HeldChunk[]): Set<number> {
   return new Set(chunks.filter(({ state }) => state === 'lost').map(({ seq }) => seq));
 }
 

@@ -1,4 +1,4 @@
-import type { StoredChunk } from './bucket-view';
+import type { HeldChunk } from './bucket-view';
 import { type Found, findEntry, firstEntry } from './entry-search';
 import type { MediaHeader } from './media-header';
 import { PartHeaders, tailOf } from './part-headers';
@@ -88,7 +88,7 @@ export class Playback {
   readonly #headers: PartHeaders;
   /** How long segments are whose recorder did not say. */
   readonly #lengths = new Map<number, number>();
-  #stored: readonly StoredChunk[] = [];
+  #stored: readonly HeldChunk[] = [];
   #chunks: readonly Playable[] = [];
   #parts: readonly Part[] = [];
   #holes: readonly Hole[] = [];
@@ -124,7 +124,7 @@ export class Playback {
   }
 
   /** What the bucket holds now; `complete` once no more will come. Begins to play as soon as there is something. */
-  update(chunks: readonly StoredChunk[], complete: boolean): void {
+  update(chunks: readonly HeldChunk[], complete: boolean): void {
     this.#stored = chunks;
     const headless = headlessSegments(chunks);
     this.#chunks = playableOf(chunks).filter(({ segment }) => !headless.has(segment));

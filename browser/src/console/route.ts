@@ -18,6 +18,11 @@ export function routeOf(path: string): Route {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? { page: 'recording', id } : { page: 'unknown' };
 }
 
+/** What a path of the form `/s/{share_id}` has in it; null for any other. */
+export function sharedIn(path: string): string | null {
+  return /^\/s\/([^/]+)$/.exec(path)?.[1] ?? null;
+}
+
 /** Goes to an address of this page without loading it anew: recording and sending go on. */
 export function go(address: string): void {
   if (address !== location.pathname + location.search) history.pushState(null, '', address);

@@ -1,4 +1,4 @@
-import type { StoredChunk } from './bucket-view';
+import type { HeldChunk } from './bucket-view';
 import { type Gap, headlessSegments, type Playable, playableOf, SILENCE_MS } from './playback-plan';
 
 /** What of a segment can be played, on the timeline of recorded time. In seconds. */
@@ -24,7 +24,7 @@ export interface Hole {
  * The parts of a recording, in order. Each lies where its recorder says; one of which that is not known (a file, or what was
  * taken up from the bucket alone) follows the one before it. `lengths`: of segments that were measured, in seconds.
  */
-export function partsOf(chunks: readonly StoredChunk[], lengths: ReadonlyMap<number, number> = new Map()): Part[] {
+export function partsOf(chunks: readonly HeldChunk[], lengths: ReadonlyMap<number, number> = new Map()): Part[] {
   const headless = headlessSegments(chunks);
   const parts: Part[] = [];
   let beforeS: number | null = 0;
@@ -40,7 +40,7 @@ export function partsOf(chunks: readonly StoredChunk[], lengths: ReadonlyMap<num
 }
 
 /** Where recorded time has nothing to play, before something that can be; only where chunks tell their times. */
-export function holesIn(chunks: readonly StoredChunk[]): Hole[] {
+export function holesIn(chunks: readonly HeldChunk[]): Hole[] {
   const headless = headlessSegments(chunks);
   // What the bucket holds of a part without its header cannot be played, but is not what is waited for.
   const settled = new Set(chunks.filter(({ state, get }) => state === 'lost' || get !== null).map(({ seq }) => seq));

@@ -25,6 +25,8 @@ function stored(part: Partial<StoredRecording> = {}): StoredRecording {
     lost_chunks: 0,
     duration_ms: null,
     deletion: null,
+    share_id: 'q2mX0v1uYH3l8r5d',
+    share: { shared: true, expires_at: null },
     ...part,
   };
 }

@@ -23,6 +23,8 @@ const SETTLED: StoredStatus = {
   missing: [],
   lost: [],
   deletion: null,
+  share_id: 'q2mX0v1uYH3l8r5d',
+  share: { shared: true, expires_at: null },
 };
 
 describe('a stored recording', () => {

@@ -1,8 +1,7 @@
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
-import type { StoredChunk } from '../bucket-view';
+import type { ChunkPages, HeldChunk } from '../bucket-view';
 import { BucketChunks } from '../chunk-fetch';
 import { clock, counted, whole } from '../format';
-import { useParts } from '../parts';
 import { NOT_YET, Playback, type PlaybackState } from '../playback';
 import { type Gap, gapsIn, playableOf, type Silence, silencesIn } from '../playback-plan';
 import { Store } from '../store';
@@ -13,20 +12,22 @@ import { TimelineStrip } from './timeline-strip';
 import { WholeFile } from './whole-file';
 
 interface PlayerProps {
+  /** What `pages` knows it by. */
   id: string;
+  /** Where new addresses of its chunks come from. */
+  pages: ChunkPages;
   title: string;
   mimeType: string;
-  chunks: readonly StoredChunk[];
+  chunks: readonly HeldChunk[];
   complete: boolean;
 }
 
 const NOTHING = new Store<PlaybackState>(NOT_YET);
 
 /** Plays what the bucket holds, straight from the bucket, while it grows or once it is complete. */
-export function Player({ id, title, mimeType, chunks, complete }: PlayerProps) {
+export function Player({ id, pages, title, mimeType, chunks, complete }: PlayerProps) {
   const video = useRef<HTMLVideoElement>(null);
-  const { bucket } = useParts();
-  const source = useMemo(() => new BucketChunks(bucket, id), [bucket, id]);
+  const source = useMemo(() => new BucketChunks(pages, id), [pages, id]);
   const [playback, setPlayback] = useState<Playback | null>(null);
   const store = playback?.state ?? NOTHING;
   const state = useSyncExternalStore(store.subscribe, store.get);

@@ -11,6 +11,7 @@ import { longest, stateOfWish, titleOf, tries } from '../library-rows';
 import { useDeletions, useParts, useSnapshot, useStudio } from '../parts';
 import { problemWords } from '../problem-words';
 import { lengthOf, pauseOf, stateOf, summaryOf } from '../recording-summary';
+import { ShareButton } from '../sharing/share-button';
 import { Main } from '../shell/main';
 import { Notices } from '../shell/notices';
 import { storedTape } from '../stored-tape';
@@ -78,6 +79,7 @@ export function RecordingPage({ id }: { id: string }) {
         {gone || (loading && !view) ? null : (
           <div className="-mr-2 ml-auto flex flex-wrap items-center gap-2">
             {status ? <DownloadButton id={id} /> : null}
+            <ShareButton status={status} title={title} />
             <DeleteButton doomed={{ id, title, stored: status, view }} />
           </div>
         )}
@@ -116,6 +118,7 @@ export function RecordingPage({ id }: { id: string }) {
             <div className="mt-5 grid gap-[18px] min-[861px]:grid-cols-[1.7fr_1fr]">
               <Player
                 id={id}
+                pages={bucket}
                 title={title}
                 mimeType={status?.mime_type ?? view?.mimeType ?? ''}
                 chunks={chunks}

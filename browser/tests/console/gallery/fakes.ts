@@ -61,6 +61,8 @@ export function stored(index: number, part: Partial<StoredRecording> = {}): Stor
     lost_chunks: 0,
     duration_ms: 600_000 + index * 251_000,
     deletion: null,
+    share_id: `q2mX0v1uYH3l8r5dQk7${index}`,
+    share: { shared: true, expires_at: null },
     ...part,
   };
 }

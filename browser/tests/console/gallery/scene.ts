@@ -5,6 +5,7 @@ import type { DownloadsState } from '../../../src/console/downloads/downloads';
 import type { Attempt } from '../../../src/console/files/uploads';
 import type { HappeningsState } from '../../../src/console/happenings';
 import type { SessionState } from '../../../src/console/session';
+import type { ShareView } from '../../../src/console/sharing/share-view';
 import type { StudioState } from '../../../src/console/studio';
 import type { Snapshot } from '../../../src/recorder/types';
 import type { FakeBucket } from './fakes';
@@ -29,6 +30,8 @@ export interface Scene {
   downloadsLost?: boolean;
   /** How far this device's clock is ahead of the server's, in ms. */
   clockAheadMs?: number;
+  /** What the link in `path` shows, in place of the console. */
+  shared?: ShareView;
   /** Pressed once it is drawn. */
   press?: string;
 }

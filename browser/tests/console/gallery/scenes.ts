@@ -18,6 +18,7 @@ import { DOWNLOAD_SCENES } from './scenes-downloads';
 import { FAILURE_SCENES } from './scenes-failures';
 import { FILE_SCENES } from './scenes-files';
 import { QUOTA_SCENES } from './scenes-quota';
+import { sharingScenes } from './scenes-sharing';
 import { chunks, idOf, recording, snapshot, USUAL_TAIL } from './snapshots';
 import { makeStream, recordRun } from './streams';
 
@@ -38,6 +39,10 @@ export const SCENES: Record<string, () => Scene | Promise<Scene>> = {
   ...DELETION_SCENES,
   ...DOWNLOAD_SCENES,
   ...QUOTA_SCENES,
+  ...sharingScenes(
+    () => recordedChunks(),
+    (list) => statusOf(list, []),
+  ),
   ...FILE_SCENES,
   ...FAILURE_SCENES,
   first: () => ({ path: '/', snapshot: snapshot([], { storage: { persisted: true, usage: 0, quota: 38e9 } }) }),
@@ -327,6 +332,7 @@ export function partsOf(scene: Scene): Parts {
     clock,
     glimpses: new Glimpses(bucket),
     downloads: new Downloads(new FakeDownloadCalls(scene), { session, save: () => undefined }, scene.downloads),
+    sharing: { share: () => new Promise(() => undefined), revoke: () => new Promise(() => undefined) },
   };
 }
 
