@@ -28,7 +28,8 @@ LATE_S = 600.0
 SILENT_S = 60.0
 
 ADVICE = {
-    Prospect.ASKED: "asked: nothing is to be done. Who holds it is asked with the next heartbeat, and sends within seconds.",
+    Prospect.ASKED: "asked: nothing is to be done yet. Who last said to hold it is asked with the next heartbeat, and sends what "
+    "it still has.",
     Prospect.UNSERVED: "unserved: a recorder was asked ten minutes ago or more. Is the page still open, does its upload fail, is "
     "its token good?",
     Prospect.AWAY: "away: have that device switched on, with the page open. It holds what the bucket lost.",
@@ -112,7 +113,10 @@ def summary(risks: Risks) -> Iterator[str]:
     yield from _doubted(risks.figures)
     if risks.distrust is not None:
         since, cause = at(risks.distrust.since), sentence(risks.distrust.cause)
-        yield f"Undecided: sweeps have decided nothing since {since}, for this: {cause} `safereel doctor` says more."
+        yield (
+            f"Undecided: sweeps have decided nothing since {since}, for this: {cause} What was confirmed before is not released "
+            "until it is seen again. `safereel doctor` says more."
+        )
     yield from _behind(risks.figures)
     if risks.freeze is not None:
         yield frozen(risks.freeze)
@@ -122,7 +126,7 @@ def summary(risks: Risks) -> Iterator[str]:
 def _safe(risks: Risks) -> str:
     figures = risks.figures
     missing = sum(recording.missing_bytes for recording in risks.recordings)
-    there = size(max(0, figures.used_bytes - missing))
+    there = size(max(0, figures.used_bytes - missing - figures.sighted_bytes))
     if not figures.used_bytes and not figures.lost_chunks:
         return "Nothing is at risk: the ledger has no chunks yet."
     waiting = figures.unconfirmed_chunks
@@ -132,8 +136,8 @@ def _safe(risks: Risks) -> str:
     if not risks.recordings and not figures.lost_chunks and not risks.in_doubt:
         return f"All is safe: what was acknowledged ({there}) is in the bucket, as far as sweeps have looked{of_it}."
     most = "" if risks.all_read else "at most "
-    doubted = ", but for what is in doubt below" if risks.in_doubt else ""
-    return f"Safe: {most}{there} in the bucket{of_it}{doubted}."
+    doubted = ", but for what is in doubt below" if figures.sighted or figures.read_wrong else ""
+    return f"Safe: {most}{there} in the bucket, as far as sweeps have looked{of_it}{doubted}."
 
 
 def _missing(risks: Risks) -> Iterator[str]:
@@ -146,7 +150,7 @@ def _missing(risks: Risks) -> Iterator[str]:
     oldest = span(risks.figures.oldest_ticket_s)
     yield (
         f"Missing: {least}{chunks} ({bytes_}) of {counted(len(risky), 'recording')}. "
-        f"Recorders that hold them are asked when they call; the oldest ticket was opened {oldest} ago."
+        f"Recorders that say that they hold them are asked when they call; the oldest ticket was opened {oldest} ago."
     )
 
 
@@ -162,9 +166,10 @@ def _lost(risks: Risks) -> Iterator[str]:
 def _doubted(figures: Figures) -> Iterator[str]:
     """What no ticket tells of yet."""
     if figures.sighted:
-        sighted = counted(figures.sighted, "chunk was", "chunks were")
+        sighted = counted(figures.sighted, "chunk", "chunks")
+        were = "was" if figures.sighted == 1 else "were"
         yield (
-            f"Sighted: {sighted} not in the bucket as acknowledged, for the first time. "
+            f"Sighted: {sighted} ({size(figures.sighted_bytes)}) {were} not in the bucket as acknowledged, for the first time. "
             "A second look decides: `safereel sweep audit`, or wait for the next."
         )
     if figures.read_wrong:
@@ -189,7 +194,7 @@ def _failing(risks: Risks) -> Iterator[str]:
         return
     failing = counted(risks.figures.deletions_failing, "deletion")
     why = f", for this: {sentence(risks.purge_failure)}" if risks.purge_failure else "."
-    yield f"Failing: {failing}. What owners deleted is still in the bucket{why} They are tried again by themselves."
+    yield f"Failing: {failing}. What owners deleted may still be in the bucket{why} They are tried again by themselves."
 
 
 def frozen(freeze: Freeze) -> str:
@@ -223,7 +228,7 @@ def _row(found: AtRisk) -> Sequence[str]:
     lost = f"{found.lost_chunks:,} ({size(found.lost_bytes)})" if found.lost_chunks else ""
     held = counted(len(found.holders), "device") if found.holders else "nobody"
     heard = max((holder.last_beat_at for holder in found.holders), default=None)
-    asked = at(found.oldest_delivered_at) or ("at the next call" if found.missing_chunks else "")
+    asked = at(found.oldest_delivered_at) or ("at the next call" if found.missing_chunks and found.holders else "")
     return (
         str(found.recording_id),
         found.prospect,

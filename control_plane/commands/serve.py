@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run_on_real_parts(settings: Settings, listener: socket.socket) -> None:
     """The control plane on the parts that the environment names, until cancelled."""
     async with open_control_plane(settings) as plane:
-        await plane.deployment.claim_bucket()
+        await plane.deployment.claim_bucket(begins=True)
         print(f"Serving on http://{settings.safereel_host}:{settings.safereel_port}", flush=True)
         await serve_plane(plane, settings, listener)
 

@@ -9,7 +9,7 @@ from control_plane.api.losses import releases_answer
 from control_plane.commands.parts import settings_of_parts
 from control_plane.commands.wording import at
 from control_plane.config import Settings
-from control_plane.domain.freezing import Freeze
+from control_plane.domain.freezing import Freeze, FreezeCause
 from control_plane.wiring import open_control_plane
 
 
@@ -26,6 +26,12 @@ def words(before: Freeze | None) -> str:
     """What became of it."""
     if before is None:
         return "Releases were not frozen: nothing was changed."
+    if before.cause is FreezeCause.BUCKET:
+        return (
+            f"Releases go on with what is seen in the bucket from now on. They were frozen since {at(before.frozen_at)} (cause: "
+            f"{before.cause}).\nWhat was confirmed before is released once an audit has found it there; `safereel at-risk` says "
+            "whether sweeps decide again."
+        )
     return (
         f"Releases go on. They were frozen since {at(before.frozen_at)} (cause: {before.cause}).\n"
         "Only what audits find from now on freezes them again."

@@ -83,7 +83,7 @@ async def _claim_own_bucket(plane: ControlPlane, data_dir: Path, mending: _Mendi
     try:
         if mending.emptied and await plane.deployment.mark_again():
             _tell("The bucket is marked again. Audits will ask recorders for all that they still hold.")
-        await plane.deployment.claim_bucket()
+        await plane.deployment.claim_bucket(begins=True)
     except WrongBucket as exc:
         lost = _LOST_DATABASE if await plane.deployment.ledger_is_empty() else _LOST_BUCKET
         raise EmbeddedError(f"{lost.format(folder=data_dir)} {_BEGIN_ANEW}") from exc

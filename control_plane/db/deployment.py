@@ -18,6 +18,10 @@ class DeploymentStore:
         found: UUID = row["id"]
         return found
 
+    async def doubt(self) -> None:
+        """What was confirmed until now is released only once it was seen in the bucket again."""
+        await self._database.execute("deployment_doubt", {})
+
     async def ledger_is_empty(self) -> bool:
         """Whether no chunk was ever acked: only then may an unmarked bucket be taken as this deployment's."""
         row = await self._database.row("ledger_is_empty", {})

@@ -26,6 +26,10 @@ class FreezeStore:
         row = await self._database.row("freeze_begin", {"cause": cause, "detail": Jsonb(detail)})
         return _freeze_of(row) if row else None
 
+    async def doubt(self) -> None:
+        """What was confirmed until now is released only once it was seen in the bucket again."""
+        await self._database.execute("deployment_doubt", {})
+
     async def end(self, by: ThawedBy, *, unknown: int) -> Freeze | None:
         """Lets releases go on, with so many unknown keys in the bucket; None where they were not stopped."""
         row = await self._database.row("freeze_end", {"thawed_by": by, "unknown": unknown})

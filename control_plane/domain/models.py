@@ -335,6 +335,7 @@ class Figures:
     damaged_chunks: int
     read_wrong: int
     sighted: int
+    sighted_bytes: int
     confirmed_bytes: int
     read_30d_bytes: int
     read_90d_bytes: int

@@ -34,12 +34,17 @@ class DeploymentService:
         self._deployment = deployment
         self._bucket = bucket
 
-    async def claim_bucket(self) -> UUID:
+    async def claim_bucket(self, *, begins: bool = False) -> UUID:
         """Marks the bucket as this deployment's, where it bears no mark yet; answers the deployment's id.
+
+        `begins`: the control plane was down, and nobody knows what was done to the bucket meanwhile. What was confirmed before is
+        released only once it was seen there again.
 
         Raises `WrongBucket` where it bears another's, or bears none although chunks were acked already (then it is not
         the bucket they are in), and `BucketUnreachable`.
         """
+        if begins:
+            await self._deployment.doubt()
         deployment_id = await self._deployment.id()
         body = await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT)
         if body is None:
@@ -68,6 +73,8 @@ class DeploymentService:
 
         Raises `WrongBucket` where it bears another's, and `BucketUnreachable`.
         """
+        # Before the mark is there, and sweeps believe it: whatever was confirmed was confirmed in the bucket that is gone.
+        await self._deployment.doubt()
         deployment_id = await self._deployment.id()
         unmarked = await self._bucket.read(DEPLOYMENT_KEY, limit=MARKER_LIMIT) is None
         if unmarked:

@@ -52,6 +52,12 @@ class FreezeService:
             await self._freeze(FreezeCause.MISSING, evidence)
         return True
 
+    async def doubt(self) -> None:
+        """After a sweep that could decide nothing: what was confirmed before is released only once it was seen again, by a
+        confirmation or by an audit that begins later. What is confirmed from now on is not held up.
+        """
+        await self._freezes.doubt()
+
     async def distrust(self, seen: str) -> None:
         """Stops releases where a sweep met a bucket that is not provably ours: it was emptied, or is another one. What the ledger
         says is confirmed may be nowhere but on devices. Audits thaw it, once they went through all of a bucket that is ours.
@@ -81,7 +87,13 @@ class FreezeService:
         return frozen or await self._freezes.now() or await self.freeze()
 
     async def thaw(self) -> None:
-        """By an administrator: what audits found so far, and the unknown keys that they saw, freeze nobody again."""
+        """By an administrator: what audits found so far, and the unknown keys that they saw, freeze nobody again.
+
+        Where the bucket itself was the cause, nothing that was confirmed before is released before it was seen there again.
+        """
+        frozen = await self._freezes.now()
+        if frozen is not None and frozen.cause is FreezeCause.BUCKET:
+            await self._freezes.doubt()
         await self._thaw(ThawedBy.ADMINISTRATOR, (await self._freezes.unknown(WINDOW)).unknown)
 
     async def _freeze(self, cause: FreezeCause, evidence: Evidence) -> None:

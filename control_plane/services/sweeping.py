@@ -87,6 +87,8 @@ class SweepRunner:
         started_at, deployment_id = await self._sweeps.begin()
         sweep = Sweep(kind, started_at, deployment_id, self._deployment, shards=shards, dry_run=dry_run)
         stopped = await _guarded(sweep, body)
+        if stopped is not None and not dry_run:
+            await self._freezing.doubt()
         if isinstance(stopped, WrongBucket) and not dry_run:
             await self._freezing.distrust(str(stopped))
         cause = None if stopped is None else str(stopped)

@@ -1,6 +1,10 @@
 -- name: deployment_id
 select id from deployment
 
+-- name: deployment_doubt
+-- From now on nothing is released that was not seen in the bucket after this.
+update deployment set doubted_at = now()
+
 -- name: ledger_is_empty
 select not exists (select from chunks where state <> 'granted') as empty
 

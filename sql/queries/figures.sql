@@ -4,6 +4,11 @@ with waiting as (
     select count(*) as chunks, min(acked_at) as since from chunks c
      where state = 'acked'
        and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
+), seen as (
+    select count(*) as chunks, coalesce(sum(c.size), 0)::bigint as bytes
+      from sightings s join chunks c on (c.recording_id, c.seq, c.generation) = (s.recording_id, s.seq, s.generation)
+     where s.read_again_at is null and c.state in ('acked', 'confirmed')
+       and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))
 )
 select (select count(*) from recordings where state = 'deleting') as deletions,
        (select count(*) from recordings where state = 'deleting' and purge_failures > 0) as deletions_failing,
@@ -36,9 +41,7 @@ select (select count(*) from recordings where state = 'deleting') as deletions,
              order by read_at nulls first limit 1))), 0)::float8 as oldest_unread_s,
        (select count(*) from sightings c where read_again_at is not null
            and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))) as read_wrong,
-       (select count(*) from sightings s join chunks c on (c.recording_id, c.seq, c.generation) = (s.recording_id, s.seq, s.generation)
-         where s.read_again_at is null and c.state in ('acked', 'confirmed')
-           and exists (select from recordings r where r.id = c.recording_id and r.state in ('open', 'expired', 'complete'))) as sighted,
+       (select chunks from seen) as sighted, (select bytes from seen) as sighted_bytes,
        (select coalesce(extract(epoch from now() - min(audited_at)), 0) from audited_shards)::float8 as audit_oldest_s,
        (select extract(epoch from now() - max(last_heartbeat))
           from procrastinate.procrastinate_workers)::float8 as workers_silent_s,

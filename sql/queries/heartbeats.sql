@@ -55,18 +55,23 @@ select recording_id, state,
 -- name: beat_releases
 -- holding ∩ confirmed, computed anew for each beat: nothing is remembered as delivered. Each range is one bounded walk of
 -- the primary key: planned as a join, ten thousand ranges of a long recording took a quarter of a minute.
+-- What was confirmed before the bucket came into doubt has to be seen again: by a confirmation, or by an audit of its shard that
+-- began later.
 select held.recording_id, c.seq, encode(c.sha256, 'hex') as sha256
-  from (select h.recording_id, lower(span) as first_seq, upper(span) as end_seq
+  from (select h.recording_id, lower(span) as first_seq, upper(span) as end_seq,
+               case when a.audited_at >= d.doubted_at then '-infinity' else d.doubted_at end as seen_since
           from unnest(%(recording_ids)s::uuid[], %(chunks)s::int4multirange[]) as h (recording_id, chunks)
           join recordings r on r.id = h.recording_id
            and r.owner = %(owner)s and r.state in ('open', 'expired', 'complete')
+          left join audited_shards a on a.shard = r.shard
+         cross join deployment d
          cross join lateral unnest(h.chunks) as span
          -- Too much is missing at once: what devices hold may be all there is.
          where not exists (select from freezes where thawed_at is null)) held
  cross join lateral (
        select k.seq, k.sha256 from chunks k
         where k.recording_id = held.recording_id and k.seq >= held.first_seq and k.seq < held.end_seq
-          and k.state = 'confirmed'
+          and k.state = 'confirmed' and k.confirmed_at >= held.seen_since
           -- A sweep has looked and did not find it: the device may hold the only copy, even if one sighting proves
           -- nothing yet.
           and not exists (select from sightings s where (s.recording_id, s.seq) = (k.recording_id, k.seq))

@@ -112,7 +112,7 @@ class Broken:
 BROKEN = {
     "what is acked is released": Broken(
         "beat_releases",
-        "k.state = 'confirmed'",
+        "k.state = 'confirmed' and k.confirmed_at >= held.seen_since",
         "k.state in ('acked', 'confirmed')",
         released_unconfirmed,
         "not seen since",

@@ -231,8 +231,12 @@ async def test_a_store_that_is_down_decides_nothing(
         bucket_proxy.add("GET", r"/v1/", Respond(500), times=None)
         down = await read(running)
         assert (down.outcome, down.detail["first_sightings"]) == (SweepOutcome.UNDECIDED, 0)
-        assert await released(recorder, chunks) == [0, 1, 2]
         assert await running.sql("select 1 from sightings") == []
+        # Nothing is concluded of any chunk; but nothing is released either, before it was seen again.
+        assert await released(recorder, chunks) == []
+        bucket_proxy.clear()
+        assert (await running.plane.audit.run()).outcome is SweepOutcome.DECIDED
+        assert await released(recorder, chunks) == [0, 1, 2]
 
 
 async def test_one_failure_is_tried_again_within_the_run(

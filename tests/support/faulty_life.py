@@ -41,7 +41,9 @@ TOLD = (BucketUnreachable, StorageUnavailable, RecordingDeleted, RecordingUnknow
 
 EMPTY: LiteralString = """
 truncate recordings, chunks, sightings, tickets, recorders, holdings, gone_reports, owners, freezes, fixity, sweeps,
-         audit_rounds, audited_shards cascade
+         audit_rounds, audited_shards cascade;
+insert into audited_shards (shard) select generate_series(0, 255);
+update deployment set doubted_at = 'epoch'
 """
 
 

@@ -200,25 +200,33 @@ def risky(**told: Any) -> AtRisk:
                 all_read=True,
             ),
             [
-                "Safe: 3.0 kB in the bucket, of which 2 chunks wait to be confirmed, but for what is in doubt below.",
+                "Safe: 3.0 kB in the bucket, as far as sweeps have looked, of which 2 chunks wait to be confirmed.",
                 "Missing: 2 chunks (6.0 kB) of 1 recording",
                 "Lost: 1 chunk (3.0 kB)",
                 "Behind: the oldest chunk has waited for 15 min",
                 "Frozen: nothing is released since 2026-11-02T10:00:00Z: too much is missing at once",
-                "Failing: 1 deletion. What owners deleted is still in the bucket. They",
+                "Failing: 1 deletion. What owners deleted may still be in the bucket. They",
             ],
         ),
         (
-            Risks(figures(used_bytes=9_000, sighted=188), Freeze(NOW, FreezeCause.MISSING), [], all_read=True),
+            Risks(
+                figures(used_bytes=9_000, sighted=188, sighted_bytes=4_000),
+                Freeze(NOW, FreezeCause.MISSING),
+                [],
+                all_read=True,
+            ),
             [
-                "Safe: 9.0 kB in the bucket, but for what is in doubt below.",
-                "Sighted: 188 chunks were not in the bucket as acknowledged",
+                "Safe: 5.0 kB in the bucket, as far as sweeps have looked, but for what is in doubt below.",
+                "Sighted: 188 chunks (4.0 kB) were not in the bucket as acknowledged",
                 "Frozen: nothing is released",
             ],
         ),
         (
             Risks(figures(used_bytes=9_000, read_wrong=3), None, [], all_read=True),
-            ["Safe: 9.0 kB in the bucket, but for what is in doubt below.", "Doubted: 3 chunks were read wrong"],
+            [
+                "Safe: 9.0 kB in the bucket, as far as sweeps have looked, but for what is in doubt below.",
+                "Doubted: 3 chunks were read wrong",
+            ],
         ),
         (
             Risks(figures(used_bytes=9_000), Freeze(NOW, FreezeCause.ADMINISTRATOR), [], all_read=True),
@@ -235,8 +243,8 @@ def risky(**told: Any) -> AtRisk:
             ),
             [
                 "Not known: what was acknowledged (9.0 kB) was safe as far as",
-                "Undecided: sweeps have decided nothing since 2026-11-02T10:00:00Z, for this: The bucket has no mark. `",
-                "Failing: 2 deletions. What owners deleted is still in the bucket, for this: The bucket has no mark. They",
+                "Undecided: sweeps have decided nothing since 2026-11-02T10:00:00Z, for this: The bucket has no mark. What was",
+                "Failing: 2 deletions. What owners deleted may still be in the bucket, for this: The bucket has no mark. They",
             ],
         ),
     ],
