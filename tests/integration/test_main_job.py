@@ -207,8 +207,8 @@ async def test_heartbeats_with_thousands_of_ranges_are_answered(running: Running
         await running.plane.confirm.run()
         # A long recording, in the ledger only: what the bucket has does not matter to a heartbeat.
         await running.sql(
-            "insert into chunks (recording_id, seq, segment, size, sha256, state, etag, expires_at)"
-            " select recording_id, n, 0, 10, sha256, 'confirmed', 'e', now()"
+            "insert into chunks (recording_id, seq, segment, size, sha256, state, etag, expires_at, confirmed_at)"
+            " select recording_id, n, 0, 10, sha256, 'confirmed', 'e', now(), now()"
             " from chunks, generate_series(20, 20019) n where seq = 0"
         )
         ranges = [[2 * n, 2 * n] for n in range(10_000)]

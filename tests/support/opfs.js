@@ -4,11 +4,22 @@
   const gone = (error) => {
     if (error.name !== 'NotFoundError') throw error;
   };
+  /** What notes there are of releases. A file that the page writes to meanwhile cannot be read any more: the next one can. */
+  const notes = async (directory) => {
+    for (let tries = 50; ; tries--) {
+      const file = await directory.getFileHandle('releases').then((handle) => handle.getFile()).catch(gone);
+      try {
+        return (await file?.text()) ?? '';
+      } catch (error) {
+        if (error.name === 'NotFoundError') return '';
+        if (error.name !== 'NotReadableError' || tries === 0) throw error;
+      }
+    }
+  };
   /** The numbers of chunks that were released and may stay, by the notes of a recording: lines of a checksum and JSON. */
   const spares = async (directory) => {
-    const file = await directory.getFileHandle('releases').then((handle) => handle.getFile()).catch(gone);
     const kept = new Set();
-    for (const line of ((await file?.text()) ?? '').split('\n').filter(Boolean)) {
+    for (const line of (await notes(directory)).split('\n').filter(Boolean)) {
       const { t, seq, kept: since } = JSON.parse(line.slice(9));
       if (t === 'release' && since !== undefined) kept.add(seq);
       else if (t === 'release' || t === 'hold') kept.delete(seq);
