@@ -117,16 +117,21 @@ export class Session {
     try {
       answer = await fetch(`${this.#endpoint}/v1/session`, { method: 'POST' });
     } catch {
-      this.#setState('unreachable');
+      this.#outOfReach();
       throw new NoToken({ code: 'network', detail: 'The server did not answer. It is asked again by itself.' });
     }
     if (answer.ok) {
       const { token, expires_at } = (await answer.json()) as components['schemas']['SessionToken'];
       return { token, expiresAt: Date.parse(expires_at), pasted: false };
     }
-    if (answer.status >= 500) this.#setState('unreachable');
+    if (answer.status >= 500) this.#outOfReach();
     else if (this.state.get() !== 'refused') this.#setState('signed_out');
     throw this.#none();
+  }
+
+  /** Who was told that a token was not taken has to paste another one, whether the server answers or not: that form stays. */
+  #outOfReach(): void {
+    if (this.state.get() !== 'refused') this.#setState('unreachable');
   }
 
   #none(): NoToken {
